@@ -1,0 +1,348 @@
+"""The contract between the hub and every adapter, on one screen.
+
+An adapter knows one vendor's wire and nothing of the hub: no canonical model, no database, no other adapter. It yields and
+takes *native* records and declares what it can do; the engine asks capabilities, never names. Adapters raise only the
+errors of `sync.errors` (re-exported here) and import nothing else of the hub.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import IO, Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from sync.errors import (
+    BadConfig,
+    Fatal,
+    NeedHuman,
+    OutcomeUnknown,
+    PreconditionFailed,
+    RecordRefused,
+    RetryLater,
+    SverkaError,
+    Text,
+)
+
+# JSON-like: str, int, Decimal, bool, None, list, dict. Never float (money!), never datetime (the vendor's own text is kept).
+Native = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of the vendor as it stands there now (or as it was sent)."""
+
+    kind: str  # the vendor's own kind: "order", "product", "message"
+    id: str  # stable external id, unique within (connection, kind)
+    data: Native
+    version: str = ""  # modified stamp, ETag, DataVersion; "" where the system has none
+    deleted: bool = False  # an explicit deletion or deletion mark, never a guess
+    raw: bytes = b""  # the raw source where `data` is not all of it (a letter)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records of a scan. `cursor` is stored in the same transaction as the page: it must never pass unread data."""
+
+    records: Sequence[Record]
+    cursor: Native
+    last: bool = False  # the scan's explicit end mark
+    complete: bool = False  # with `last`: this scan started at the beginning and saw everything, so absence may be believed
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A part of an arrival or file that could not be read. It is quarantined under `id`; its neighbours go on."""
+
+    kind: str
+    id: str
+    error: SverkaError
+    raw: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """"Read this record soon" (a webhook): never data by itself. An empty id asks for a scan of the kind."""
+
+    kind: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write. `id` None creates. `data` holds only the native fields to set (all of them on a create).
+
+    `before` is what the hub saw last: the precondition. `key` is the intent's own id (36 characters, the same on every
+    try): an adapter that can hold it on the other side stores it there, so that `find` can settle a lost answer.
+    """
+
+    kind: str
+    id: str | None
+    data: Native
+    before: Record | None
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What this adapter can do, by native kind. An empty set means "cannot"."""
+
+    scans: frozenset[str] = frozenset()  # scan(kind)
+    reads: frozenset[str] = frozenset()  # read(kind, id)
+    updates: frozenset[str] = frozenset()  # write(Change with id)
+    creates: frozenset[str] = frozenset()  # write(Change without id)
+    finds: frozenset[str] = frozenset()  # find(kind, key): holds our correlation key
+    conditional: frozenset[str] = frozenset()  # the vendor itself refuses a write over a moved record
+    collects: bool = False  # collect(): fetches whole arrivals (files of a folder)
+    receives: bool = False  # receive()/unpack(): takes arrivals at /in/<connection>
+    serves: bool = False  # server(): speaks a protocol at /exchange/<connection>
+    offers: frozenset[str] = frozenset()  # kinds that the other side fetches from us through server()
+    files: bool = False  # unpack() understands files of the vendor's format (`sverka inspect`, collect, exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came by push or was collected: bytes as they came. Large bodies lie in the spool and are only streamed."""
+
+    name: str  # file name, or the path after /in/<connection>
+    method: str = "POST"
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
+    remote: str = ""  # the sender's address
+    at: datetime = datetime(1970, 1, 1, tzinfo=UTC)  # when it was received, by the hub's clock
+    size: int = 0
+    open: Callable[[], IO[bytes]] = field(default=lambda: _empty(), repr=False)  # a new stream from the start at each call
+
+    def read(self) -> bytes:
+        with self.open() as stream:
+            return stream.read()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer of an adapter."""
+
+    body: bytes = b"ok"
+    status: int = 200
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """The quick look at an arrival, before it is stored and answered. Must not raise on any bytes and must not be slow."""
+
+    reply: Reply = field(default_factory=Reply)
+    key: str = ""  # the sender's own id of this message (tranid, delivery id); "" lets the hub use the body's hash
+    label: str = ""  # "": process. "ping", "test": nothing to make. "spam", "unsigned", "broken", "oversized": keep and show
+    reason: Text | None = None  # why it was labelled
+    stored: bytes | None = None  # the body to store instead of the raw one, where the raw one carries others' secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `sverka check`: what was tried, how it went, which setting mends it."""
+
+    step: str  # "dns", "connect", "tls", "auth", "rights", "sample", "clock", "filter", …
+    ok: bool
+    text: Text
+    setting: str = ""  # the key under [connections.<name>] to mend
+    remedy: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One outgoing record of a batch that the other side fetches. `number` fits systems that allow 11 characters."""
+
+    key: str
+    number: str
+    data: Native
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    id: str  # "" when there is nothing to offer
+    items: Sequence[Offered]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportState:
+    """How far a received file is: state is "waiting", "working", "done" or "failed"."""
+
+    state: str
+    done: int = 0  # records processed so far
+    text: Text | None = None  # why it failed
+
+
+class ServerContext(Protocol):
+    """What the hub lends to a protocol that an adapter speaks as the server. All of it survives kill -9."""
+
+    connection: str
+
+    def now(self) -> datetime: ...
+    def load_session(self, sid: str) -> Native | None: ...
+    def save_session(self, sid: str, data: Native) -> None: ...
+    def append(self, area: str, name: str, chunks: Iterable[bytes], *, truncate: bool = False) -> int:
+        """Append to a spool file and flush it to disk; gives its new size. `area` is the session's own folder; `name` is
+        only a label (never a path: the spool stores under its own names). BadConfig when the disk is full."""
+
+    def names(self, area: str) -> list[str]: ...
+    def open(self, area: str, name: str) -> IO[bytes]: ...
+    def receive(self, area: str, name: str) -> str:
+        """Make a complete spool file an arrival and wake the worker; gives its ticket. The same file gives the same one."""
+
+    def progress(self, ticket: str, wait: float) -> ImportState:
+        """How far the ticket is; returns early when done or failed, else after `wait` seconds."""
+
+    def offer(self, kind: str, limit: int) -> Batch:
+        """The batch still unconfirmed, unchanged, or a new one of at most `limit` records."""
+
+    def confirm(self, batch_id: str) -> None: ...
+    def refuse(self, batch_id: str, key: str, error: SverkaError) -> None:
+        """Take one poison record out of the batch into quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request to a server protocol. The body is streamed, once."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    remote: str
+    body: Iterable[bytes]
+
+
+class ServerProtocol(Protocol):
+    paths: Sequence[str]  # extra paths besides /exchange/<connection>; there the connection is chosen by the Basic login
+
+    def login(self) -> str:
+        """The user name by which this connection is recognised on a shared path."""
+
+    def handle(self, request: Request, context: ServerContext) -> Reply: ...
+    def settle(self, context: ServerContext) -> None:
+        """Called every few seconds: finish what the other side never asked for (an import request that never comes)."""
+
+
+class Limiter(Protocol):
+    """The account's shared budget of calls. `wait` blocks until a call is allowed; `penalty` tells what the peer said."""
+
+    def wait(self) -> None: ...
+    def penalty(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterContext:
+    """What the hub gives to every adapter. Nothing here reaches the database."""
+
+    connection: str
+    limiter: Limiter
+    now: Callable[[], datetime]
+    log: logging.Logger
+    language: str = "ru"
+
+
+class AdapterSettings(BaseModel):
+    """Base of every adapter's own settings: strict, unknown keys are errors. Secrets are pydantic SecretStr."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Adapter:
+    """Base class: an adapter overrides what its capabilities promise. One instance serves one connection, in one thread
+    at a time; `receive` and `server().handle` may be called from other threads at once."""
+
+    title: ClassVar[Text]  # the display name on pages
+    role: ClassVar[str]  # the usual role: form | shop | mail | crm | accounting
+    mapping: ClassVar[str]  # the default mapping file's name
+    Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
+    capabilities: Capabilities = Capabilities()
+
+    def __init__(self, settings: Any, context: AdapterContext) -> None:
+        self.settings = settings
+        self.context = context
+
+    def check(self) -> Iterator[Finding]:
+        """Try the connection step by step; stops at the first step that makes the later ones pointless. Never raises."""
+        return iter(())
+
+    def scan(self, kind: str, cursor: Native | None) -> Iterator[Page]:
+        """Pages from `cursor` on (None: from the beginning). The last page of a finished scan has `last`."""
+        raise NotImplementedError(f"{type(self).__name__} cannot scan {kind}")
+
+    def read(self, kind: str, id: str) -> Record | None:
+        """The record now; None when it is gone for good."""
+        raise NotImplementedError(f"{type(self).__name__} cannot read {kind}")
+
+    def write(self, change: Change) -> Record:
+        """Do one write and give the record as it stands after it. PreconditionFailed when it moved since `before`."""
+        raise NotImplementedError(f"{type(self).__name__} cannot write {change.kind}")
+
+    def find(self, kind: str, key: str) -> Record | None:
+        """The record that carries this correlation key."""
+        raise NotImplementedError(f"{type(self).__name__} cannot find {kind}")
+
+    def collect(self) -> Iterator[Arrival]:
+        """Whole arrivals waiting on the other side, complete ones only. Nothing is removed yet."""
+        return iter(())
+
+    def collected(self, arrival: Arrival) -> None:
+        """The arrival is stored: archive it on the other side. Safe to repeat."""
+
+    def receive(self, arrival: Arrival) -> Reception:
+        """Verify and label what came to /in/<connection>; the answer is sent after the arrival is committed."""
+        return Reception()
+
+    def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint]:
+        """What an arrival or file holds, streamed. RecordRefused when it cannot be read at all."""
+        return iter(())
+
+    def server(self) -> ServerProtocol | None:
+        return None
+
+    def close(self) -> None:
+        """Release connections."""
+
+
+def _empty() -> IO[bytes]:
+    import io
+
+    return io.BytesIO()
+
+
+__all__ = [
+    "Adapter",
+    "AdapterContext",
+    "AdapterSettings",
+    "Arrival",
+    "BadConfig",
+    "Batch",
+    "Capabilities",
+    "Change",
+    "Fatal",
+    "Finding",
+    "Hint",
+    "ImportState",
+    "Limiter",
+    "Native",
+    "NeedHuman",
+    "Offered",
+    "OutcomeUnknown",
+    "Page",
+    "PreconditionFailed",
+    "Problem",
+    "Reception",
+    "Record",
+    "RecordRefused",
+    "Reply",
+    "Request",
+    "RetryLater",
+    "ServerContext",
+    "ServerProtocol",
+    "SverkaError",
+    "Text",
+]
