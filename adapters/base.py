@@ -50,7 +50,9 @@ class Page:
     records: Sequence[Record]
     cursor: Native
     last: bool = False  # the scan's explicit end mark
-    complete: bool = False  # with `last`: this scan started at the beginning and saw everything, so absence may be believed
+    complete: bool = (
+        False  # with `last`: this scan started at the beginning and saw everything, so absence may be believed
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """"Read this record soon" (a webhook): never data by itself. An empty id asks for a scan of the kind."""
+    """ "Read this record soon" (a webhook): never data by itself. An empty id asks for a scan of the kind."""
 
     kind: str
     id: str = ""
@@ -114,7 +116,9 @@ class Arrival:
     remote: str = ""  # the sender's address
     at: datetime = datetime(1970, 1, 1, tzinfo=UTC)  # when it was received, by the hub's clock
     size: int = 0
-    open: Callable[[], IO[bytes]] = field(default=lambda: _empty(), repr=False)  # a new stream from the start at each call
+    open: Callable[[], IO[bytes]] = field(
+        default=lambda: _empty(), repr=False
+    )  # a new stream from the start at each call
 
     def read(self) -> bytes:
         with self.open() as stream:
@@ -137,7 +141,9 @@ class Reception:
 
     reply: Reply = field(default_factory=Reply)
     key: str = ""  # the sender's own id of this message (tranid, delivery id); "" lets the hub use the body's hash
-    label: str = ""  # "": process. "ping", "test": nothing to make. "spam", "unsigned", "broken", "oversized": keep and show
+    label: str = (
+        ""  # "": process. "ping", "test": nothing to make. "spam", "unsigned", "broken", "oversized": keep and show
+    )
     reason: Text | None = None  # why it was labelled
     stored: bytes | None = None  # the body to store instead of the raw one, where the raw one carries others' secrets
 
@@ -218,7 +224,9 @@ class Request:
 
 
 class ServerProtocol(Protocol):
-    paths: Sequence[str]  # extra paths besides /exchange/<connection>; there the connection is chosen by the Basic login
+    paths: Sequence[
+        str
+    ]  # extra paths besides /exchange/<connection>; there the connection is chosen by the Basic login
 
     def login(self) -> str:
         """The user name by which this connection is recognised on a shared path."""

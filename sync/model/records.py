@@ -195,7 +195,20 @@ KINDS: dict[str, type[Canonical]] = {
 
 # The identifiers by which a mapping's `client` section describes whom a record is about.
 CLIENT_FIELDS = frozenset(
-    {"name", "first_name", "last_name", "phone", "phones", "email", "emails", "company", "inn", "kpp", "address", "kind"}
+    {
+        "name",
+        "first_name",
+        "last_name",
+        "phone",
+        "phones",
+        "email",
+        "emails",
+        "company",
+        "inn",
+        "kpp",
+        "address",
+        "kind",
+    }
 )
 
 
