@@ -1,0 +1,5 @@
+"""Mail: IMAP in, SMTP out, .eml and .mbox files."""
+
+from adapters.mail.adapter import MailAdapter
+
+__all__ = ["MailAdapter"]

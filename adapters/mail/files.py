@@ -1,0 +1,63 @@
+"""Letters out of a file: .eml (one letter) or .mbox (many, RFC 4155), streamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO
+
+from adapters.base import Arrival, RecordRefused, Text
+
+_FROM_LINE = re.compile(rb"^From \S+.*\d{4}\s*$")
+_FIELD = re.compile(rb"^[!-9;-~]+[ \t]*:")
+_QUOTED_FROM = re.compile(rb"^>+From ")
+LINE = 1_000_000  # bytes read at once of an endless line
+
+
+def letters(arrival: Arrival, limit: int) -> Iterator[tuple[bytes, int]]:
+    """Each letter with its full size; of one larger than `limit` bytes only the first `limit` are there. RecordRefused
+    when the file holds no letter."""
+    with arrival.open() as stream:
+        first = stream.readline(LINE)
+        if first.startswith(b"\xef\xbb\xbf"):
+            first = first[3:]
+        while first and not first.strip():
+            first = stream.readline(LINE)
+        if _FROM_LINE.match(first):
+            yield from _mbox(stream, limit)
+        elif _FIELD.match(first):
+            yield _rest(first, stream, limit)
+        else:
+            raise RecordRefused(
+                Text("This file is neither a letter (.eml) nor a mailbox (.mbox): it begins with no header field. "
+                     "Save the letter as .eml in the mail program.",
+                     "Файл не похож ни на письмо (.eml), ни на почтовый ящик (.mbox): в начале нет поля заголовка. "
+                     "Сохраните письмо в почтовой программе в формате .eml."),
+                code="mail.file",
+            )  # fmt: skip
+
+
+def _rest(first: bytes, stream: IO[bytes], limit: int) -> tuple[bytes, int]:
+    raw = first + stream.read(max(limit - len(first), 0))
+    size = len(raw)
+    while chunk := stream.read(LINE):
+        size += len(chunk)
+    return raw, size
+
+
+def _mbox(stream: IO[bytes], limit: int) -> Iterator[tuple[bytes, int]]:
+    """A "From " line after an empty line begins a letter; ">From " inside a letter is quoted (mboxrd)."""
+    lines: list[bytes] = []
+    size, blank = 0, False
+    while line := stream.readline(LINE):
+        if blank and _FROM_LINE.match(line):
+            if lines:
+                yield b"".join(lines), size
+            lines, size, blank = [], 0, False
+            continue
+        blank = line in (b"\n", b"\r\n")
+        size += len(line)
+        if size <= limit:
+            lines.append(line[1:] if _QUOTED_FROM.match(line) else line)
+    if lines:
+        yield b"".join(lines), size

@@ -1,0 +1,100 @@
+"""The two adapters: `OneCSiteExchange` (1C calls the hub) and `OneCFolder` (1C writes files into a folder)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from adapters.base import (
+    Adapter,
+    AdapterContext,
+    AdapterSettings,
+    Arrival,
+    Capabilities,
+    Finding,
+    Hint,
+    Problem,
+    Record,
+    ServerProtocol,
+    Text,
+)
+from adapters.onec.exchange import STOCK_PATH, SiteExchange
+from adapters.onec.folder import Folder
+from adapters.onec.settings import ExchangeSettings, FolderSettings
+from adapters.onec.unpack import unpack
+
+
+class _OneC(Adapter):
+    """What both share: 1C's files."""
+
+    role: ClassVar[str] = "accounting"
+    mapping: ClassVar[str] = "onec_ut"
+
+    def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint]:
+        return unpack(arrival, self.settings.zone_info)
+
+
+class OneCSiteExchange(_OneC):
+    """1C as the client: it uploads goods, prices, stock and orders, and fetches new orders."""
+
+    title: ClassVar[Text] = Text("1C, exchange with a site", "1С, обмен с сайтом")
+    Settings: ClassVar[type[AdapterSettings]] = ExchangeSettings
+    capabilities = Capabilities(serves=True, offers=frozenset({"order"}), files=True)
+
+    def __init__(self, settings: Any, context: AdapterContext) -> None:
+        super().__init__(settings, context)
+        self._server = SiteExchange(settings, context)
+
+    def server(self) -> ServerProtocol:
+        return self._server
+
+    def check(self) -> Iterator[Finding]:
+        for setting, filled in (
+            ("login", bool(self.settings.login)),
+            ("password", bool(self.settings.password.get_secret_value())),
+        ):
+            if not filled:
+                yield Finding(
+                    "auth",
+                    False,
+                    Text(f"{setting} is not set: 1C could not log in", f"не задан {setting}: 1С не сможет войти"),
+                    setting=setting,
+                    remedy=Text(
+                        "set it here and type the same into 1C's exchange node",
+                        "задайте здесь и введите то же в узле обмена 1С",
+                    ),
+                )
+                return
+        yield Finding("auth", True, Text("login and password are set", "логин и пароль заданы"), setting="login")
+        address = f"/exchange/{self.context.connection}"
+        yield Finding(
+            "address",
+            True,
+            Text(
+                f"address to type into 1C: http://<this computer>:<port>{address} (without ?; 1C adds its own). "
+                f"With nothing but the host, 1C asks {STOCK_PATH}, which works too",
+                f"адрес для ввода в 1С: http://<этот компьютер>:<порт>{address} (без знака «?»: его 1С добавит сама). "
+                f"Если ввести только имя компьютера, 1С обратится к {STOCK_PATH}, это тоже работает",
+            ),
+        )
+
+
+class OneCFolder(_OneC):
+    """1C writes its files into a folder (its own, or one on the office's server), the hub collects them."""
+
+    title: ClassVar[Text] = Text("1C, files in a folder", "1С, файлы в папке")
+    Settings: ClassVar[type[AdapterSettings]] = FolderSettings
+    capabilities = Capabilities(collects=True, files=True)
+
+    def __init__(self, settings: Any, context: AdapterContext) -> None:
+        super().__init__(settings, context)
+        self._folder = Folder(settings, context)
+
+    def check(self) -> Iterator[Finding]:
+        return self._folder.check()
+
+    def collect(self) -> Iterator[Arrival]:
+        return self._folder.collect()
+
+    def collected(self, arrival: Arrival) -> None:
+        self._folder.collected(arrival)

@@ -1,0 +1,232 @@
+"""A guarded stream of XML elements: flat memory, no entities, no DTD, no network, every limit with a clear refusal.
+
+CommerceML files come with namespaces `urn:1C.ru:commerceml_2`, `_205`, `_208`, `_210` or none, and with a schema version
+that disagrees with it, so that everything here goes by local names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO, cast
+
+from lxml import etree
+
+from adapters.base import RecordRefused, Text
+
+ROOT = "КоммерческаяИнформация"
+CHUNK = 64 * 1024
+PROLOGUE = 64 * 1024  # everything before the root element must fit
+MAX_GAP = 32 * 1024 * 1024  # bytes between two records; one record may not be larger
+
+# Encodings that 1C and shops write; others are refused, so that our look at the prologue and libxml2's agree.
+ENCODINGS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "ascii",
+    "windows-1251": "cp1251",
+    "cp1251": "cp1251",
+    "utf-16": "utf-16",
+    "koi8-r": "koi8-r",
+    "iso-8859-1": "latin-1",
+    "iso-8859-5": "iso8859-5",
+}
+_DECLARED = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_SKIP = re.compile(r"\s+|<\?.*?\?>|<!--.*?-->", re.S)
+_START = re.compile(r"<(?:[^\s:/>]+:)?([^\s:/>]+)")
+
+
+class _Names(dict[str, str]):
+    """Full tag → local name. Bounded: a hostile file cannot fill the memory with invented names."""
+
+    def __missing__(self, tag: str) -> str:
+        name = tag.rpartition("}")[2]
+        if len(self) < 4096:
+            self[tag] = name
+        return name
+
+
+NAMES = _Names()
+
+
+def text(element: etree._Element | None) -> str:
+    """The element's own text, trimmed; "" where there is none."""
+    return (element.text or "").strip() if element is not None else ""
+
+
+def attributes(element: etree._Element) -> dict[str, str]:
+    return {NAMES[str(key)]: str(value).strip() for key, value in element.attrib.items()}
+
+
+def children(element: etree._Element, *path: str) -> Iterator[etree._Element]:
+    """The elements at `path` (local names) below `element`, all branches."""
+    if not path:
+        yield element
+        return
+    for child in element:
+        if NAMES[child.tag] == path[0]:
+            yield from children(child, *path[1:])
+
+
+def child(element: etree._Element, *path: str) -> etree._Element | None:
+    return next(children(element, *path), None)
+
+
+def parent_name(element: etree._Element) -> str:
+    parent = element.getparent()
+    return NAMES[parent.tag] if parent is not None else ""
+
+
+def forget_before(element: etree._Element) -> None:
+    """Free the siblings before `element`: they are read. (`element` itself may still be in the parser's hands.)"""
+    previous = element.getprevious()
+    if previous is None:
+        return
+    parent = element.getparent()
+    assert parent is not None  # the root has no siblings
+    while previous is not None:
+        parent.remove(previous)
+        previous = element.getprevious()
+
+
+def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element]:
+    """Elements whose local name is in `tags`, each when it is complete.
+
+    RecordRefused (codes cml.empty, cml.root, cml.doctype, cml.encoding, cml.broken, cml.too_large); everything before a
+    break is yielded first.
+    """
+    head = _read_head(stream)
+    _check_prologue(head)
+    parser = etree.XMLPullParser(
+        events=("end",),
+        tag=[f"{{*}}{tag}" for tag in sorted(tags)],
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        remove_blank_text=True,
+        collect_ids=False,
+    )
+    gap, chunk, broken = 0, head, None
+    while broken is None:
+        try:
+            if chunk:
+                parser.feed(chunk)
+            else:
+                parser.close()
+        except etree.XMLSyntaxError as error:
+            broken = error
+        found = False
+        for _, element in parser.read_events():
+            found = True
+            yield cast(etree._Element, element)
+        gap = 0 if found else gap + len(chunk)
+        if gap > MAX_GAP:
+            raise _too_large(gap)
+        if not chunk:
+            break
+        chunk = stream.read(CHUNK) if broken is None else b""
+    if broken is not None:
+        raise _broken(broken)
+
+
+def _read_head(stream: IO[bytes]) -> bytes:
+    """The first bytes: enough to see the root element, however small the stream's portions are."""
+    head = b""
+    while len(head) < PROLOGUE and (part := stream.read(PROLOGUE - len(head))):
+        head += part
+    return head
+
+
+def encoding_of(head: bytes) -> str:
+    """Python's name of the encoding by byte order mark, then by the declaration, else UTF-8. RecordRefused when unusual."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if head.startswith(b"\xef\xbb\xbf"):
+        return "utf-8-sig"
+    declared = _DECLARED.match(head.lstrip())
+    if declared is None:
+        return "utf-8"
+    name = declared.group(1).decode("ascii").lower()
+    if name not in ENCODINGS:
+        raise RecordRefused(
+            Text(
+                f"the file declares the encoding {name}; CommerceML comes in UTF-8 or windows-1251",
+                f"в файле объявлена кодировка {name}; CommerceML бывает в UTF-8 или windows-1251",
+            ),
+            code="cml.encoding",
+        )
+    return ENCODINGS[name]
+
+
+def _check_prologue(head: bytes) -> None:
+    """The root must be CommerceML's and nothing but comments may stand before it: a DOCTYPE is refused unread."""
+    decoded = head.decode(encoding_of(head), "replace").lstrip("\ufeff")
+    if not decoded.strip():
+        raise RecordRefused(
+            Text("the file is empty", "файл пустой"),
+            code="cml.empty",
+            remedy=Text("repeat the export in 1C", "повторите выгрузку из 1С"),
+        )
+    at = 0
+    while skipped := _SKIP.match(decoded, at):
+        at = skipped.end()
+    if decoded.startswith("<!", at):
+        raise RecordRefused(
+            Text(
+                "the file has a DOCTYPE; CommerceML has none, and the hub reads no file that brings its own entities",
+                "в файле есть DOCTYPE; в CommerceML его не бывает, файлы с собственными сущностями узел не читает",
+            ),
+            code="cml.doctype",
+        )
+    start = _START.match(decoded, at)
+    if start is None or start.group(1) != ROOT:
+        raise _foreign(decoded, at, start.group(1) if start else "")
+
+
+def _foreign(decoded: str, at: int, root: str) -> RecordRefused:
+    if "\ufffd" in decoded[: at + 200]:
+        return RecordRefused(
+            Text(
+                "the file's bytes do not match its encoding (UTF-8 is assumed unless another one is declared)",
+                "байты файла не соответствуют его кодировке (без объявления это UTF-8)",
+            ),
+            code="cml.encoding",
+            remedy=Text(
+                "export again; if a program rewrites the file on the way, it must keep the encoding",
+                "выгрузите файл заново; если его по пути переписывает программа, она должна сохранять кодировку",
+            ),
+        )
+    shown = root[:60] or decoded[at : at + 30].strip()
+    return RecordRefused(
+        Text(
+            f'the file is not CommerceML: it begins with "{shown}", expected <{ROOT}>',
+            f'это не CommerceML: файл начинается с "{shown}", ожидается <{ROOT}>',
+        ),
+        code="cml.root",
+    )
+
+
+def _broken(error: etree.XMLSyntaxError) -> RecordRefused:
+    line = error.lineno or 0
+    return RecordRefused(
+        Text(
+            f"the XML breaks at line {line}: {error.msg}; what stood before it was read",
+            f"XML обрывается или испорчен в строке {line}: {error.msg}; всё, что было до неё, прочитано",
+        ),
+        code="cml.broken",
+        remedy=Text("repeat the export in 1C: the rest of the file is missing", "повторите выгрузку из 1С"),
+    )
+
+
+def _too_large(gap: int) -> RecordRefused:
+    size = gap // 1024 // 1024
+    return RecordRefused(
+        Text(
+            f"no complete record in {size} MB of the file; one record may have up to {MAX_GAP // 1024 // 1024} MB",
+            f"в {size} МБ файла нет ни одной законченной записи; запись может занимать до {MAX_GAP // 1024 // 1024} МБ",
+        ),
+        code="cml.too_large",
+    )

@@ -1,0 +1,174 @@
+"""`sverka check` for a shop: from its name to the proof that its date filter loses nothing."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from adapters.base import Finding, Native, SverkaError, Text
+from adapters.woocommerce.client import CERTIFICATE_REMEDY, CLOCK_REMEDY, WooClient
+from adapters.woocommerce.records import naive, stamp
+from adapters.woocommerce.scan import SECOND, filter_broken
+from adapters.woocommerce.settings import WooCommerceSettings
+
+SKEW = 120  # seconds
+NEWEST = {"orderby": "modified", "order": "desc", "status": "any", "per_page": "1"}
+WAYS = {"basic": "Basic", "query": "query string", "oauth1": "OAuth 1.0a"}
+
+
+class Check:
+    def __init__(self, client: WooClient, settings: WooCommerceSettings) -> None:
+        self._client, self._settings = client, settings
+        self._host = client.base.raw_host.decode()
+        self._port = client.base.port or (443 if client.base.scheme == "https" else 80)
+        self._wait = min(10, settings.timeout)
+
+    def run(self) -> Iterator[Finding]:
+        """Findings in order; ends at the first one that makes the rest pointless. Nothing is written to the shop."""
+        if self._client.proxy:
+            proxy = urlsplit(self._client.proxy).hostname or "?"
+            yield Finding(
+                "connect", True, Text(f"calls go through the proxy {proxy}", f"запросы идут через прокси {proxy}")
+            )
+        else:
+            for finding in self._network():
+                yield finding
+                if not finding.ok:
+                    return
+        yield from self._shop()
+
+    def _network(self) -> Iterator[Finding]:
+        host, port = self._host, self._port
+        try:
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            text = Text(f"the name {host} is not known", f"имя {host} не находится")
+            yield Finding(
+                "dns", False, text, "url", Text("Check the address for typing errors.", "Проверьте адрес на опечатки.")
+            )
+            return
+        yield Finding("dns", True, Text(f"{host} is known", f"имя {host} найдено"))
+        try:
+            with socket.create_connection((host, port), timeout=self._wait) as plain:
+                yield Finding("connect", True, Text(f"port {port} answers", f"порт {port} отвечает"))
+                if self._client.base.scheme == "https":
+                    yield self._tls(plain)
+        except OSError:
+            text = Text(f"{host}, port {port}: no connection", f"{host}, порт {port}: нет соединения")
+            remedy = Text(
+                "Look whether the shop works in a browser on this PC, and whether a firewall blocks it.",
+                "Проверьте, открывается ли магазин в браузере на этом компьютере и не мешает ли межсетевой экран.",
+            )
+            yield Finding("connect", False, text, "url", remedy)
+
+    def _tls(self, plain: socket.socket) -> Finding:
+        context = ssl.create_default_context()
+        if not self._settings.verify_tls:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            with context.wrap_socket(plain, server_hostname=self._host):
+                pass
+        except ssl.SSLCertVerificationError as error:
+            why = error.verify_message
+            text = Text(f"the certificate is not valid here: {why}", f"сертификат не проходит проверку: {why}")
+            return Finding("tls", False, text, "verify_tls", CERTIFICATE_REMEDY)
+        except OSError:
+            text = Text(f"port {self._port} does not speak TLS", f"порт {self._port} не говорит по TLS")
+            return Finding(
+                "tls",
+                False,
+                text,
+                "url",
+                Text("Perhaps the address begins with http://.", "Возможно, адрес с http://."),
+            )
+        if not self._settings.verify_tls:
+            return Finding(
+                "tls",
+                True,
+                Text("TLS, certificate not verified (verify_tls)", "TLS без проверки сертификата (verify_tls)"),
+            )
+        return Finding("tls", True, Text("the certificate is valid", "сертификат действителен"))
+
+    def _shop(self) -> Iterator[Finding]:
+        try:
+            newest = self._client.get_list("orders", NEWEST).data
+        except SverkaError as error:
+            step = {"woo.rights": "rights", "woo.clock": "clock", "woo.certificate": "tls"}.get(error.code, "auth")
+            yield _failed(step, error)
+            if (skew := self._skew()) and not skew.ok and step == "auth":
+                yield skew
+            return
+        way = WAYS[self._client.keys.way]
+        yield Finding("auth", True, Text(f"the key is accepted ({way})", f"ключ принят ({way})"))
+        yield self._rights()
+        yield _sample(newest[0] if newest else None)
+        if skew := self._skew():
+            yield skew
+        try:
+            yield self._filter(newest[0] if newest else None)
+        except SverkaError as error:
+            yield _failed("filter", error)
+
+    def _rights(self) -> Finding:
+        """Reading only: there is no harmless write. A key without write rights shows at the first write, by name."""
+        try:
+            self._client.get_list("products", {"per_page": "1"})
+        except SverkaError as error:
+            return _failed("rights", error)
+        return Finding("rights", True, Text("orders and products can be read", "заказы и товары читаются"))
+
+    def _skew(self) -> Finding | None:
+        seconds = self._client.skew()
+        if seconds is None:
+            return None
+        if abs(seconds) <= SKEW:
+            return Finding("clock", True, Text("the clocks agree", "часы совпадают"))
+        text = Text(
+            f"this PC's clock or the shop's is wrong: they differ by {abs(seconds)} s (allowed: {SKEW})",
+            f"часы этого компьютера или магазина неверны: разница {abs(seconds)} с (допустимо {SKEW})",
+        )
+        return Finding("clock", False, text, "", CLOCK_REMEDY)
+
+    def _filter(self, newest: Native | None) -> Finding:
+        """The canary: the newest order must come back from one second before its stamp and not from one second after."""
+        moment = stamp(newest) if newest else None
+        if newest is None or moment is None:
+            text = Text("no order yet, so the date filter was not tried", "заказов ещё нет, отбор по дате не проверен")
+            return Finding("filter", True, text)
+        for _ in range(2):
+            before, after = self._comes(newest, moment - SECOND), self._comes(newest, moment + SECOND)
+            if before and not after:
+                return Finding("filter", True, Text("the date filter loses nothing", "отбор по дате ничего не теряет"))
+            fresh = self._client.get_one(f"orders/{newest['id']}")
+            if stamp(fresh) == moment:
+                break
+            newest, moment = fresh, stamp(fresh) or moment  # edited while we looked
+        return _failed("filter", filter_broken(self._host))
+
+    def _comes(self, order: Native, after: datetime) -> bool:
+        params = {"include": str(order["id"]), "modified_after": naive(after), "dates_are_gmt": "true", "per_page": "1"}
+        return any(row["id"] == order["id"] for row in self._client.get_list("orders", params | {"status": "any"}).data)
+
+
+def _sample(order: Native | None) -> Finding:
+    if order is None:
+        return Finding("sample", True, Text("the shop has no orders yet", "в магазине ещё нет заказов"))
+    missing = [
+        n for n in ("number", "status", "total", "currency", "line_items", "date_modified_gmt") if order.get(n) is None
+    ]
+    if missing:
+        names = ", ".join(missing)
+        text = Text(f"the newest order lacks {names}", f"в новейшем заказе нет полей: {names}")
+        remedy = Text(
+            "A plug-in changes the REST API; WooCommerce 5.8 or newer is wanted.",
+            "Плагин меняет REST API; нужен WooCommerce 5.8+.",
+        )
+        return Finding("sample", False, text, "url", remedy)
+    return Finding("sample", True, Text(f"the newest order is {order['number']}", f"новейший заказ: {order['number']}"))
+
+
+def _failed(step: str, error: SverkaError) -> Finding:
+    return Finding(step, False, error.text, error.setting, error.remedy)

@@ -1,0 +1,338 @@
+"""The configuration: one TOML file, read strictly. An unknown key is an error with a suggestion; a secret is never in it.
+
+Values may be `${NAME}` (an environment variable) or `file:/path` (the file's first line): that is how secrets come in.
+The envelope of a connection (adapter, role, schedule) is checked here; the rest of its keys belong to the adapter's own
+settings model, so that a plug-in is configurable without touching the hub.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from sync.errors import BadConfig, Text
+
+Role = Literal["form", "shop", "mail", "crm", "accounting"]
+ROLES: tuple[Role, ...] = ("form", "shop", "mail", "crm", "accounting")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(value: Any) -> int:
+    """An interval: a number of seconds, or text such as "30s", "5m", "1h", "1d"."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+)\s*([smhd])", value.strip())) and int(match[1]) > 0:
+        return int(match[1]) * _UNITS[match[2]]
+    raise ValueError('an interval is written "30s", "5m", "1h" or "1d"')
+
+
+Interval = Annotated[int, BeforeValidator(seconds)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Hub(Section):
+    database: str = "sqlite:///var/sverka.db"
+    spool: Path = Path("var/spool")  # uploaded files until they are processed
+    mappings: Path | None = None  # own mapping files, overriding the built-in ones field by field
+    language: Literal["ru", "en"] = "ru"
+    country: str = Field("RU", pattern="^[A-Z]{2}$")  # of phone numbers written without a country code
+    currency: str = Field("RUB", pattern="^[A-Z]{3}$")  # where a system names none
+    price_type: str = ""  # the price type that goes to shops; "" when there is only one
+    unmatched_lines: Literal["wait", "by_name"] = "wait"  # an order line that no product fits, on its way to accounting
+    lead_window: Interval = 7 * 86400  # an order of a client converts their only lead of this time
+    call_within: Interval = 15 * 60  # due time of the task that a new lead gets
+    max_body: int = Field(1 << 20, gt=0)  # bytes of one form or webhook
+    own_domains: tuple[str, ...] = ()  # the firm's own mail domains: never a client
+    own_lines: tuple[str, ...] = ()  # the firm's own phone numbers
+
+
+class Web(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    password: SecretStr | None = None  # of the pages and the API; without one they answer only on this PC
+    public_url: str = ""  # the address by which others reach the hub, for the texts of `check`
+
+
+class Notices(Section):
+    via: str = ""  # a mail connection
+    to: tuple[str, ...] = ()
+
+
+FACTS = ("paid", "shipped", "paid_and_shipped", "cancelled")
+
+
+class StageDef(Section):
+    name: str = Field(pattern="^[a-z0-9_]+$")
+    title: str
+    semantic: Literal["open", "won", "lost"] = "open"
+
+
+class Pipeline(Section):
+    name: str = Field(pattern="^[a-z0-9_]+$")
+    title: str = ""
+    stages: tuple[StageDef, ...]
+    # what the accounting side's facts make of a deal: {paid = "paid", shipped = "shipped", cancelled = "lost"}
+    facts: dict[str, str] = Field(default_factory=dict)
+
+
+DEFAULT_PIPELINE = Pipeline(
+    name="main",
+    title="Продажи",
+    stages=(
+        StageDef(name="new", title="Новый"),
+        StageDef(name="in_work", title="В работе"),
+        StageDef(name="paid", title="Оплачен"),
+        StageDef(name="shipped", title="Отгружен"),
+        StageDef(name="won", title="Завершён", semantic="won"),
+        StageDef(name="lost", title="Отменён", semantic="lost"),
+    ),
+    facts={"paid": "paid", "shipped": "shipped", "paid_and_shipped": "won", "cancelled": "lost"},
+)
+
+
+class When(Section):
+    field: str
+    op: Literal["eq", "ne", "in", "empty", "filled", "gt", "lt"]
+    value: Any = None
+
+
+class Flow(Section):
+    kind: Literal["lead", "deal", "product", "company", "contact"]
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    create: Literal["always", "never"] | When = "never"
+
+
+class Connection(Section):
+    """The hub's part of a connection; `settings` is what is left for the adapter."""
+
+    name: str
+    adapter: str
+    role: Role | None = None  # the adapter's usual role
+    mapping: str | None = None  # the adapter's usual mapping file
+    every: Interval = 60  # between two polls
+    recheck: Interval = 86400  # between two re-reads of open and recent records
+    prefix: str = Field("", max_length=4)  # before the order numbers of this connection in systems with short numbers
+    account: str = ""  # connections of one account share its limits; the connection's own name by default
+    rate: int = Field(600, gt=0)  # calls per minute
+    enabled: bool = True
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class Config(Section):
+    hub: Hub = Hub()
+    web: Web = Web()
+    notices: Notices = Notices()
+    pipelines: tuple[Pipeline, ...] = Field((DEFAULT_PIPELINE,), alias="pipeline")
+    flows: tuple[Flow, ...] = Field((), alias="flow")
+    # "deal.stage" = a role, "connection:NAME", "hub", or a policy: manual, union, join, prefer:ROLE
+    owners: dict[str, str] = Field(default_factory=dict)
+    connections: dict[str, Connection] = Field(default_factory=dict)
+    path: Path | None = None
+
+    def pipeline(self, name: str | None = None) -> Pipeline:
+        """The named pipeline, else the first."""
+        return next((p for p in self.pipelines if p.name == name), self.pipelines[0])
+
+
+_ENVELOPE = frozenset(Connection.model_fields) - {"name", "settings"}
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the file; BadConfig names file, line and key of the first thing that is wrong."""
+    try:
+        source = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadConfig(
+            Text(
+                f"The configuration {path} cannot be read ({error.strerror}). `sverka init` writes one.",
+                f"Файл настроек {path} не читается ({error.strerror}). Команда `sverka init` создаст его.",
+            ),
+            code="config.file",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _bad(path, 1, "", "the file is not UTF-8", "файл не в кодировке UTF-8") from error
+    try:
+        data = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        line = int(m[1]) if (m := re.search(r"at line (\d+)", str(error))) else source.count("\n") + 1
+        raise _bad(path, line, "", f"not valid TOML: {error}", f"ошибка TOML: {error}") from error
+    return build(data, path, source, environ)
+
+
+def build(
+    data: dict[str, Any], path: Path = Path("config.toml"), source: str = "", environ: Mapping[str, str] = os.environ
+) -> Config:
+    """The same from parsed TOML; relative paths in it are relative to the file's folder."""
+    data = _fill(data, path, source, environ, "")
+    connections: dict[str, Any] = {}
+    for name, keys in dict(data.pop("connections", {})).items():
+        if not re.fullmatch(r"[a-z0-9_-]{1,64}", name) or not isinstance(keys, dict):
+            raise _bad(
+                path,
+                _line(source, [name]),
+                f"connections.{name}",
+                "a connection is a table with a name of a-z 0-9 _ -",
+                "подключение — таблица с именем из a-z 0-9 _ -",
+            )
+        envelope = {k: v for k, v in keys.items() if k in _ENVELOPE}
+        rest = {k: v for k, v in keys.items() if k not in _ENVELOPE}
+        connections[name] = {**envelope, "name": name, "settings": rest}
+    try:
+        config = Config.model_validate({**data, "connections": connections, "path": path})
+    except ValidationError as error:
+        raise _from_pydantic(error, path, source, Config) from error
+    hub = config.hub.model_copy(
+        update={
+            "spool": path.parent / config.hub.spool,
+            "mappings": config.hub.mappings and path.parent / config.hub.mappings,
+            "database": _anchored(config.hub.database, path.parent),
+        }
+    )
+    config = config.model_copy(update={"hub": hub})
+    _cross_check(config, path, source)
+    return config
+
+
+def settings_error(error: ValidationError, config: Config, connection: str, model: type[BaseModel]) -> BadConfig:
+    """An adapter's settings model did not accept the connection's keys."""
+    path = config.path or Path("config.toml")
+    source = path.read_text(encoding="utf-8") if path.exists() else ""
+    return _from_pydantic(error, path, source, model, ("connections", connection))
+
+
+def _anchored(url: str, folder: Path) -> str:
+    match = re.fullmatch(r"sqlite:///(?!/)(.+)", url)
+    return f"sqlite:///{(folder / match[1]).resolve()}" if match and match[1] != ":memory:" else url
+
+
+def _fill(value: Any, path: Path, source: str, environ: Mapping[str, str], key: str) -> Any:
+    """Replace ${NAME} and file:… in every text."""
+    if isinstance(value, dict):
+        return {k: _fill(v, path, source, environ, f"{key}.{k}".lstrip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_fill(v, path, source, environ, key) for v in value]
+    if not isinstance(value, str):
+        return value
+    line = _line(source, key.split("."))
+    if value.startswith("file:"):
+        try:
+            lines = (path.parent / value[5:]).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise _bad(
+                path, line, key, f"the file {value[5:]} cannot be read", f"файл {value[5:]} не читается"
+            ) from error
+        return lines[0].strip() if lines else ""
+
+    def one(match: re.Match[str]) -> str:
+        if match[1] not in environ:
+            raise _bad(
+                path,
+                line,
+                key,
+                f"the environment variable {match[1]} is not set",
+                f"переменная окружения {match[1]} не задана",
+            )
+        return environ[match[1]]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", one, value)
+
+
+def _cross_check(config: Config, path: Path, source: str) -> None:
+    """Names that refer to one another."""
+    names = list(config.connections)
+    for i, flow in enumerate(config.flows):
+        for key, name in (("from", flow.source), ("to", flow.target)):
+            if name not in names:
+                raise _unknown(path, _line(source, ["[[flow]]", key], name), f"flow[{i}].{key}", name, names)
+    if config.notices.via and config.notices.via not in names:
+        raise _unknown(path, _line(source, ["notices", "via"]), "notices.via", config.notices.via, names)
+    for key, owner in config.owners.items():
+        who = owner.removeprefix("prefer:")
+        known = [*ROLES, "hub", "manual", "union", "join", *(f"connection:{n}" for n in names)]
+        if who not in known:
+            raise _unknown(path, _line(source, ["owners", key]), f"owners.{key}", owner, known)
+    for pipeline in config.pipelines:
+        stages = [s.name for s in pipeline.stages]
+        for fact, stage in pipeline.facts.items():
+            if fact not in FACTS:
+                raise _unknown(
+                    path, _line(source, ["facts", fact]), f"pipeline.{pipeline.name}.facts", fact, list(FACTS)
+                )
+            if stage not in stages:
+                raise _unknown(
+                    path, _line(source, ["facts", fact]), f"pipeline.{pipeline.name}.facts.{fact}", stage, stages
+                )
+
+
+def _unknown(path: Path, line: int, key: str, found: str, known: list[str]) -> BadConfig:
+    near = difflib.get_close_matches(found, known, 1)
+    hint_en = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
+    hint_ru = f"; может быть, {near[0]!r}?" if near else f"; есть: {', '.join(known) or 'ничего'}"
+    return _bad(path, line, key, f"{found!r} is not known{hint_en}", f"{found!r} неизвестно{hint_ru}")
+
+
+def _from_pydantic(
+    error: ValidationError, path: Path, source: str, model: type[BaseModel], prefix: tuple[str, ...] = ()
+) -> BadConfig:
+    """The first of pydantic's complaints, in our words; the received value is not repeated (it may be a secret)."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = [*prefix, *(str(part) for part in first["loc"])]
+    key, line = ".".join(where), _line(source, where)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(model, [str(p) for p in first["loc"][:-1]])
+        return _unknown(path, line, key, where[-1], known)
+    if first["type"] == "missing":
+        return _bad(path, _line(source, where[:-1]), key, "this key is required", "этот ключ обязателен")
+    message = first["msg"].removeprefix("Value error, ")
+    return _bad(path, line, key, message, f"значение не подходит: {message}")
+
+
+def _known_keys(model: type[BaseModel], where: list[str]) -> list[str]:
+    current: Any = model
+    for part in where:
+        fields = getattr(current, "model_fields", {})
+        field = fields.get(part) or next((f for f in fields.values() if f.alias == part), None)
+        if field is not None:
+            current = next(
+                (a for a in getattr(field.annotation, "__args__", ()) if hasattr(a, "model_fields")), field.annotation
+            )
+    fields = getattr(current, "model_fields", {})
+    return [
+        f.alias or name
+        for name, f in fields.items()
+        if name not in ("path", "settings", "name") or current is not Config
+    ]
+
+
+def _line(source: str, where: list[str], value: str = "") -> int:
+    """The line of a key: each part is looked for after the one before. 1 when it cannot be told."""
+    lines = source.splitlines()
+    at = 0
+    for part in where:
+        if part.isdigit():
+            continue
+        pattern = re.compile(
+            re.escape(part) if part.startswith("[") else rf"(^|[\[.\s\"]){re.escape(part)}([\].\s\"=]|$)"
+        )
+        at = next((i for i in range(at, len(lines)) if pattern.search(lines[i].split("#")[0])), at)
+    if value:
+        at = next((i for i, text in enumerate(lines) if f'"{value}"' in text), at)
+    return at + 1
+
+
+def _bad(path: Path, line: int, key: str, en: str, ru: str) -> BadConfig:
+    where = f"{path}, line {line}"
+    where_ru = f"{path}, строка {line}"
+    named = f" ({key})" if key else ""
+    return BadConfig(Text(f"{where}{named}: {en}", f"{where_ru}{named}: {ru}"), code="config.value", setting=key)

@@ -1,0 +1,139 @@
+"""Intents: what is to be written where, committed before any call.
+
+planned → sending → done. A call whose answer was lost stays `sending` and is settled by reading; `refused` waits for a
+person; `dropped` was overtaken by newer facts; `offered` waits until the other side confirms the batch; `unknown` could
+not be settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.errors import SverkaError
+from sync.store import new_uid
+from sync.store.tables import intent
+from sync.store.types import dumps, loads
+
+IN_FLIGHT = ("sending", "offered", "unknown")
+_BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds
+
+
+def plan(
+    tx: Connection,
+    *,
+    record_uid: str,
+    connection: str,
+    native_kind: str,
+    op: str,
+    data: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    why: Mapping[str, Any],
+    now: datetime,
+    link_id: int | None = None,
+    number: str | None = None,
+    run_id: int | None = None,
+) -> str | None:
+    """Plan one write; gives the intent's id, or None when the same one is planned, refused or under way already.
+
+    A planned intent for the same place is overtaken: only the newest wish is written. While one is in flight nothing is
+    planned beside it: it is settled first, and then the record is looked at again.
+    """
+    place = [intent.c.record_uid == record_uid, intent.c.connection == connection, intent.c.native_kind == native_kind]
+    open_ones = tx.execute(
+        sa.select(intent).where(*place, intent.c.state.in_(("planned", "refused", *IN_FLIGHT)))
+    ).all()
+    if any(o.state in IN_FLIGHT for o in open_ones):
+        return None
+    if any(_same(o.data, data) and o.op == op for o in open_ones):
+        return None
+    for old in open_ones:
+        tx.execute(intent.update().where(intent.c.id == old.id).values(state="dropped", done_at=now))
+    uid = new_uid()
+    tx.execute(
+        intent.insert().values(
+            id=uid,
+            record_uid=record_uid,
+            link_id=link_id,
+            connection=connection,
+            native_kind=native_kind,
+            op=op,
+            data=dict(data),
+            fields=dict(fields),
+            why=dict(why),
+            state="planned",
+            number=number,
+            created_at=now,
+            run_id=run_id,
+        )
+    )
+    return uid
+
+
+def _same(stored: Any, fresh: Mapping[str, Any]) -> bool:
+    return bool(stored == loads(dumps(dict(fresh))))
+
+
+def due(tx: Connection, connection: str, now: datetime, limit: int = 50) -> list[Any]:
+    """Planned writes whose time has come and calls whose answer was lost, oldest first."""
+    query = (
+        sa.select(intent)
+        .where(
+            intent.c.connection == connection,
+            intent.c.op != "offer",
+            intent.c.state.in_(("planned", "sending")),
+            sa.or_(intent.c.next_at.is_(None), intent.c.next_at <= now),
+        )
+        .order_by(intent.c.created_at, intent.c.id)
+        .limit(limit)
+    )
+    return list(tx.execute(query))
+
+
+def begin(tx: Connection, id: str) -> bool:
+    """Mark as sent, before the call; False when somebody else has it."""
+    done = tx.execute(
+        intent.update()
+        .where(intent.c.id == id, intent.c.state == "planned")
+        .values(state="sending", tries=intent.c.tries + 1)
+    )
+    return done.rowcount == 1
+
+
+def finish(tx: Connection, id: str, state: str, now: datetime, error: SverkaError | None = None) -> None:
+    tx.execute(
+        intent.update().where(intent.c.id == id).values(state=state, done_at=now, next_at=None, error=error_json(error))
+    )
+
+
+def postpone(tx: Connection, row: Any, now: datetime, error: SverkaError, after: int | None = None) -> None:
+    """Try again later; `sending` stays so while the outcome is unknown, else it is planned again."""
+    wait = after if after is not None else _BACKOFF[min(row.tries, len(_BACKOFF) - 1)]
+    tx.execute(
+        intent.update()
+        .where(intent.c.id == row.id)
+        .values(next_at=now + timedelta(seconds=wait), error=error_json(error))
+    )
+
+
+def replan(tx: Connection, id: str) -> None:
+    """Nothing was written: the same call may be made."""
+    tx.execute(intent.update().where(intent.c.id == id).values(state="planned", next_at=None))
+
+
+def error_json(error: SverkaError | None) -> dict[str, Any] | None:
+    """What is kept of an error for people: cause, both texts, remedy, the setting or field to mend."""
+    if error is None:
+        return None
+    return {
+        "code": error.code,
+        "en": error.text.en,
+        "ru": error.text.ru,
+        "remedy": {"en": error.remedy.en, "ru": error.remedy.ru} if error.remedy else None,
+        "setting": error.setting,
+        "field": error.field,
+    }

@@ -1,0 +1,306 @@
+"""One native record comes into the hub: is it new, has it changed, whose is it, what follows. One transaction.
+
+read → (hash equal: same) → translate → identify → reconcile → events and tasks → what other systems get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from adapters.base import Record
+from sync.errors import NeedHuman, RecordRefused, Text
+from sync.flow import documents, events, offers, trouble
+from sync.flow.plug import Cause, Plug, World
+from sync.flow.spread import spread
+from sync.flow.translate import canonical_kind, columns, observed
+from sync.flow.weave import note, weave
+from sync.identity import Verdict, attach
+from sync.lens import Translated
+from sync.store import new_uid
+from sync.store.tables import intent, link, record
+
+_NOBODY = Verdict(None, "none", Text("nothing identifies the sender", "ничто не указывает на отправителя"))
+
+
+@dataclass(slots=True)
+class Absorbed:
+    outcome: str  # new, changed, same, skipped
+    touched: set[str] = field(default_factory=set)  # connections that got work
+
+
+def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) -> Absorbed:
+    """Take one record in. RecordRefused and NeedHuman put it into quarantine; nothing of it is kept then."""
+    known = find_link(tx, plug.name, rec.kind, rec.id)
+    digest = plug.hash(rec)
+    if known is not None and known.shadow_hash == digest:
+        return Absorbed("same")
+    found = plug.mapping.lens(rec.kind).get(rec.data)
+    if found.kind == "activity":
+        return _activity(world, tx, plug, rec, found, digest, known, cause)
+    if rec.deleted and known is None:
+        return Absorbed("skipped")
+    uid, made = _place(world, tx, plug, rec, found, known, cause)
+    _remember(world, tx, plug, rec, uid, digest, known)
+    _problems(world, tx, plug, rec, found, uid, cause)
+    fields = observed(
+        world.config, plug, found, deleted=rec.deleted, numbered=known is not None and known.number is not None
+    )
+    if made:
+        _first_values(world, tx, plug, uid, found.kind, fields, cause)
+    client, verdict = _client(world, tx, plug, rec, uid, found, cause)
+    if found.kind == "offer":
+        offers.store_rows(world, tx, plug, uid, found.fields, cause)
+    woven = weave(world, tx, uid, cause)
+    if found.kind == "deal":
+        documents.store(world, tx, plug, uid, found.fields.get("documents"), client, cause)
+    if made and found.kind == "deal" and client:
+        events.convert_lead(world, tx, uid, client, cause)
+    _event(world, tx, plug, rec, found, uid, client, verdict, cause)
+    planned = woven.intents + spread(world, tx, uid, cause)
+    touched = _open_targets(tx, uid) if planned else set()
+    return Absorbed("new" if known is None else "changed", touched)
+
+
+def find_link(tx: Connection, connection: str, native_kind: str, external_id: str) -> Any:
+    return tx.execute(
+        sa.select(link).where(
+            link.c.connection == connection, link.c.native_kind == native_kind, link.c.external_id == external_id
+        )
+    ).first()
+
+
+def _place(
+    world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, known: Any, cause: Cause
+) -> tuple[str, bool]:
+    """The canonical record that this one belongs to, and whether it was made now."""
+    if known is not None:
+        return known.record_uid, False
+    world.store.lock_key(tx, f"{plug.name}:{rec.kind}:{rec.id}")
+    kind = canonical_kind(found.kind)
+    if found.kind == "offer":
+        return _product_of_offer(tx, plug, found.fields), False
+    if kind == "product" and found.fields.get("sku"):
+        same = tx.execute(
+            sa.select(record.c.uid).where(record.c.kind == "product", record.c.number == found.fields["sku"]).limit(2)
+        ).all()
+        taken = {
+            r.record_uid
+            for r in tx.execute(
+                sa.select(link.c.record_uid).where(
+                    link.c.connection == plug.name,
+                    link.c.native_kind == rec.kind,
+                    link.c.record_uid.in_([s.uid for s in same]),
+                )
+            )
+        }
+        if len(same) == 1 and same[0].uid not in taken:
+            return same[0].uid, False
+    if kind == "deal" and rec.kind in plug.adapter.capabilities.offers:
+        return _deal_by_number(tx, plug, rec), False
+    return _make(world, tx, kind), True
+
+
+def _make(world: World, tx: Connection, kind: str) -> str:
+    uid = new_uid()
+    now = world.now()
+    tx.execute(record.insert().values(uid=uid, kind=kind, data={}, created_at=now, updated_at=now))
+    return uid
+
+
+def _product_of_offer(tx: Connection, plug: Plug, fields: Mapping[str, Any]) -> str:
+    kinds = [n for n, lens in plug.mapping.lenses.items() if lens.kind == "product"]
+    uid = tx.execute(
+        sa.select(link.c.record_uid).where(
+            link.c.connection == plug.name, link.c.native_kind.in_(kinds), link.c.external_id == fields.get("product")
+        )
+    ).scalar()
+    if uid is None:
+        raise RecordRefused(
+            Text(
+                f"An offer came for the product {fields.get('product')}, which is not known: its catalogue has not come yet.",
+                f"Пришло предложение для номенклатуры {fields.get('product')}, которой ещё нет: каталог не приходил.",
+            ),
+            code="offer.no_product",
+            field="product",
+            remedy=Text("It is tried again when the catalogue comes.", "Будет повторено, когда придёт каталог."),
+        )
+    return str(uid)
+
+
+def _deal_by_number(tx: Connection, plug: Plug, rec: Record) -> str:
+    """An order that a fetching system sends back carries our number; one without it is not ours to invent."""
+    rows = tx.execute(sa.select(record.c.uid).where(record.c.kind == "deal", record.c.number == rec.id).limit(2)).all()
+    if len(rows) != 1:
+        raise NeedHuman(
+            Text(
+                f"{plug.name} sent the order {rec.id}, but no deal has that number.",
+                f"Из {plug.name} пришёл заказ {rec.id}, но сделки с таким номером нет.",
+            ),
+            code="deal.unknown_number",
+            field="number",
+        )
+    return str(rows[0].uid)
+
+
+def _remember(world: World, tx: Connection, plug: Plug, rec: Record, uid: str, digest: bytes, known: Any) -> None:
+    """The link with its shadow: what the other side showed last."""
+    now = world.now()
+    values: dict[str, Any] = {
+        "version": rec.version,
+        "shadow": rec.data,
+        "shadow_hash": digest,
+        "state": "linked",
+        "deleted_at": now if rec.deleted else None,
+    }
+    if known is None:
+        tx.execute(
+            link.insert().values(
+                connection=plug.name,
+                native_kind=rec.kind,
+                external_id=rec.id,
+                record_uid=uid,
+                base={},
+                first_seen=now,
+                **values,
+            )
+        )
+    else:
+        tx.execute(link.update().where(link.c.id == known.id).values(**values))
+
+
+def _first_values(
+    world: World, tx: Connection, plug: Plug, uid: str, kind: str, fields: dict[str, Any], cause: Cause
+) -> None:
+    """A record made now is what its first side says; the journal begins with all of it."""
+    data = dict(fields)
+    if kind == "deal":
+        data.setdefault("pipeline", world.config.pipeline().name)
+        if data.get("stage") is None:
+            data["stage"] = world.config.pipeline().stages[0].name
+        data["currency"] = data.get("currency") or world.config.hub.currency
+    if kind == "lead":
+        data.setdefault("status", "new")
+    tx.execute(record.update().where(record.c.uid == uid).values(data=data, **columns(canonical_kind(kind), data)))
+    note(tx, uid, canonical_kind(kind), plug.name, "created", data, world.now(), cause, plug.name)
+
+
+def _problems(world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, uid: str, cause: Cause) -> None:
+    """Fields that could not be read are named; the rest of the record goes on without them."""
+    if not found.problems:
+        trouble.passed(tx, plug.name, rec.kind, rec.id, world.now())
+        return
+    first = found.problems[0]
+    more = len(found.problems) - 1
+    error = RecordRefused(
+        Text(
+            f"{first.text.en}{f' (and {more} more fields)' if more else ''} The rest of the record was taken.",
+            f"{first.text.ru}{f' (и ещё полей: {more})' if more else ''} Остальное принято.",
+        ),
+        code="mapping.value",
+        field=first.field,
+        remedy=Text(
+            "Add the value to the mapping's table, then retry.", "Добавьте значение в таблицу соответствий и повторите."
+        ),
+    )
+    trouble.refuse(
+        tx, plug.name, rec.kind, rec.id, error, world.now(), record_uid=uid, inbox_id=cause.inbox_id, data=rec.data
+    )
+
+
+def _client(
+    world: World, tx: Connection, plug: Plug, rec: Record, uid: str, found: Translated, cause: Cause
+) -> tuple[str | None, Verdict]:
+    """Whose record it is. Once it is somebody's it stays theirs: only people move it."""
+    if found.kind not in ("lead", "deal") or not found.client:
+        current = tx.execute(sa.select(record.c.client_uid).where(record.c.uid == uid)).scalar()
+        return current, _NOBODY
+    row = tx.execute(sa.select(record.c.client_uid).where(record.c.uid == uid)).one()
+    if row.client_uid and plug.role == "accounting":
+        return row.client_uid, _NOBODY
+    client, verdict, _ = identify(world, tx, plug, found.client)
+    if row.client_uid:
+        return row.client_uid, verdict
+    tx.execute(record.update().where(record.c.uid == uid).values(client_uid=client))
+    if client is None and found.kind in ("lead", "deal"):
+        error = NeedHuman(
+            Text(
+                "Neither phone nor e-mail nor INN: the record was taken, but it belongs to no client yet.",
+                "Нет ни телефона, ни почты, ни ИНН: запись принята, но пока ни за кем не числится.",
+            ),
+            code="client.none",
+            field="client",
+        )
+        trouble.refuse(tx, plug.name, rec.kind, rec.id, error, world.now(), record_uid=uid, inbox_id=cause.inbox_id)
+    return client, verdict
+
+
+def identify(world: World, tx: Connection, plug: Plug, client: Mapping[str, Any]) -> tuple[str | None, Verdict, bool]:
+    hub = world.config.hub
+    return attach(world.store, tx, client, plug.name, world.now(), hub.country, hub.own_domains)
+
+
+def _event(
+    world: World,
+    tx: Connection,
+    plug: Plug,
+    rec: Record,
+    found: Translated,
+    uid: str,
+    client: str | None,
+    verdict: Verdict,
+    cause: Cause,
+) -> None:
+    """The contact event of a lead or order, and the task that a new lead gets."""
+    if found.kind not in ("lead", "deal") or plug.role == "accounting":
+        return
+    event = found.event or {"type": "form" if found.kind == "lead" else "order"}
+    key = event_key_once(plug, rec, event)
+    where = {"deal": uid} if found.kind == "deal" else {"lead": uid}
+    events.log(world, tx, plug, key, event, verdict, cause, client=client, **where)
+    if found.kind == "lead":
+        events.call_task(world, tx, uid, client, found.fields.get("created_at") or world.now())
+
+
+def event_key_once(plug: Plug, rec: Record, event: Mapping[str, Any]) -> str:
+    """A lead or an order is one event however often its record changes."""
+    return f"{plug.name}:{rec.kind}:{rec.id}:{event.get('type', '')}"
+
+
+def _activity(
+    world: World,
+    tx: Connection,
+    plug: Plug,
+    rec: Record,
+    found: Translated,
+    digest: bytes,
+    known: Any,
+    cause: Cause,
+) -> Absorbed:
+    """A letter, call or meeting: an event and nothing else. Its link keeps the hash, so that it is not read twice."""
+    client, verdict, _ = identify(world, tx, plug, found.client)
+    event = {**found.event, **found.fields}
+    key = events.event_key(plug, rec.kind, rec.id, event)
+    uid, logged = events.log(world, tx, plug, key, event, verdict, cause, client=client)
+    _remember(world, tx, plug, rec, uid, digest, known)
+    if client is None:
+        error = NeedHuman(
+            Text("Nothing in it says whose event this is.", "Неясно, к какому клиенту относится это событие."),
+            code="client.none",
+            field="client",
+        )
+        trouble.refuse(tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id)
+    else:
+        _problems(world, tx, plug, rec, found, uid, cause)
+    return Absorbed("new" if logged else "same")
+
+
+def _open_targets(tx: Connection, uid: str) -> set[str]:
+    rows = tx.execute(
+        sa.select(intent.c.connection).where(intent.c.record_uid == uid, intent.c.state == "planned").distinct()
+    )
+    return {r.connection for r in rows}

@@ -1,0 +1,119 @@
+"""Catalogues and first loads: records that need no client and concern one side only go in by the page, not one by one.
+
+A page is looked up at once, compared by hash, and what is new is inserted in batches. What has changed, and whatever touches a
+second system, takes the ordinary way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from adapters.base import Record
+from sync.flow.plug import Cause, Plug, World
+from sync.flow.translate import columns, observed
+from sync.store import new_uid
+from sync.store.tables import journal, link, record
+from sync.store.types import dumps, stamp
+
+BULK_KINDS = frozenset({"product", "group", "price_type", "warehouse"})
+_LINK = (
+    "connection",
+    "native_kind",
+    "external_id",
+    "record_uid",
+    "version",
+    "shadow",
+    "shadow_hash",
+    "base",
+    "state",
+    "first_seen",
+)
+_RECORD = ("uid", "kind", "number", "title", "data", "created_at", "updated_at")
+_JOURNAL = ("at", "run_id", "inbox_id", "record_uid", "kind", "connection", "why", "who", "changes")
+
+
+def hashes(world: World, tx: Connection, plug: Plug, native_kind: str, ids: Iterable[str]) -> dict[str, bytes]:
+    """Shadow hashes of the links among these ids: one look-up for the whole page."""
+    marks = list(ids)
+    if world.store.sqlite:
+        rows = tx.exec_driver_sql(
+            "SELECT external_id, shadow_hash FROM link WHERE connection = ? AND native_kind = ?"
+            " AND external_id IN (SELECT value FROM json_each(?))",
+            (plug.name, native_kind, dumps(marks)),
+        )
+    else:
+        rows = tx.exec_driver_sql(
+            "SELECT external_id, shadow_hash FROM link WHERE connection = %s AND native_kind = %s AND external_id = ANY(%s)",
+            (plug.name, native_kind, marks),
+        )
+    return {r[0]: bytes(r[1] or b"") for r in rows}
+
+
+def changed(world: World, tx: Connection, plug: Plug, records: Sequence[Record]) -> list[Record]:
+    """Those that differ from their shadow, and those that are not known."""
+    kinds = {r.kind for r in records}
+    known = {k: hashes(world, tx, plug, k, [r.id for r in records if r.kind == k]) for k in kinds}
+    return [r for r in records if known[r.kind].get(r.id) != plug.hash(r)]
+
+
+def absorb_new(world: World, tx: Connection, plug: Plug, records: Sequence[Record], cause: Cause) -> list[Record]:
+    """Insert the plain new ones of a page; gives back those that must go the ordinary way."""
+    kind = records[0].kind
+    lens = plug.mapping.lens(kind)
+    known = hashes(world, tx, plug, kind, [r.id for r in records])
+    rest: list[Record] = []
+    fresh: dict[str, tuple[Record, dict[str, Any]]] = {}
+    for rec in records:
+        found = None if rec.id in known or rec.deleted or rec.id in fresh else lens.get(rec.data)
+        if found is None or found.problems:
+            rest.append(rec)
+        else:
+            fresh[rec.id] = (rec, observed(world.config, plug, found, deleted=False, numbered=False))
+    if lens.kind == "product":
+        for id in _shared_articles(tx, fresh):
+            rest.append(fresh.pop(id)[0])
+    _insert(world, tx, plug, kind, lens.kind, list(fresh.values()), cause)
+    return rest
+
+
+def _shared_articles(tx: Connection, fresh: dict[str, tuple[Record, dict[str, Any]]]) -> list[str]:
+    """Those whose article exists already, here or twice in the page: they may be one product with another system's."""
+    by_article: dict[str, list[str]] = {}
+    for id, (_, fields) in fresh.items():
+        if fields.get("sku"):
+            by_article.setdefault(fields["sku"], []).append(id)
+    if not by_article:
+        return []
+    rows = tx.execute(
+        sa.select(record.c.number).where(record.c.kind == "product", record.c.number.in_(list(by_article)))
+    )
+    taken = {r.number for r in rows}
+    return [id for article, ids in by_article.items() if article in taken or len(ids) > 1 for id in ids]
+
+
+def _insert(
+    world: World,
+    tx: Connection,
+    plug: Plug,
+    native_kind: str,
+    kind: str,
+    fresh: list[tuple[Record, dict[str, Any]]],
+    cause: Cause,
+) -> None:
+    now = stamp(world.now())
+    records, links, notes = [], [], []
+    for rec, fields in fresh:
+        uid, data = new_uid(), dumps(fields)
+        cells = columns(kind, fields)
+        records.append((uid, kind, cells.get("number"), cells.get("title"), data, now, now))
+        links.append(
+            (plug.name, native_kind, rec.id, uid, rec.version, dumps(rec.data), plug.hash(rec), data, "linked", now)
+        )
+        notes.append((now, cause.run_id, cause.inbox_id, uid, kind, plug.name, "created", plug.name, data))
+    world.store.insert_many(tx, record, _RECORD, records)
+    world.store.insert_many(tx, link, _LINK, links)
+    world.store.insert_many(tx, journal, _JOURNAL, notes)

@@ -1,0 +1,179 @@
+"""The timeline: every contact event against its client, the task that a new lead gets, and which deal a lead became."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.flow.plug import Cause, Plug, World
+from sync.flow.weave import note
+from sync.identity import Verdict
+from sync.store import new_uid
+from sync.store.tables import activity, record, review, task
+from sync.store.types import stamp
+
+_ANSWERS = frozenset({"call", "email", "meeting", "message"})
+
+
+def log(
+    world: World,
+    tx: Connection,
+    plug: Plug,
+    key: str,
+    event: Mapping[str, Any],
+    verdict: Verdict,
+    cause: Cause,
+    *,
+    client: str | None,
+    deal: str | None = None,
+    lead: str | None = None,
+) -> tuple[str, bool]:
+    """Put one event on the timeline: (its uid, True), or (uid, False) when it stands there already."""
+    world.store.lock_key(tx, key)
+    known = tx.execute(sa.select(activity.c.uid).where(activity.c.key == key)).scalar()
+    if known is not None:
+        return str(known), False
+    uid = new_uid()
+    at: datetime = event.get("at") or world.now()
+    thread = _thread(tx, event, key)
+    deal = deal or _deal_of(world, tx, event, thread, client)
+    tx.execute(
+        activity.insert().values(
+            uid=uid,
+            key=key,
+            type=event.get("type") or "note",
+            direction=event.get("direction") or "in",
+            at=at,
+            duration=event.get("duration"),
+            subject=event.get("subject"),
+            text=event.get("text"),
+            author=event.get("author"),
+            client_uid=client,
+            deal_uid=deal,
+            lead_uid=lead,
+            connection=plug.name,
+            thread=thread,
+            evidence={"rule": verdict.rule, "en": verdict.text.en, "ru": verdict.text.ru},
+            inbox_id=cause.inbox_id,
+            data={k: event[k] for k in ("participants", "files") if event.get(k)} or None,
+            created_at=world.now(),
+        )
+    )
+    if client and event.get("direction") == "out" and event.get("type") in _ANSWERS:
+        tx.execute(
+            task.update()
+            .where(task.c.client_uid == client, task.c.done_at.is_(None), task.c.created_at <= at)
+            .values(done_at=at)
+        )
+    return uid, True
+
+
+def event_key(plug: Plug, native_kind: str, external_id: str, event: Mapping[str, Any]) -> str:
+    """The name of an event wherever it is seen: a letter's Message-ID is the same in every mailbox."""
+    if event.get("type") == "email" and event.get("key"):
+        return f"email:{event['key']}"
+    return f"{plug.name}:{native_kind}:{event.get('key') or external_id}"
+
+
+def _thread(tx: Connection, event: Mapping[str, Any], key: str) -> str:
+    """The thread's name: that of the first known earlier event, else the oldest one referred to, else the event's own."""
+    earlier = [f"email:{k}" for k in event.get("thread") or []]
+    if earlier:
+        rows = tx.execute(sa.select(activity.c.key, activity.c.thread).where(activity.c.key.in_(earlier)))
+        known = {r.key: r.thread for r in rows}
+        found = next((known[k] for k in earlier if known.get(k)), None)
+        return found or earlier[0]
+    return key
+
+
+def _deal_of(world: World, tx: Connection, event: Mapping[str, Any], thread: str, client: str | None) -> str | None:
+    """The deal that the event names, else that of its thread, else the client's only open one."""
+    if event.get("deal"):
+        query = sa.select(record.c.uid).where(record.c.kind == "deal", record.c.number == str(event["deal"]))
+        if client:
+            query = query.where(record.c.client_uid == client)
+        named = tx.execute(query.limit(2)).all()
+        if len(named) == 1:
+            return str(named[0].uid)
+    same = tx.execute(
+        sa.select(activity.c.deal_uid).where(activity.c.thread == thread, activity.c.deal_uid.is_not(None)).limit(1)
+    ).scalar()
+    if same or not client:
+        return same
+    closed = [s.name for p in world.config.pipelines for s in p.stages if s.semantic != "open"]
+    open_deals = tx.execute(
+        sa.select(record.c.uid)
+        .where(record.c.kind == "deal", record.c.client_uid == client, record.c.stage.not_in(closed))
+        .limit(2)
+    ).all()
+    return str(open_deals[0].uid) if len(open_deals) == 1 else None
+
+
+def call_task(world: World, tx: Connection, lead_uid: str, client: str | None, since: datetime) -> None:
+    """A new lead wants a call within the configured time; one task per lead, whatever is repeated."""
+    minutes = max(1, world.config.hub.call_within // 60)
+    known = sa.select(task.c.uid).where(task.c.subject_uid == lead_uid, task.c.type == "call")
+    if tx.execute(known).first() is None:
+        tx.execute(
+            task.insert().values(
+                uid=new_uid(),
+                type="call",
+                text={"en": f"Call within {minutes} minutes", "ru": f"Позвонить в течение {minutes} минут"},
+                subject_uid=lead_uid,
+                client_uid=client,
+                due_at=since + timedelta(seconds=world.config.hub.call_within),
+                created_at=since,
+            )
+        )
+
+
+def convert_lead(world: World, tx: Connection, deal_uid: str, client: str, cause: Cause) -> None:
+    """The client's only open lead of the last days became this deal; several make a question for a person."""
+    since = stamp(world.now() - timedelta(seconds=world.config.hub.lead_window))
+    leads = [
+        r
+        for r in tx.execute(
+            sa.select(record.c.uid, record.c.title, record.c.data, record.c.created_at).where(
+                record.c.kind == "lead",
+                record.c.client_uid == client,
+                record.c.converted_deal.is_(None),
+                record.c.stage.in_(("new", "in_work", "qualified")),
+            )
+        )
+        if stamp(r.created_at) >= since
+    ]
+    if len(leads) == 1:
+        data = {**leads[0].data, "status": "converted"}
+        note(
+            tx,
+            leads[0].uid,
+            "lead",
+            "hub",
+            "converted",
+            {"status": [leads[0].data.get("status"), "converted"]},
+            world.now(),
+            cause,
+            "hub",
+        )
+        tx.execute(
+            record.update()
+            .where(record.c.uid == leads[0].uid)
+            .values(converted_deal=deal_uid, stage="converted", data=data, updated_at=world.now())
+        )
+    elif leads:
+        tx.execute(
+            review.insert().values(
+                record_uid=deal_uid,
+                reason={
+                    "en": "Several open leads: which became this deal?",
+                    "ru": "Несколько открытых лидов: какой стал сделкой?",
+                },
+                candidates=[{"uid": r.uid, "name": r.title} for r in leads],
+                state="open",
+                created_at=world.now(),
+            )
+        )

@@ -1,0 +1,60 @@
+"""Prices by type and stock by warehouse: rows of their own beside the product, changed only where they really differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.flow.plug import Cause, Plug, World
+from sync.flow.weave import note
+from sync.store.tables import price, stock
+
+
+def store_rows(world: World, tx: Connection, plug: Plug, uid: str, fields: Mapping[str, Any], cause: Cause) -> None:
+    """Bring a product's prices and stock of one side up to date. A part that was not sent is not touched: absent is not
+    zero. A row that is missing from a part that was sent is taken away."""
+    changes: dict[str, Any] = {}
+    if fields.get("prices") is not None:
+        rows = {
+            p["key"]: {"value": p["value"], "currency": (p.get("currency") or "")[:3] or None} for p in fields["prices"]
+        }
+        changes |= _rows(world, tx, plug, uid, price, "price_type", "value", rows)
+    if fields.get("stocks") is not None:
+        rows = {s["key"]: {"qty": s["qty"]} for s in fields["stocks"]}
+        changes |= _rows(world, tx, plug, uid, stock, "warehouse", "qty", rows)
+    if changes:
+        note(tx, uid, "product", plug.name, "observed", changes, world.now(), cause, plug.name)
+
+
+def _rows(
+    world: World,
+    tx: Connection,
+    plug: Plug,
+    uid: str,
+    table: sa.Table,
+    key: str,
+    value: str,
+    rows: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    mine = (table.c.product_uid == uid, table.c.connection == plug.name)
+    known = {getattr(r, key): r for r in tx.execute(sa.select(table).where(*mine))}
+    changes: dict[str, Any] = {}
+    for name, values in rows.items():
+        old = known.pop(name, None)
+        if old is None:
+            tx.execute(
+                table.insert().values(
+                    product_uid=uid, connection=plug.name, updated_at=world.now(), **{key: name}, **values
+                )
+            )
+            changes[f"{table.name} {name}"] = [None, values[value]]
+        elif any(getattr(old, f) != v for f, v in values.items()):
+            tx.execute(table.update().where(*mine, table.c[key] == name).values(updated_at=world.now(), **values))
+            changes[f"{table.name} {name}"] = [getattr(old, value), values[value]]
+    for name, old in known.items():
+        tx.execute(table.delete().where(*mine, table.c[key] == name))
+        changes[f"{table.name} {name}"] = [getattr(old, value), None]
+    return changes

@@ -1,0 +1,76 @@
+"""A connection made ready: its configuration, adapter, mapping and limits in one hand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapters.base import Adapter, Record
+from sync.config import Config, Connection
+from sync.lens import Mapping as Lenses
+from sync.store import Store
+from sync.store.types import dump_bytes
+
+
+@dataclass(frozen=True)
+class Plug:
+    name: str
+    role: str
+    config: Connection
+    adapter: Adapter
+    mapping: Lenses
+
+    def hash(self, rec: Record) -> bytes:
+        """16 bytes of the native record together with the mapping's fingerprint. A version stamp alone is no change."""
+        digest = hashlib.blake2b(dump_bytes(rec.data), digest_size=16, key=self._salt())
+        if rec.deleted:
+            digest.update(b"\x00deleted")
+        return digest.digest()
+
+    def _salt(self) -> bytes:
+        return self.mapping.fingerprint[:32].encode()
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that a piece of work needs."""
+
+    store: Store
+    config: Config
+    plugs: Mapping[str, Plug]
+    now: Callable[[], datetime]
+    wake: Callable[[str], None] = lambda _: None  # "there is work for this connection"
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the records of one run: read = new + changed + same + skipped + failed."""
+
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    skipped: int = 0
+    failed: int = 0
+    writes: int = 0
+
+    def add(self, outcome: str, number: int = 1) -> None:
+        self.read += number
+        setattr(self, outcome, getattr(self, outcome) + number)
+
+    def merge(self, other: Counts) -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def as_dict(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Where a change comes from: the run and the arrival."""
+
+    run_id: int | None = None
+    inbox_id: int | None = None

@@ -1,0 +1,161 @@
+"""Polling: pages come in, what differs from its shadow is stored raw together with the cursor, then taken.
+
+The cursor is committed in the same transaction as the page, so it never passes unread data; a crash after that finds the
+page in the inbox.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from adapters.base import Page, Record
+from sync.flow.bulk import changed
+from sync.flow.plug import Counts, Plug, World
+from sync.intake import inbox as inbox_rows
+from sync.intake.inbox import Incoming
+from sync.intake.spool import Spool
+from sync.store import points
+from sync.store.tables import cursor, link, record
+from sync.store.types import dump_bytes
+
+_CHUNK_BYTES = 1 << 20
+
+
+def pull(world: World, plug: Plug, kind: str, after_page: Callable[[], None]) -> Counts:
+    """Read one kind of one connection from its cursor to the end mark; counts only what was the same as before.
+
+    `after_page` is called when a page is on disk: it takes what waits in the inbox.
+    """
+    counts = Counts()
+    points.reach(f"call:{plug.name}.scan:before")
+    for page in plug.adapter.scan(kind, read_cursor(world, plug.name, kind)):
+        points.reach(f"call:{plug.name}.scan:after")
+        counts.add("same", store_page(world, plug, kind, page))
+        after_page()
+    return counts
+
+
+def store_page(world: World, plug: Plug, kind: str, page: Page) -> int:
+    """Store what differs from its shadow together with the cursor; gives the number of records that were the same."""
+    with world.store.read() as tx:
+        news = changed(world, tx, plug, page.records) if page.records else []
+        old = _cursor(tx, plug.name, kind)
+    if news or old != page.cursor:
+        with world.store.begin() as tx:
+            inbox_rows.put(tx, _incoming(world, plug, kind, news))
+            _save_cursor(world, tx, plug.name, kind, page.cursor)
+    return len(page.records) - len(news)
+
+
+def recheck(world: World, plug: Plug, kind: str, after_page: Callable[[], None], days: int = 30) -> Counts:
+    """Read open and recent records again by id: not every change moves the stamp by which polling finds it."""
+    counts = Counts()
+    since = world.now().timestamp() - days * 86400
+    with world.store.read() as tx:
+        rows = tx.execute(
+            sa.select(link.c.external_id, record.c.stage, record.c.kind, record.c.created_at)
+            .join(record, record.c.uid == link.c.record_uid)
+            .where(link.c.connection == plug.name, link.c.native_kind == kind, link.c.deleted_at.is_(None))
+            .order_by(link.c.id)
+        ).all()
+    closed = {s.name for p in world.config.pipelines for s in p.stages if s.semantic != "open"}
+    wanted = [r.external_id for r in rows if r.stage not in closed or r.created_at.timestamp() > since]
+    for id in wanted:
+        points.reach(f"call:{plug.name}.read:before")
+        rec = plug.adapter.read(kind, id)
+        points.reach(f"call:{plug.name}.read:after")
+        found = rec if rec is not None else _gone(world, plug, kind, id)
+        if found is not None:
+            page = Page([found], read_cursor(world, plug.name, kind) or {})
+            counts.add("same", store_page(world, plug, kind, page))
+    after_page()
+    return counts
+
+
+def collect(world: World, plug: Plug, spool: Spool) -> int:
+    """Fetch whole arrivals (files of a folder): stored first, archived there afterwards. Gives their number."""
+    number = 0
+    for arrival in plug.adapter.collect():
+        with arrival.open() as stream:
+            file, size = spool.save(iter(lambda: stream.read(_CHUNK_BYTES), b""))
+        points.reach(f"call:{plug.name}.collect:before")
+        incoming = Incoming(
+            plug.name, "file", arrival.name, world.now(), spool=file, size=size, key=f"file:{_digest(spool, file)}"
+        )
+        with world.store.begin() as tx:
+            inbox_rows.put(tx, [incoming])
+        points.reach(f"call:{plug.name}.collected:before")
+        plug.adapter.collected(arrival)
+        points.reach(f"call:{plug.name}.collected:after")
+        number += 1
+    return number
+
+
+def _digest(spool: Spool, file: str) -> str:
+    digest = hashlib.sha256()
+    with spool.open_file(file) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _gone(world: World, plug: Plug, kind: str, id: str) -> Record | None:
+    """A record that its system answers "gone for good" about: its last shadow, marked as deleted."""
+    with world.store.read() as tx:
+        row = tx.execute(
+            sa.select(link.c.shadow, link.c.version).where(
+                link.c.connection == plug.name, link.c.native_kind == kind, link.c.external_id == id
+            )
+        ).first()
+    return Record(kind, id, row.shadow, row.version, deleted=True) if row is not None and row.shadow else None
+
+
+def read_cursor(world: World, connection: str, kind: str) -> dict[str, Any] | None:
+    with world.store.read() as tx:
+        return _cursor(tx, connection, kind)
+
+
+def _cursor(tx: Connection, connection: str, kind: str) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = tx.execute(
+        sa.select(cursor.c.cursor).where(cursor.c.connection == connection, cursor.c.native_kind == kind)
+    ).scalar()
+    return found
+
+
+def _save_cursor(world: World, tx: Connection, connection: str, kind: str, value: dict[str, Any]) -> None:
+    where = (cursor.c.connection == connection, cursor.c.native_kind == kind)
+    done = tx.execute(cursor.update().where(*where).values(cursor=value, updated_at=world.now()))
+    if done.rowcount == 0:
+        tx.execute(
+            cursor.insert().values(connection=connection, native_kind=kind, cursor=value, updated_at=world.now())
+        )
+
+
+def _incoming(world: World, plug: Plug, kind: str, news: list[Record]) -> list[Incoming]:
+    """One row for the page; a record with a raw source of its own (a letter) gets its own row."""
+    now = world.now()
+    plain = [r for r in news if not r.raw]
+    rows = [
+        Incoming(
+            plug.name,
+            "poll",
+            f"{kind}/{r.id}",
+            now,
+            body=r.raw,
+            key=f"poll:{kind}:{r.id}:{plug.hash(r).hex()}:{now.timestamp()}",
+            request={"kind": r.kind, "id": r.id, "data": r.data, "version": r.version, "deleted": r.deleted},
+        )
+        for r in news
+        if r.raw
+    ]
+    if plain:
+        body = dump_bytes([[r.kind, r.id, r.data, r.version, r.deleted] for r in plain])
+        name = f"{kind}/{plain[0].id}" if len(plain) == 1 else f"{kind}: {len(plain)}"
+        key = f"poll:{kind}:{plain[0].id}:{plug.hash(plain[0]).hex()}:{now.timestamp()}"
+        rows.append(Incoming(plug.name, "poll", name, now, body=body, key=key))
+    return rows

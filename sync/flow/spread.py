@@ -1,0 +1,259 @@
+"""From one system into others: which records a flow creates elsewhere, and what a system that fetches is offered.
+
+Only a flow creates a record in a system. At most one CRM holds a deal: the first matching flow wins. Goods that nobody on the
+other side knows make the order wait with its reason; no product is ever created there implicitly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.config import Flow, When
+from sync.delivery import intents
+from sync.errors import NeedHuman, SverkaError, Text
+from sync.flow import trouble
+from sync.flow.plug import Cause, Plug, World
+from sync.flow.weave import typed
+from sync.lens import Lens
+from sync.store.tables import intent, link, record
+from sync.store.types import dumps
+
+_NUMBER_LENGTH = 11  # the shortest number field of the systems that fetch
+
+
+def spread(world: World, tx: Connection, uid: str, cause: Cause) -> int:
+    """Plan the creations and offers that the flows want for this record; gives the number of new ones."""
+    row = tx.execute(sa.select(record).where(record.c.uid == uid)).one()
+    links = list(tx.execute(sa.select(link).where(link.c.record_uid == uid)))
+    sources = {one.connection for one in links if one.state != "offered"}
+    planned, crm_taken = 0, any(world.plugs[n].role == "crm" for n in sources if n in world.plugs)
+    for flow in world.config.flows:
+        target = world.plugs.get(flow.target)
+        if flow.kind != row.kind or target is None or flow.source not in sources:
+            continue
+        if target.role == "crm":
+            if crm_taken and flow.target not in sources:
+                continue
+            crm_taken = True
+        native = next((n for n, lens in target.mapping.lenses.items() if lens.kind == row.kind), None)
+        if native is not None:
+            planned += _one(world, tx, row, links, flow, target, native, cause)
+    return planned
+
+
+def wanted(create: str | When, data: Mapping[str, Any]) -> bool:
+    """Whether a flow's `create` lets this record be made on the other side."""
+    if not isinstance(create, When):
+        return create == "always"
+    value, other = data.get(create.field), create.value
+    match create.op:
+        case "eq":
+            return bool(value == other)
+        case "ne":
+            return bool(value != other)
+        case "in":
+            return value in (other or [])
+        case "empty":
+            return value in (None, "", [], {})
+        case "filled":
+            return value not in (None, "", [], {})
+        case "gt":
+            return value is not None and value > type(value)(other)
+        case _:
+            return value is not None and value < type(value)(other)
+
+
+def _one(
+    world: World,
+    tx: Connection,
+    row: Any,
+    links: list[Any],
+    flow: Flow,
+    target: Plug,
+    native: str,
+    cause: Cause,
+) -> int:
+    capabilities = target.adapter.capabilities
+    offers = native in capabilities.offers
+    there = next((k for k in links if k.connection == target.name and k.native_kind == native), None)
+    data = typed(row.kind, row.data)
+    if there is None and not wanted(flow.create, data):
+        return 0
+    if not offers and (there is not None or native not in capabilities.creates):
+        return 0
+    number = there.number if there is not None else _free_number(tx, world, target, native, row, links)
+    lens = target.mapping.lens(native)
+    try:
+        native_data = outgoing(world, tx, row, data, target, lens, number, links)
+    except SverkaError as error:
+        trouble.refuse(
+            tx,
+            target.name,
+            native,
+            row.uid,
+            error,
+            world.now(),
+            stage="delivery",
+            record_uid=row.uid,
+            inbox_id=cause.inbox_id,
+        )
+        return 0
+    trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
+    if offers and _offered_already(tx, row.uid, target.name, native, native_data):
+        return 0
+    if there is None and offers:
+        tx.execute(
+            link.insert().values(
+                connection=target.name,
+                native_kind=native,
+                external_id=number,
+                record_uid=row.uid,
+                state="offered",
+                number=number,
+                first_seen=world.now(),
+            )
+        )
+    made = intents.plan(
+        tx,
+        record_uid=row.uid,
+        connection=target.name,
+        native_kind=native,
+        op="offer" if offers else "create",
+        data=native_data,
+        fields={k: v for k, v in data.items() if k in lens.fields},
+        why={"*": "flow"},
+        now=world.now(),
+        number=number,
+        run_id=cause.run_id,
+    )
+    return 1 if made else 0
+
+
+def outgoing(
+    world: World,
+    tx: Connection,
+    row: Any,
+    data: Mapping[str, Any],
+    target: Plug,
+    lens: Lens,
+    number: str | None,
+    links: list[Any],
+) -> dict[str, Any]:
+    """The native record for the other side, from the canonical one, its client, and the goods as they are known there."""
+    view: dict[str, Any] = {**data, "uid": row.uid, "number": number or data.get("number")}
+    if row.client_uid:
+        client = tx.execute(sa.select(record.c.data).where(record.c.uid == row.client_uid)).scalar_one()
+        view["client"] = {
+            **client,
+            "phone": next(iter(client.get("phones") or []), None),
+            "email": next(iter(client.get("emails") or []), None),
+        }
+    if data.get("lines"):
+        origins = [k.connection for k in links if k.connection != target.name]
+        view["lines"] = [_line(world, tx, dict(one), origins, target) for one in data["lines"]]
+    return lens.create(view)
+
+
+def product_of(tx: Connection, one: Mapping[str, Any], origins: list[str]) -> str | None:
+    """The hub's product behind a deal line: by the id on the line's own side, else by the only product of that article."""
+    if one.get("product"):
+        found = tx.execute(
+            sa.select(link.c.record_uid)
+            .join(record, record.c.uid == link.c.record_uid)
+            .where(link.c.connection.in_(origins), link.c.external_id == one["product"], record.c.kind == "product")
+        ).first()
+        if found is not None:
+            return str(found.record_uid)
+    if not one.get("sku"):
+        return None
+    by_sku = tx.execute(
+        sa.select(record.c.uid).where(record.c.kind == "product", record.c.number == one["sku"]).limit(2)
+    ).all()
+    return str(by_sku[0].uid) if len(by_sku) == 1 else None
+
+
+def _line(world: World, tx: Connection, one: dict[str, Any], origins: list[str], target: Plug) -> dict[str, Any]:
+    """A line with the product's id on the target side; goods unknown there make the order wait."""
+    if one.get("kind", "goods") != "goods":
+        return {**one, "product": None}
+    uid = product_of(tx, one, origins)
+    there = None
+    if uid is not None:
+        kinds = [n for n, lens in target.mapping.lenses.items() if lens.kind == "product"]
+        there = tx.execute(
+            sa.select(link.c.external_id).where(
+                link.c.record_uid == uid, link.c.connection == target.name, link.c.native_kind.in_(kinds)
+            )
+        ).scalar()
+    if there is None and world.config.hub.unmatched_lines == "wait":
+        what = one.get("sku") or one.get("name") or one.get("key")
+        raise NeedHuman(
+            Text(
+                f"Map this product: {what!r} of the order is not known in {target.name}.",
+                f"Сопоставьте товар: {what!r} из заказа неизвестен в {target.name}.",
+            ),
+            code="deal.unmatched_line",
+            field="lines",
+            remedy=Text(
+                'Give the product the same article there, or set hub.unmatched_lines = "by_name".',
+                'Задайте товару там тот же артикул либо укажите hub.unmatched_lines = "by_name".',
+            ),
+        )
+    return {**one, "product": there}
+
+
+def _free_number(tx: Connection, world: World, target: Plug, native: str, row: Any, links: list[Any]) -> str | None:
+    """The number under which a system with short numbers shall know the record: the source's prefix and the number
+    that people know, else the prefix and a counter. Once given it never changes."""
+    if native not in target.adapter.capabilities.offers:
+        return None
+    source = next((world.plugs[k.connection] for k in links if k.connection in world.plugs), None)
+    prefix = source.config.prefix if source else ""
+    number = f"{prefix}{row.number or ''}"
+    if row.number and len(number) <= _NUMBER_LENGTH and not _taken(tx, target.name, native, number):
+        return number
+    count = tx.execute(
+        sa.select(sa.func.count())
+        .select_from(link)
+        .where(link.c.connection == target.name, link.c.native_kind == native)
+    ).scalar_one()
+    while True:
+        count += 1
+        number = f"{prefix}-{_base36(count)}"
+        if not _taken(tx, target.name, native, number):
+            return number
+
+
+def _taken(tx: Connection, connection: str, native: str, number: str) -> bool:
+    query = sa.select(link.c.id).where(
+        link.c.connection == connection, link.c.native_kind == native, link.c.external_id == number
+    )
+    return tx.execute(query).first() is not None
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[rest] + digits
+    return digits or "0"
+
+
+def _offered_already(tx: Connection, uid: str, connection: str, native: str, data: Mapping[str, Any]) -> bool:
+    """Whether the newest offer that counted (confirmed or under way) says the same."""
+    last = tx.execute(
+        sa.select(intent.c.data)
+        .where(
+            intent.c.record_uid == uid,
+            intent.c.connection == connection,
+            intent.c.native_kind == native,
+            intent.c.state.in_(("done", "offered", "planned")),
+        )
+        .order_by(intent.c.id.desc())
+        .limit(1)
+    ).first()
+    return last is not None and dumps(last.data) == dumps(dict(data))

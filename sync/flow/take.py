@@ -1,0 +1,188 @@
+"""Arrivals out of the inbox: unpacked into records, each absorbed in a transaction of its own, trouble kept apart.
+
+An arrival is done only when each of its records was taken or is in quarantine. After a crash it is taken again from its
+beginning: what had been absorbed is recognised by its hash.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Iterator
+from typing import IO, Any
+
+import sqlalchemy as sa
+
+from adapters.base import Arrival, Hint, Problem, Record
+from sync.errors import NeedHuman, RecordRefused
+from sync.flow import trouble
+from sync.flow.absorb import absorb
+from sync.flow.bulk import BULK_KINDS, absorb_new, changed
+from sync.flow.plug import Cause, Counts, Plug, World
+from sync.intake.spool import Spool
+from sync.store.tables import inbox, quarantine
+from sync.store.types import loads
+
+CHUNK = 250
+
+
+def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | None = None) -> Counts:
+    """Process one arrival; gives what became of its records. Errors of single records go to quarantine."""
+    with world.store.read() as tx:
+        row = tx.execute(sa.select(inbox).where(inbox.c.id == inbox_id)).one()
+    counts = Counts()
+    if row.state != "new":
+        return counts
+    cause = Cause(run_id, inbox_id)
+    state, text = "done", None
+    try:
+        for items in chunks(_items(plug, spool, row)):
+            counts.merge(take_chunk(world, plug, items, cause))
+            _progress(world, inbox_id, counts.read)
+    except (RecordRefused, NeedHuman) as error:  # the arrival as a whole cannot be read
+        state, text = "failed", {"en": error.text.en, "ru": error.text.ru}
+        counts.add("failed")
+        with world.store.begin() as tx:
+            trouble.refuse(tx, plug.name, "arrival", f"{row.id} {row.name}", error, world.now(), inbox_id=inbox_id)
+    with world.store.begin() as tx:
+        tx.execute(
+            inbox.update()
+            .where(inbox.c.id == inbox_id)
+            .values(state=state, done=counts.read, processed_at=world.now(), text=text or row.text)
+        )
+    return counts
+
+
+def _items(plug: Plug, spool: Spool, row: Any) -> Iterator[Record | Problem | Hint]:
+    if row.via == "poll":
+        if row.request:  # one record with its raw source
+            one = row.request
+            yield Record(one["kind"], one["id"], one["data"], one["version"], one["deleted"])
+        else:
+            for one in loads(row.body):
+                yield Record(one[0], one[1], one[2], one[3], one[4])
+        return
+    yield from plug.adapter.unpack(arrival_of(spool, row))
+
+
+def pending(world: World, connection: str, limit: int = 100) -> list[int]:
+    """Arrivals that wait to be taken, oldest first."""
+    query = sa.select(inbox.c.id).where(inbox.c.state == "new", inbox.c.connection == connection)
+    with world.store.read() as tx:
+        return [r.id for r in tx.execute(query.order_by(inbox.c.id).limit(limit))]
+
+
+def arrival_of(spool: Spool, row: Any) -> Arrival:
+    """An inbox row as the adapter sees it."""
+
+    def opened() -> IO[bytes]:
+        return spool.open_file(row.spool) if row.spool else io.BytesIO(row.body or b"")
+
+    request = row.request or {}
+    return Arrival(
+        name=row.name,
+        method=request.get("method", "POST"),
+        query=request.get("query", {}),
+        headers=request.get("headers", {}),
+        remote=request.get("remote", ""),
+        at=row.received_at,
+        size=row.size,
+        open=opened,
+    )
+
+
+def chunks(items: Iterator[Record | Problem | Hint]) -> Iterator[list[Record | Problem | Hint]]:
+    """At most CHUNK neighbours of one kind together, in their order."""
+    for _, group in itertools.groupby(items, lambda i: (type(i).__name__, i.kind)):
+        while part := list(itertools.islice(group, CHUNK)):
+            yield part
+
+
+def take_chunk(world: World, plug: Plug, items: list[Record | Problem | Hint], cause: Cause) -> Counts:
+    """Some neighbours of one kind."""
+    counts = Counts()
+    records: list[Record] = []
+    for item in items:
+        if isinstance(item, Problem):
+            with world.store.begin() as tx:
+                trouble.refuse(
+                    tx,
+                    plug.name,
+                    item.kind,
+                    item.id,
+                    item.error,
+                    world.now(),
+                    inbox_id=cause.inbox_id,
+                    raw=item.raw or None,
+                )
+            counts.add("failed")
+        elif isinstance(item, Hint):
+            counts.add(_follow(world, plug, item, cause, counts))
+        else:
+            records.append(item)
+    if not records:
+        return counts
+    lens = plug.mapping.lenses.get(records[0].kind)
+    if lens is not None and len(records) > 1:
+        with world.store.read() as tx:
+            rest = changed(world, tx, plug, records)
+        counts.add("same", len(records) - len(rest))
+        if rest and lens.kind in BULK_KINDS:
+            with world.store.begin() as tx:
+                slow = absorb_new(world, tx, plug, rest, cause)
+            counts.add("new", len(rest) - len(slow))
+            rest = slow
+        records = rest
+    for rec in records:
+        counts.add(take_one(world, plug, rec, cause))
+    return counts
+
+
+def take_one(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
+    """One record in one transaction; its outcome. A refusal goes to quarantine with the record itself."""
+    try:
+        with world.store.begin() as tx:
+            done = absorb(world, tx, plug, rec, cause)
+    except (RecordRefused, NeedHuman) as error:
+        with world.store.begin() as tx:
+            trouble.refuse(
+                tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id, data=_kept(rec)
+            )
+        return "failed"
+    for name in done.touched:
+        world.wake(name)
+    return done.outcome
+
+
+def _kept(rec: Record) -> dict[str, Any]:
+    return {"kind": rec.kind, "id": rec.id, "data": rec.data, "version": rec.version, "deleted": rec.deleted}
+
+
+def _follow(world: World, plug: Plug, hint: Hint, cause: Cause, counts: Counts) -> str:
+    """A hint only makes the record be read again; where it has no id, the next poll looks anyway."""
+    if not hint.id or hint.kind not in plug.adapter.capabilities.reads:
+        world.wake(plug.name)
+        return "skipped"
+    rec = plug.adapter.read(hint.kind, hint.id)
+    return "skipped" if rec is None else take_one(world, plug, rec, cause)
+
+
+def _progress(world: World, inbox_id: int, done: int) -> None:
+    with world.store.begin() as tx:
+        tx.execute(inbox.update().where(inbox.c.id == inbox_id).values(done=done))
+
+
+def retry(world: World, plug: Plug, quarantine_id: int, run_id: int | None = None) -> str:
+    """Today's mapping and rules on the input as it was stored; "same" when the row is closed or gone."""
+    with world.store.read() as tx:
+        row = tx.execute(
+            sa.select(quarantine).where(quarantine.c.id == quarantine_id, quarantine.c.state != "closed")
+        ).first()
+    if row is None or not row.data or "kind" not in row.data:
+        return "same"
+    rec = Record(row.data["kind"], row.data["id"], row.data["data"], row.data["version"], row.data["deleted"])
+    outcome = take_one(world, plug, rec, Cause(run_id, row.inbox_id))
+    if outcome != "failed":
+        with world.store.begin() as tx:
+            trouble.passed(tx, plug.name, rec.kind, rec.id, world.now())
+    return outcome

@@ -1,0 +1,81 @@
+"""From a native record to canonical fields: the lens, and the few things that need more than one record to be said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from sync.config import Config
+from sync.flow.plug import Plug
+from sync.lens import Translated
+from sync.reconcile.stages import stage_of_facts
+
+# What a link's native kind says about the canonical record that it belongs to
+BELONGS = {"offer": "product"}
+
+
+def canonical_kind(kind: str) -> str:
+    """An offer speaks of its product; every other kind of itself."""
+    return BELONGS.get(kind, kind)
+
+
+def observed(config: Config, plug: Plug, found: Translated, *, deleted: bool, numbered: bool) -> dict[str, Any]:
+    """What this side says of the fields that are reconciled.
+
+    Documents are rows of their own and have no side here. A number that we gave the other side is not news. The
+    accounting side's facts stand for a stage, by the pipeline's table.
+    """
+    fields = {
+        k: v for k, v in found.fields.items() if k not in ("documents", "prices", "stocks", "product", "quantity")
+    }
+    if found.kind == "offer":
+        return _offer(config, found.fields)
+    if found.kind == "product" and deleted:
+        fields["active"] = False
+    if found.kind == "deal":
+        if numbered:
+            fields.pop("number", None)
+        if plug.role == "accounting":
+            cancelled = True if deleted else fields.get("cancelled")
+            stage = stage_of_facts(
+                config.pipeline(fields.get("pipeline")).facts, fields.get("paid"), fields.get("shipped"), cancelled
+            )
+            if stage is not None:
+                fields["stage"] = stage
+    return fields
+
+
+def _offer(config: Config, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A product's price (of the type that the hub sells by) and stock; what was not sent is not known."""
+    known: dict[str, Any] = {}
+    prices = fields.get("prices") or []
+    wanted = config.hub.price_type
+    chosen = [p for p in prices if wanted in (p.get("key"), p.get("name"))] if wanted else prices
+    if len(chosen) == 1:
+        known["price"] = chosen[0]["value"]
+    stocks = fields.get("stocks")
+    if fields.get("quantity") is not None:
+        known["stock"] = fields["quantity"]
+    elif stocks:
+        known["stock"] = sum((s["qty"] for s in stocks), Decimal(0))
+    return known
+
+
+def columns(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The searchable columns of a record, out of its canonical fields."""
+    if kind == "deal":
+        return {
+            "number": data.get("number"),
+            "title": data.get("title"),
+            "stage": data.get("stage"),
+            "amount": data.get("amount"),
+            "currency": data.get("currency"),
+        }
+    if kind == "lead":
+        return {"title": data.get("title"), "stage": data.get("status"), "amount": data.get("amount")}
+    if kind == "product":
+        return {"number": data.get("sku"), "title": data.get("name")}
+    if kind == "company":
+        return {"number": data.get("inn"), "title": data.get("name")}
+    return {"title": data.get("name")}

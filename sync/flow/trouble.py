@@ -1,0 +1,83 @@
+"""Quarantine: a record that cannot go on waits with its reason. The same record and cause is one open row with a counter,
+and it closes itself when the record later passes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.delivery.intents import error_json
+from sync.errors import SverkaError
+from sync.store.tables import quarantine
+
+
+def refuse(
+    tx: Connection,
+    connection: str,
+    native_kind: str,
+    external_id: str,
+    error: SverkaError,
+    now: datetime,
+    *,
+    stage: str = "intake",
+    record_uid: str | None = None,
+    inbox_id: int | None = None,
+    data: Any = None,
+    raw: bytes | None = None,
+) -> None:
+    """Put the record into quarantine, or count once more that it is still there."""
+    known = error_json(error) or {}
+    values = {
+        "code": error.code[:48],
+        "field": error.field,
+        "text": {"en": known["en"], "ru": known["ru"]},
+        "remedy": known["remedy"],
+        "record_uid": record_uid,
+        "inbox_id": inbox_id,
+        "data": data,
+        "raw": raw,
+        "state": "open",
+        "last_at": now,
+    }
+    row = tx.execute(
+        sa.select(quarantine.c.id, quarantine.c.count.label("times")).where(
+            *_place(connection, native_kind, external_id, stage)
+        )
+    ).first()
+    if row is None:
+        tx.execute(
+            quarantine.insert().values(
+                connection=connection,
+                native_kind=native_kind,
+                external_id=external_id,
+                stage=stage,
+                first_at=now,
+                **values,
+            )
+        )
+    else:
+        tx.execute(quarantine.update().where(quarantine.c.id == row.id).values(count=row.times + 1, **values))
+
+
+def passed(
+    tx: Connection, connection: str, native_kind: str, external_id: str, now: datetime, stage: str = "intake"
+) -> None:
+    """The record went through: its open row is closed."""
+    tx.execute(
+        quarantine.update()
+        .where(*_place(connection, native_kind, external_id, stage))
+        .values(state="closed", last_at=now)
+    )
+
+
+def _place(connection: str, native_kind: str, external_id: str, stage: str) -> list[sa.ColumnElement[bool]]:
+    return [
+        quarantine.c.connection == connection,
+        quarantine.c.native_kind == native_kind,
+        quarantine.c.external_id == external_id,
+        quarantine.c.stage == stage,
+        quarantine.c.state != "closed",
+    ]

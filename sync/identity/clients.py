@@ -1,0 +1,144 @@
+"""Clients in the database: looking identifiers up, making new clients and holding cards, remembering what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.identity.resolver import Keys, Known, Verdict, keys_of, resolve
+from sync.store import Store, new_uid
+from sync.store.tables import observation, record, review
+
+
+def attach(
+    store: Store,
+    tx: Connection,
+    client: Mapping[str, Any],
+    source: str,
+    now: datetime,
+    country: str = "RU",
+    own_domains: Sequence[str] = (),
+) -> tuple[str | None, Verdict, bool]:
+    """(client uid, verdict, whether the client was made now). A question gives a holding card, so nothing is lost.
+
+    None only when nothing at all identifies the sender.
+    """
+    keys = keys_of(client, country, own_domains)
+    for kind, value, _ in sorted(keys.all()):  # two events of one unknown person must not make two clients
+        store.lock_key(tx, f"{kind}:{value}")
+    verdict = resolve(keys, _known(tx, keys))
+    if verdict.rule == "none":
+        return None, verdict, False
+    uid = verdict.client or _waiting_card(tx, keys, verdict)
+    made = uid is None
+    if uid is None:
+        uid = _make(tx, keys, client, now)
+        if verdict.question:
+            tx.execute(
+                review.insert().values(
+                    record_uid=uid,
+                    reason={"en": verdict.text.en, "ru": verdict.text.ru},
+                    candidates=list(verdict.candidates),
+                    state="open",
+                    created_at=now,
+                )
+            )
+    elif not verdict.question:
+        _learn(tx, uid, keys, now)
+    if not verdict.question:
+        _observe(tx, uid, keys, source, now)
+    return uid, verdict, made
+
+
+def card_of(tx: Connection, uid: str) -> str:
+    """The client's name as a page shows it."""
+    row = tx.execute(sa.select(record.c.title).where(record.c.uid == uid)).first()
+    return (row[0] if row else None) or uid
+
+
+def _known(tx: Connection, keys: Keys) -> list[Known]:
+    found = []
+    for kind, value, _ in keys.all():
+        rows = tx.execute(
+            sa.select(record.c.uid, record.c.kind, record.c.title)
+            .join(observation, observation.c.client_uid == record.c.uid)
+            .where(observation.c.kind == kind, observation.c.value == value, record.c.merged_into.is_(None))
+            .order_by(observation.c.id)
+            .limit(20)
+        )
+        found += [Known(r.uid, r.kind, r.title or "", (kind, value)) for r in rows]
+    return found
+
+
+def _waiting_card(tx: Connection, keys: Keys, verdict: Verdict) -> str | None:
+    """The holding card that the same open question already has: the same name under the same candidates."""
+    if not verdict.question:
+        return None
+    wanted = {c["uid"] for c in verdict.candidates}
+    rows = tx.execute(
+        sa.select(review.c.record_uid, review.c.candidates)
+        .join(record, record.c.uid == review.c.record_uid)
+        .where(review.c.state == "open", record.c.title == _title(keys))
+    )
+    return next((r.record_uid for r in rows if {c["uid"] for c in r.candidates} == wanted), None)
+
+
+def _title(keys: Keys) -> str:
+    first = keys.all()
+    return (keys.company if keys.inn else keys.name) or keys.company or (first[0][2] if first else "")
+
+
+def _make(tx: Connection, keys: Keys, client: Mapping[str, Any], now: datetime) -> str:
+    uid = new_uid()
+    data: dict[str, Any] = {"name": _title(keys)}
+    if keys.inn:
+        data |= {"inn": keys.inn[0][0], "kind": "sole_trader" if len(keys.inn[0][0]) == 12 else "legal"}
+        if client.get("kpp"):
+            data["kpp"] = client["kpp"]
+    data |= {"phones": [v for v, _ in keys.phones], "emails": [v for v, _ in keys.emails]}
+    tx.execute(
+        record.insert().values(
+            uid=uid,
+            kind="company" if keys.inn else "contact",
+            title=data["name"],
+            number=data.get("inn"),
+            data={k: v for k, v in data.items() if v},
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    return uid
+
+
+def _learn(tx: Connection, uid: str, keys: Keys, now: datetime) -> None:
+    """A fuller name and further phones and addresses of a known client."""
+    row = tx.execute(sa.select(record.c.data, record.c.title).where(record.c.uid == uid)).one()
+    data = dict(row.data)
+    for name, values in (("phones", keys.phones), ("emails", keys.emails)):
+        have = list(data.get(name) or [])
+        data[name] = have + [v for v, _ in values if v not in have]
+    title = row.title or ""
+    if keys.name and not keys.inn and len(keys.name.split()) > len(title.split()):
+        title = data["name"] = keys.name
+    data = {k: v for k, v in data.items() if v}
+    if data != row.data or title != (row.title or ""):
+        tx.execute(record.update().where(record.c.uid == uid).values(data=data, title=title, updated_at=now))
+
+
+def _observe(tx: Connection, uid: str, keys: Keys, source: str, now: datetime) -> None:
+    for kind, value, raw in keys.all():
+        seen = tx.execute(
+            sa.select(observation.c.id).where(
+                observation.c.kind == kind, observation.c.value == value, observation.c.client_uid == uid
+            )
+        ).first()
+        if seen is None:
+            tx.execute(
+                observation.insert().values(
+                    kind=kind, value=value, raw=raw, client_uid=uid, source=source, first_seen=now, last_seen=now
+                )
+            )

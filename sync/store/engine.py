@@ -1,0 +1,175 @@
+"""Opening the database and its transactions.
+
+SQLite: one file, WAL, synchronous FULL, writers take the write lock when they begin (an upgrade in mid-transaction could
+only fail). PostgreSQL: the same code at READ COMMITTED; rows that a decision rests on are locked by SELECT … FOR UPDATE.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from sync.errors import BadConfig, Fatal, RetryLater, Text
+from sync.store import points
+from sync.store.tables import metadata
+
+
+class Store:
+    """One database. Thread-safe; every transaction has a connection of its own."""
+
+    def __init__(self, engine: sa.Engine, url: str) -> None:
+        self.engine = engine
+        self.url = url
+        self.sqlite = engine.dialect.name == "sqlite"
+        # Within one process writers queue up here instead of polling SQLite's lock
+        self._writer = threading.RLock() if self.sqlite else contextlib.nullcontext()
+        self._insert_sql: dict[str, str] = {}
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open `sqlite:///path` or `postgresql://…` (BadConfig for anything else); makes no tables."""
+        try:
+            parsed = make_url(url)
+        except sa.exc.ArgumentError as error:
+            raise _bad_url(url) from error
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() == "sqlite":
+            if parsed.database and parsed.database != ":memory:":
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            engine = sa.create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False})
+            _sqlite_events(engine)
+        elif parsed.drivername == "postgresql+psycopg":
+            engine = sa.create_engine(parsed, pool_size=10, max_overflow=20, pool_pre_ping=True)
+        else:
+            raise _bad_url(url)
+        return cls(engine, url)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A write transaction; committed at the end, rolled back by any exception."""
+        with self._writer:
+            with _errors(), self.engine.connect() as tx:
+                if self.sqlite:
+                    tx.exec_driver_sql("BEGIN IMMEDIATE")
+                else:
+                    tx.begin()
+                try:
+                    yield tx
+                    points.reach("commit:before")
+                    tx.commit()
+                except BaseException:
+                    tx.rollback()
+                    raise
+            points.reach("commit:after")
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent read; whatever it would change is rolled back."""
+        with _errors(), self.engine.connect() as tx:
+            if self.sqlite:
+                tx.exec_driver_sql("BEGIN")
+            else:
+                tx.begin()
+            try:
+                yield tx
+            finally:
+                tx.rollback()
+
+    def insert_many(
+        self, tx: Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
+    ) -> None:
+        """The hot path: driver-level rows, values already in stored form (see store.types)."""
+        rows = list(rows)
+        if not rows:
+            return
+        key = f"{table.name}:{','.join(columns)}"
+        sql = self._insert_sql.get(key)
+        if sql is None:
+            mark = "?" if self.sqlite else "%s"
+            sql = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"
+            self._insert_sql[key] = sql
+        cursor = tx.connection.cursor()
+        try:
+            cursor.executemany(sql, rows)
+        finally:
+            cursor.close()
+
+    def lock_record(self, tx: Connection, uid: str) -> None:
+        """Hold the record until the transaction ends (SQLite's only writer holds everything anyway)."""
+        if not self.sqlite:
+            record = metadata.tables["record"]
+            tx.execute(sa.select(record.c.uid).where(record.c.uid == uid).with_for_update()).first()
+
+    def lock_key(self, tx: Connection, key: str) -> None:
+        """Hold a name (a phone number, an order) for which there may be no row yet, until the transaction ends."""
+        if not self.sqlite:
+            number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), signed=True)
+            tx.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+
+
+def _sqlite_events(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin by itself: begin() does
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+            "cache_size=-16000",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """What the database says, as one of ours."""
+    try:
+        yield
+    except OperationalError as error:
+        message = str(error.orig)
+        if "locked" in message or "busy" in message or "deadlock" in message or "serialize" in message:
+            raise RetryLater(
+                Text("The database is busy; the work is tried again.", "База данных занята; работа будет повторена."),
+                code="store.busy",
+            ) from error
+        raise Fatal(
+            Text(
+                f"The database does not work: {message.splitlines()[0]}. Check the disk and the setting hub.database.",
+                f"База данных не работает: {message.splitlines()[0]}. Проверьте диск и настройку hub.database.",
+            ),
+            code="store.down",
+            setting="hub.database",
+        ) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Fatal(
+                Text("The connection to the database was lost.", "Потеряно соединение с базой данных."),
+                code="store.down",
+                setting="hub.database",
+            ) from error
+        raise
+
+
+def _bad_url(url: str) -> BadConfig:
+    scheme = url.split(":", 1)[0]
+    return BadConfig(
+        Text(
+            f"hub.database begins with {scheme!r}; valid are sqlite:///file.db and postgresql://user:password@host/name.",
+            f"hub.database начинается с {scheme!r}; допустимы sqlite:///файл.db и postgresql://user:password@host/name.",
+        ),
+        code="config.database",
+        setting="hub.database",
+    )

@@ -1,0 +1,461 @@
+"""The tables. One schema for both databases; changed only by a migration.
+
+A star: `record` is the canonical side, `link` binds it to one external record. Everything else is how it came about:
+inbox (what arrived), journal (what changed), intent (what is to be written), and the queues for people.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from sync.store.types import Json, Moment, money, quantity, unit_price
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER counts up by itself on SQLite
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("connection", String(64), nullable=False),
+    Column("via", String(10), nullable=False),  # push, poll, file, exchange
+    Column("name", Text, nullable=False),
+    Column("key", Text, nullable=False),  # the sender's id of the message, or a hash of its body
+    Column("received_at", Moment, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("body", LargeBinary),
+    Column("spool", Text),  # or the name of the file in the spool
+    Column("request", Json),  # method, query, headers (allow-listed), remote
+    Column("label", String(20), nullable=False),  # "", ping, test, spam, unsigned, broken, oversized
+    Column("state", String(12), nullable=False),  # new, done, failed, duplicate, kept
+    Column("duplicate_of", BigInteger),
+    Column("done", Integer, nullable=False, server_default="0"),
+    Column("text", Json),  # why it was labelled or failed, {en, ru}
+    Column("processed_at", Moment),
+    Index(
+        "uq_inbox_connection_key",
+        "connection",
+        "key",
+        unique=True,
+        sqlite_where=text("duplicate_of IS NULL"),
+        postgresql_where=text("duplicate_of IS NULL"),
+    ),
+    Index(
+        "ix_inbox_new",
+        "state",
+        "connection",
+        sqlite_where=text("state = 'new'"),
+        postgresql_where=text("state = 'new'"),
+    ),
+)
+
+record = Table(
+    "record",
+    metadata,
+    Column("uid", String(36), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("number", Text),  # what people call it: order number, article
+    Column("title", Text),
+    Column("stage", String(64)),  # of a deal; the status of a lead
+    Column("client_uid", String(36)),  # the company or private person it belongs to
+    Column("person_uid", String(36)),
+    Column("amount", money()),
+    Column("currency", String(3)),
+    Column("paid", money()),
+    Column("shipped", money()),
+    Column("data", Json, nullable=False),  # the canonical fields
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("merged_into", String(36)),
+    Column("converted_deal", String(36)),  # of a lead
+    Index("ix_record_number", "kind", "number"),
+    Index(
+        "ix_record_client",
+        "client_uid",
+        "kind",
+        sqlite_where=text("client_uid IS NOT NULL"),
+        postgresql_where=text("client_uid IS NOT NULL"),
+    ),
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("connection", String(64), nullable=False),
+    Column("native_kind", String(32), nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("record_uid", String(36), nullable=False),
+    Column("version", Text, nullable=False, server_default=""),
+    Column("shadow", Json),  # the native record as last observed
+    Column("shadow_hash", LargeBinary(16)),  # of it and the mapping's fingerprint
+    Column("base", Json),  # canonical fields last agreed between this side and the record
+    Column("state", String(12), nullable=False),  # linked, offered, detached, gone
+    Column("number", String(32)),  # the number we gave it there
+    Column("first_seen", Moment, nullable=False),
+    Column("deleted_at", Moment),
+    UniqueConstraint("connection", "native_kind", "external_id"),
+    Index("ix_link_record", "record_uid"),
+    Index(
+        "ix_link_number", "number", sqlite_where=text("number IS NOT NULL"), postgresql_where=text("number IS NOT NULL")
+    ),
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", String(10), nullable=False),  # phone, email, inn, ext
+    Column("value", Text, nullable=False),  # canonical
+    Column("raw", Text, nullable=False),
+    Column("client_uid", String(36), nullable=False),
+    Column("source", Text, nullable=False),  # connection
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
+    UniqueConstraint("kind", "value", "client_uid"),
+    Index("ix_observation_client", "client_uid"),
+)
+
+activity = Table(
+    "activity",
+    metadata,
+    Column("uid", String(36), primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # one event, however often and wherever it was seen
+    Column("type", String(12), nullable=False),
+    Column("direction", String(4), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("duration", Integer),
+    Column("subject", Text),
+    Column("text", Text),
+    Column("author", Text),
+    Column("client_uid", String(36)),
+    Column("person_uid", String(36)),
+    Column("deal_uid", String(36)),
+    Column("lead_uid", String(36)),
+    Column("connection", String(64), nullable=False),
+    Column("thread", Text),
+    Column("evidence", Json),  # rule, keys and a sentence in both languages
+    Column("inbox_id", BigInteger),
+    Column("data", Json),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_activity_client", "client_uid", "at"),
+    Index("ix_activity_deal", "deal_uid"),
+    Index("ix_activity_thread", "thread"),
+)
+
+document = Table(
+    "document",
+    metadata,
+    Column("uid", String(36), primary_key=True),
+    Column("deal_uid", String(36), nullable=False),
+    Column("connection", String(64), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("number", Text),
+    Column("date", Moment),
+    Column("amount", money()),
+    Column("currency", String(3)),
+    Column("posted", Boolean),
+    Column("reversed", Boolean),
+    UniqueConstraint("deal_uid", "connection", "key"),
+    Index("ix_document_number", "number"),
+)
+
+price = Table(
+    "price",
+    metadata,
+    Column("product_uid", String(36), primary_key=True),
+    Column("connection", String(64), primary_key=True),
+    Column("price_type", String(80), primary_key=True),
+    Column("value", unit_price(), nullable=False),
+    Column("currency", String(3)),
+    Column("updated_at", Moment, nullable=False),
+)
+
+stock = Table(
+    "stock",
+    metadata,
+    Column("product_uid", String(36), primary_key=True),
+    Column("connection", String(64), primary_key=True),
+    Column("warehouse", String(80), primary_key=True),
+    Column("qty", quantity(), nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("run_id", BigInteger),
+    Column("record_uid", String(36), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("connection", String(64), nullable=False),  # whose side changed; "hub" for the canonical record
+    Column("why", String(24), nullable=False),  # created, observed, owner, prefer, join, human, fact
+    Column("who", Text, nullable=False),
+    Column("inbox_id", BigInteger),  # the arrival that caused it
+    Column("changes", Json, nullable=False),  # {field: [before, after]}; of a creation {field: after}
+    Index("ix_journal_record", "record_uid"),
+)
+
+intent = Table(
+    "intent",
+    metadata,
+    Column("id", String(36), primary_key=True),  # also the correlation key on the other side
+    Column("record_uid", String(36), nullable=False),
+    Column("link_id", BigInteger),
+    Column("connection", String(64), nullable=False),
+    Column("native_kind", String(32), nullable=False),
+    Column("op", String(8), nullable=False),  # create, update, offer
+    Column("data", Json, nullable=False),  # native fields to set
+    Column("fields", Json, nullable=False),  # canonical values that they stand for
+    Column("why", Json, nullable=False),  # {field: reason}
+    Column("state", String(10), nullable=False),  # planned, sending, offered, done, refused, dropped, unknown
+    Column("number", String(32)),
+    Column("batch", String(36)),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("done_at", Moment),
+    Column("run_id", BigInteger),
+    Column("error", Json),
+    Index(
+        "ix_intent_open",
+        "state",
+        "connection",
+        sqlite_where=text("state NOT IN ('done', 'dropped')"),
+        postgresql_where=text("state NOT IN ('done', 'dropped')"),
+    ),
+    Index("ix_intent_record", "record_uid"),
+)
+
+conflict = Table(
+    "conflict",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("record_uid", String(36), nullable=False),
+    Column("field", String(64), nullable=False),
+    Column("cause", String(24), nullable=False),  # both_moved, diverged, illegal_transition, unknown_outcome
+    Column("sides", Json, nullable=False),  # {side: value}
+    Column("base", Json),
+    Column("state", String(10), nullable=False),  # open, decided, gone
+    Column("decision", Json),
+    Column("since", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Index(
+        "uq_conflict_open",
+        "record_uid",
+        "field",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("connection", String(64), nullable=False),
+    Column("native_kind", String(32), nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("stage", String(10), nullable=False),  # intake (came in and could not be taken), delivery (could not go out)
+    Column("record_uid", String(36)),
+    Column("inbox_id", BigInteger),
+    Column("code", String(48), nullable=False),
+    Column("field", Text, nullable=False, server_default=""),
+    Column("text", Json, nullable=False),  # {en, ru}
+    Column("remedy", Json),
+    Column("data", Json),
+    Column("raw", LargeBinary),
+    Column("count", Integer, nullable=False, server_default="1"),
+    Column("state", String(8), nullable=False),  # open, retry, closed
+    Column("first_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("next_at", Moment),
+    Index(
+        "uq_quarantine_open",
+        "connection",
+        "native_kind",
+        "external_id",
+        "stage",
+        unique=True,
+        sqlite_where=text("state <> 'closed'"),
+        postgresql_where=text("state <> 'closed'"),
+    ),
+)
+
+review = Table(
+    "review",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("record_uid", String(36), nullable=False),  # the holding card under which the events lie meanwhile
+    Column("reason", Json, nullable=False),
+    Column("candidates", Json, nullable=False),  # [{uid, name, reason}]
+    Column("state", String(8), nullable=False),  # open, decided
+    Column("decision", Json),
+    Column("created_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+)
+
+task = Table(
+    "task",
+    metadata,
+    Column("uid", String(36), primary_key=True),
+    Column("type", String(16), nullable=False),
+    Column("text", Json, nullable=False),  # {en, ru}
+    Column("subject_uid", String(36), nullable=False),
+    Column("client_uid", String(36)),
+    Column("due_at", Moment, nullable=False),
+    Column("done_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("subject_uid", "type"),
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # one notice per cause: "overdue:<task>:<due>"
+    Column("at", Moment, nullable=False),
+    Column("text", Json, nullable=False),
+    Column("record_uid", String(36)),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("connection", String(64), nullable=False),
+    Column("work", String(64), nullable=False),  # what was done: "scan order", "take", "deliver"
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("outcome", String(12), nullable=False),  # running, ok, idle, failed, interrupted
+    Column("read", Integer, nullable=False, server_default="0"),
+    Column("new", Integer, nullable=False, server_default="0"),
+    Column("changed", Integer, nullable=False, server_default="0"),
+    Column("same", Integer, nullable=False, server_default="0"),
+    Column("skipped", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("writes", Integer, nullable=False, server_default="0"),
+    Column("error", Json),
+    Index("ix_run_work", "connection", "work", "id"),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("connection", String(64), primary_key=True),
+    Column("native_kind", String(32), primary_key=True),
+    Column("cursor", Json),
+    Column("updated_at", Moment, nullable=False),
+)
+
+edit = Table(
+    "edit",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("record_uid", String(36), nullable=False),
+    Column("field", String(64), nullable=False),
+    Column("value", Json),
+    Column("reason", Text),
+    Column("who", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("state", String(8), nullable=False),  # pending, applied, dropped
+    Column("text", Json),  # why it was dropped
+)
+
+command = Table(
+    "command",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("args", Json, nullable=False),
+    Column("state", String(8), nullable=False),  # new, working, done
+    Column("result", Json),
+    Column("created_at", Moment, nullable=False),
+)
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("hash", String(64), nullable=False),
+    Column("content", Json, nullable=False),
+    Column("state", String(10), nullable=False),  # waiting, approved, applied, dropped
+    Column("created_at", Moment, nullable=False),
+    Column("decided_at", Moment),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(160), primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+
+bucket = Table(
+    "bucket",
+    metadata,
+    Column("account", String(160), primary_key=True),
+    Column("next_at", Moment, nullable=False),  # the next call is allowed from here on
+)
+
+due = Table(
+    "due",
+    metadata,
+    Column("name", String(160), primary_key=True),  # a piece of scheduled work
+    Column("next_at", Moment, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("connection", String(64), primary_key=True),
+    Column("sid", String(80), primary_key=True),
+    Column("data", Json, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+spool = Table(
+    "spool",
+    metadata,
+    Column("connection", String(64), primary_key=True),
+    Column("area", String(80), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("file", String(80), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("inbox_id", BigInteger, ForeignKey("inbox.id")),
+)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("key", String(80), primary_key=True),
+    Column("value", Json),
+)
