@@ -1,4 +1,5 @@
-"""Fresh databases for tests: `database` and `store` run a test on SQLite and on PostgreSQL, `postgres_url` on the latter only.
+"""Fresh databases for tests: `database` and `store` run a test on SQLite and on PostgreSQL, `postgres_url`
+and `postgres_store` on the latter only.
 
 PostgreSQL is one throw-away cluster per session, started when the first test asks for it: without fsync, on a socket of its
 own, under another user where the tests run as root (PostgreSQL refuses to work as root). Databases with tables are copies
@@ -45,7 +46,7 @@ class Cluster:
     def __init__(self, programs: Path) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="sverka-pg-"))  # short: a socket's path has at most 107 characters
         self._numbers = itertools.count(1)
-        self._templates: set[str] = set()
+        self._has_template = False
         user = _other_user() if os.geteuid() == 0 else None
         as_user: list[str] = []
         if user is not None:
@@ -85,11 +86,12 @@ class Cluster:
 
     def template(self) -> str:
         """A database with tables and no rows, to copy."""
-        if not self._templates:
+        if not self._has_template:
+            self._execute(f"DROP DATABASE IF EXISTS {_TEMPLATE}")  # a failed try's
             self._execute(f"CREATE DATABASE {_TEMPLATE}")
             with contextlib.closing(Store.open(self.url(_TEMPLATE))) as store:
                 make_tables(store)
-            self._templates.add(_TEMPLATE)
+            self._has_template = True
         return _TEMPLATE
 
     def stop(self) -> None:
@@ -155,6 +157,15 @@ def postgres_url(postgres_cluster: Cluster) -> Iterator[str]:
     """An empty PostgreSQL database."""
     name = postgres_cluster.create()
     yield postgres_cluster.url(name)
+    postgres_cluster.drop(name)
+
+
+@pytest.fixture
+def postgres_store(postgres_cluster: Cluster) -> Iterator[Store]:
+    """A PostgreSQL database with tables, open."""
+    name = postgres_cluster.create(postgres_cluster.template())
+    with contextlib.closing(Store.open(postgres_cluster.url(name))) as opened:
+        yield opened
     postgres_cluster.drop(name)
 
 

@@ -31,6 +31,15 @@ class HtmlFormSettings(FormSettings):
     id_field: str = ""  # the form's own field with a new value for each submission
     max_upload_mib: int = Field(default=20, ge=1, le=200)  # a multipart body with its files
 
+    @field_validator("origins")
+    @classmethod
+    def _sites(cls, value: list[str]) -> list[str]:
+        for site in value:  # a site without https:// would never match, and every lead would be labelled
+            parts = urlsplit(site)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+                raise ValueError(f"{site!r} is not a site's origin: write it like https://shop.example")
+        return value
+
     @field_validator("redirect")
     @classmethod
     def _address(cls, value: str | None) -> str | None:

@@ -73,7 +73,6 @@ class Mailbox:
         self._settings = settings
         self._wait = wait
         self._client: Any = None
-        self.commands: list[str] = []  # the names of the commands of this connection (for the run's trace)
 
     def open(self) -> None:
         """Connect and log in."""
@@ -89,7 +88,7 @@ class Mailbox:
                 settings.imap_port,
                 ssl=settings.imap_tls == "tls",
                 ssl_context=context if settings.imap_tls == "tls" else None,
-                timeout=SocketTimeout(CONNECT_SECONDS, settings.timeout),
+                timeout=SocketTimeout(min(CONNECT_SECONDS, settings.timeout), settings.timeout),
             )
             client._imap.debug = 0
             client.normalise_times = False
@@ -210,9 +209,6 @@ class Mailbox:
     def _translated(self, command: str) -> Iterator[None]:
         """Errors of sockets, TLS and imaplib as the hub's. A refused command leaves the connection open, others close it."""
         self._wait()
-        self.commands.append(command)
-        if len(self.commands) > 10_000:
-            del self.commands[:5_000]
         if self._client is None and command != "connect":
             raise self._network("the connection is closed", "соединение закрыто")
         try:

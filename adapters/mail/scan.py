@@ -3,8 +3,8 @@
 Cursor: {"folders": {name: {"uidvalidity", "uid", "since", "until"}}, "filtered": {"internal": n, "bulk": n, "blocked": n}}.
 `uid` is the last one dealt with. A uid below the server's UIDNEXT that is not there will never appear (RFC 3501 2.3.1.1),
 so an empty stretch may be passed. `since` (a date) limits the first reading, to uids below `until`; letters that come later
-are read whatever their age (moved out of Spam). Another UIDVALIDITY means that all uids are new: the folder is read again, and the
-records' ids, which do not depend on uids, let the hub see that nothing is new.
+are read whatever their age (moved out of Spam). Another UIDVALIDITY means that all uids are new: the folder is read again,
+and the records' ids, which do not depend on uids, let the hub see that nothing is new.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def needs(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 
 
 class Hooks:
-    """The hooks, and helpers for tests. A hook that a declared capability needs fails until it is supplied."""
+    """The hooks, and what several tests use. A hook that a declared capability needs fails until it is supplied."""
 
     adapter: ClassVar[type[Adapter]]
     declared: ClassVar[Capabilities]  # where settings narrow what the class declares: what make()'s adapter declares
@@ -37,12 +37,13 @@ class Hooks:
         super().__init_subclass__(**kwargs)
         if not hasattr(cls, "adapter"):
             return
-        if not hasattr(cls, "declared"):
+        if "declared" not in vars(cls) and ("adapter" in vars(cls) or not hasattr(cls, "declared")):
             cls.declared = cls.adapter.capabilities
-        for name in dir(cls):
-            wanted = getattr(getattr(cls, name), "needs", ())
-            if name.startswith("test_") and not all(cls._has(one) for one in wanted):
-                setattr(cls, name, None)  # no such test
+        for name in [name for name in dir(cls) if name.startswith("test_")]:
+            # a suite derived from another one has its own choice: what was dropped there may be a test here
+            test = next(held for base in cls.__mro__ if (held := vars(base).get(name)) is not None)
+            chosen = all(cls._has(one) for one in getattr(test, "needs", ()))
+            setattr(cls, name, test if chosen else None)
 
     @classmethod
     def _has(cls, wanted: str) -> bool:
@@ -104,7 +105,7 @@ class Hooks:
         """Optional: adapters with wrong settings, whose check must say so."""
         raise NotImplementedError
 
-    # -- helpers -----------------------------------------------------------------------------------------------------
+    # -- in common -----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def opened(self) -> Iterator[Adapter]:

@@ -21,7 +21,7 @@ from sync.flow.plug import Cause, Counts, Plug, World
 from sync.flow.spread import spread
 from sync.flow.translate import observed
 from sync.flow.weave import note, weave
-from sync.store.tables import intent, link, quarantine, record
+from sync.store.tables import link, quarantine, record
 from sync.store.types import dumps, loads
 
 
@@ -164,12 +164,6 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
     weave(world, tx, row.record_uid, cause)
 
 
-def settle_all(world: World, plug: Plug, run_id: int) -> int:
-    """After a crash: calls that were under way are settled by reading; gives their number."""
+def anything_due(world: World, connection: str) -> bool:
     with world.store.read() as tx:
-        rows = tx.execute(
-            sa.select(intent).where(intent.c.connection == plug.name, intent.c.state == "sending").order_by(intent.c.id)
-        ).all()
-    for row in rows:
-        _one(world, plug, row, run_id)
-    return len(rows)
+        return bool(intents.due(tx, connection, world.now(), 1))

@@ -201,9 +201,9 @@ def _block(block: Mapping[str, Any], kind: Kind, compiler: Compiler, key: Key) -
             text = Text(f"Rows must have “{needed}”.", f"У строк должно быть «{needed}».")
             raise Mistake((*key, "fields"), "mapping.rows", text)
     if each == "":
-        return Block(None, lambda node, scope: [node], when, compiled(plans))
+        return Block(None, lambda node, scope: [node], when, plans, compiled(plans))
     path = language.parse_path(each, (*key, "each"))
-    return Block(path, paths.reader(path), when, compiled(plans))
+    return Block(path, paths.reader(path), when, plans, compiled(plans))
 
 
 def _blocks(source: Any, key: Key) -> list[Mapping[str, Any]]:

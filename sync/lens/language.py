@@ -8,8 +8,8 @@ the last four take  then = "transform | transform"
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, time
 from typing import Any
 
@@ -66,15 +66,15 @@ class Expression:
     chain: Chain | None = None
     parts: Mapping[str, Expression] | None = None
     const: Any = UNKNOWN
+    leaves: tuple[Chain, ...] = ()  # every path in it
 
 
-@dataclass
+@dataclass(frozen=True)
 class Compiler:
-    """Compiles the expressions of one native kind; collects the chains so that tests can make up records for them."""
+    """Compiles the expressions of one native kind."""
 
     tables: Mapping[str, Table]
     check: Callable[[Path, Key], None] | None = None  # refuses paths that cannot exist (the canonical view's)
-    chains: list[Chain] = field(default_factory=list)
 
     def expression(self, source: Any, key: Key, depth: int = 0) -> Expression:
         if isinstance(source, str):
@@ -109,8 +109,7 @@ class Compiler:
             self.check(path, key)
         steps = self.steps(rest[0], key) if rest else ()
         chain = Chain(path, steps, paths.reader(path))
-        self.chains.append(chain)
-        return Expression(_chained(chain.read, steps, path.text), path.text, chain)
+        return Expression(_chained(chain.read, steps, path.text), path.text, chain, leaves=(chain,))
 
     def steps(self, source: Any, key: Key) -> tuple[Step, ...]:
         """The transforms of "a | b(c)"."""
@@ -177,7 +176,8 @@ class Compiler:
             known = {name: value for name, value in found.items() if value is not UNKNOWN}
             return known or UNKNOWN
 
-        return Expression(run, ", ".join(part.path for part in parts.values()), None, parts)
+        leaves = _leaves(parts.values())
+        return Expression(run, ", ".join(part.path for part in parts.values()), None, parts, leaves=leaves)
 
     def _several(self, form: str, source: Mapping[str, Any], key: Key, depth: int) -> Expression:
         items, sep = source[form], source.get("sep", " ")
@@ -189,7 +189,11 @@ class Compiler:
         run = _first_of(runs) if form == "first" else _list_of(runs) if form == "list" else _joined(runs, sep)
         path = ", ".join(part.path for part in parts if part.path)
         steps = self.steps(source["then"], key) if "then" in source else ()
-        return Expression(_chained(run, steps, path) if steps else run, path)
+        return Expression(_chained(run, steps, path) if steps else run, path, leaves=_leaves(parts))
+
+
+def _leaves(parts: Iterable[Expression]) -> tuple[Chain, ...]:
+    return tuple(chain for part in parts for chain in part.leaves)
 
 
 def parse_path(text: str, key: Key) -> Path:

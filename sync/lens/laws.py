@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sync.errors import RecordRefused
+from sync.lens.language import Chain
 from sync.lens.lens import Lens
-from sync.lens.paths import apply_patch
+from sync.lens.paths import Path, apply_patch
 from sync.lens.plans import Plan
 from sync.lens.values import same
 
@@ -25,6 +26,16 @@ def check_laws(lens: Lens, native: Mapping[str, Any], fields: Mapping[str, Any] 
             if name in known and known[name] not in declared:
                 broken += _put_get(lens, node if known is fields else {}, name, known[name], must=False)
     return broken
+
+
+def places(lens: Lens) -> list[tuple[Path | None, Chain]]:
+    """Every native place that the lens reads, with the list whose rows hold it: what made-up test records need."""
+    plain = [chain for plan in (*lens.plans, *lens.client, *lens.event) for chain in plan.source.leaves]
+    found: list[tuple[Path | None, Chain]] = [(None, chain) for chain in plain]
+    for rows in lens.rows:
+        for block in rows.blocks:
+            found += [(block.each, chain) for plan in block.plans for chain in plan.source.leaves]
+    return found
 
 
 def _get_put(lens: Lens, node: dict[str, Any], read: Mapping[str, Any]) -> list[str]:

@@ -89,6 +89,7 @@ class Block:
     each: Path | None
     read: Read
     when: Test
+    plans: tuple[Plan, ...]
     compiled: Compiled
 
 

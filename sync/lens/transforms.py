@@ -243,6 +243,13 @@ def _make_prefix(prefix: str) -> tuple[Forward, Back]:
     return _of_text(lambda text: text.removeprefix(prefix).strip()), back
 
 
+def _make_empty(word: str) -> tuple[Forward, Back]:
+    def forward(value: Any) -> Any:
+        return None if not isinstance(value, bool | dict) and values.as_text(value) == word else value
+
+    return forward, _only_if(forward)
+
+
 def _make_zone(zone: ZoneInfo) -> tuple[Forward, Back]:
     return lambda value: times.to_utc(value, zone), lambda value, old: times.written(value, old, zone)
 
@@ -299,7 +306,7 @@ PLAIN: dict[str, Step] = {
 }
 
 _BY_ZONE = {"zone": _make_zone, "date": _make_date, "local": _make_local}
-WITH_ARGUMENT = frozenset({"lookup", "default", "split", "join", "cut", "strip_prefix", *_BY_ZONE})
+WITH_ARGUMENT = frozenset({"lookup", "default", "split", "join", "cut", "strip_prefix", "empty", *_BY_ZONE})
 NAMES = frozenset(PLAIN) | WITH_ARGUMENT
 
 
@@ -326,8 +333,8 @@ def make(name: str, arg: str, table: Table | None = None) -> Step:
         return Step(name, arg, *_make_split(arg), mode=WHOLE)
     if name == "join":
         return Step(name, arg, lambda value: arg.join(values.as_texts(value)) or None, None, WHOLE)
-    if name == "strip_prefix":
-        return Step(name, arg, *_make_prefix(arg))
+    if name in ("strip_prefix", "empty"):
+        return Step(name, arg, *(_make_prefix if name == "strip_prefix" else _make_empty)(arg))
     if name == "cut":
         if not (arg.isascii() and arg.isdecimal() and 0 < int(arg[:9]) <= 100_000):
             raise WrongArgument(Text("cut(n) takes a length from 1 to 100000.", "cut(n): нужна длина от 1 до 100000."))

@@ -129,10 +129,10 @@ def as_decimal(places: int) -> Convert:
 
 def to_decimal(value: Any, places: int | None) -> Decimal:
     """A Decimal from digits; Bad for a float (binary fractions are no money), NaN, letters and absurd sizes."""
-    if type(value) is str and "_" in value:
-        raise Bad(NOT_A_NUMBER, value)
     if isinstance(value, list):
         raise Bad(NOT_ONE, value)
+    if not isinstance(value, str | int | Decimal) or (isinstance(value, str) and ("_" in value or len(value) > 100)):
+        raise Bad(NOT_A_NUMBER, value)
     try:
         return decimal_of(value, places)
     except (ValueError, ArithmeticError):

@@ -21,23 +21,31 @@ _SETTING = "procrastinate.schema"
 def prepare(store: Store) -> None:
     """Make or upgrade the queue's tables; does nothing when they are up to date. Safe from several processes at once."""
     files = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))  # named by version: 03.04.00_01_…
-    newest = files[-1].name
     with store.read() as tx:
-        if _applied(tx) == newest:
-            return
-    with store.begin() as tx:
-        store.lock_key(tx, _SETTING)
         applied = _applied(tx)
-        if applied == newest:
-            return
-        if applied is not None:
-            for file in files:
-                if file.name > applied:
-                    _execute(tx, file.read_text(encoding="utf-8"))
-        elif tx.execute(sa.text("SELECT to_regclass('procrastinate_jobs')")).scalar() is None:
+    # A transaction for each file: PostgreSQL lets none use an enum's value that it has added itself
+    while applied != files[-1].name:
+        with store.begin() as tx:
+            store.lock_key(tx, _SETTING)
+            applied = _step(tx, files)
+
+
+def _step(tx: sa.Connection, files: list[Path]) -> str:
+    """Apply the next file, or the whole schema to a database without one; gives the name of what is now the newest."""
+    applied = _applied(tx)
+    if applied is None:
+        if tx.execute(sa.text("SELECT to_regclass('procrastinate_jobs')")).scalar() is None:
             _execute(tx, SchemaManager.get_schema())
-        tx.execute(sa.delete(setting).where(setting.c.key == _SETTING))
-        tx.execute(sa.insert(setting).values(key=_SETTING, value=newest))
+        newest = files[-1].name
+    else:
+        file = next((file for file in files if file.name > applied), None)
+        if file is None:
+            return files[-1].name  # a newer version of the library has been here: its changes are made for both
+        _execute(tx, file.read_text(encoding="utf-8"))
+        newest = file.name
+    tx.execute(sa.delete(setting).where(setting.c.key == _SETTING))
+    tx.execute(sa.insert(setting).values(key=_SETTING, value=newest))
+    return newest
 
 
 def _applied(tx: sa.Connection) -> Any:

@@ -58,6 +58,9 @@ class Scaled(TypeDecorator[Decimal]):
         super().__init__()
         self.places = places
 
+    def __repr__(self) -> str:
+        return f"Scaled({self.places})"
+
     def process_bind_param(self, value: Any, dialect: Dialect) -> int | None:
         return None if value is None else scaled(value, self.places)
 

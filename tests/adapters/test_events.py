@@ -9,6 +9,8 @@ import pytest
 from adapters.base import Problem, Record, RecordRefused
 from adapters.events import EventsAdapter
 from adapters.testing import AdapterConformance, arrival, kit_context
+from sync.lens import load
+from sync.model.records import validate
 
 CALL = {
     "type": "call",
@@ -69,6 +71,17 @@ def test_a_call():
             "id": "4711",
         },
     )
+
+
+def test_the_mapping_reads_a_call_into_an_activity():
+    (record,) = unpack({**CALL, "text": "о заказе", "company": "ООО «Проба»"})
+    read = load("events").lens("event").get(record.data)
+    assert read.problems == []
+    fields = validate("activity", read.fields)
+    assert (fields["type"], fields["direction"], fields["duration"]) == ("call", "in", 65)
+    assert (fields["key"], fields["deal"], fields["author"]) == ("4711", "1043", "Тестов")
+    assert fields["at"].isoformat() == "2026-03-01T07:00:00+00:00"
+    assert read.client == {"phone": "+7 999 000-00-00", "company": "ООО «Проба»"}
 
 
 def test_one_object_and_a_list_of_it_are_the_same():

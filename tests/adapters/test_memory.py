@@ -11,11 +11,13 @@ import pytest
 from adapters.base import Capabilities, Change, OutcomeUnknown, PreconditionFailed, RecordRefused, RetryLater
 from adapters.memory import KINDS, WORLDS, MemoryAdapter, MemorySettings, MemoryWorld, world
 from adapters.testing import AdapterConformance, FaultPlan, FaultyAdapter, Killed, kit_context
+from sync.lens import check_laws, load
+from sync.model.records import validate
 
 FIELDS = {
     "company": {"name": "ООО «Проба»", "inn": "7707083893", "phones": ["+79990000001"]},
     "contact": {"name": "Иван Тестов 🦔", "phones": ["+79990000002"], "emails": ["ivan@example.ru"]},
-    "deal": {"title": "Заказ 1043", "stage": "new", "amount": "1234567890123456.75", "number": "1043"},
+    "deal": {"title": "Заказ 1043", "stage": "new", "amount": "1234567890123.45", "number": "1043"},
     "lead": {"title": "Заявка", "status": "new"},
     "product": {"name": "Болт М8", "sku": "B-8", "price": "12.500000", "stock": "3.000"},
 }
@@ -79,6 +81,20 @@ class TestMemoryBehindFaults(MemoryConformance):
     def test_capabilities_match_methods(self) -> None:
         assert self.make().capabilities == MemoryAdapter.capabilities
         assert self.make().title is MemoryAdapter.title
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_mapping_is_two_way_over_what_the_adapter_gives(kind):
+    WORLDS.pop("mapped", None)
+    lens = load("memory").lens(kind)
+    adapter = MemoryAdapter(MemorySettings(world="mapped"), kit_context())
+    made = adapter.write(Change(kind, None, {**FIELDS[kind], "comment": "да"}, None, "k"))
+    read = lens.get(made.data)
+    assert read.problems == []
+    assert read.fields.keys() >= lens.two_way & FIELDS[kind].keys()
+    assert check_laws(lens, made.data) == []
+    again = adapter.write(Change(kind, None, lens.create(validate(kind, read.fields)), None, "k2"))
+    assert lens.get(again.data).fields == read.fields
 
 
 @pytest.fixture

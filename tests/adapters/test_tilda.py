@@ -10,6 +10,8 @@ import pytest
 from adapters.base import Arrival, RecordRefused
 from adapters.forms import TildaAdapter
 from adapters.testing import AdapterConformance, arrival, kit_context
+from sync.lens import load
+from sync.model.records import CLIENT_FIELDS, validate
 from tests.peers.forms import TildaSender, cookies
 from tests.peers.http import Answer, Call, HttpPeer
 
@@ -291,6 +293,31 @@ def test_without_a_number_the_same_words_next_month_are_another_lead():
     body = {"Name": "Анна", "Phone": "89990000000"}
     assert lead(body).id == lead(body).id
     assert lead(body).id != lead(body, at=AT + timedelta(days=30)).id
+
+
+def test_the_mapping_reads_a_lead_into_the_hubs_fields():
+    body = {**LEAD, "formname": "Заявка", "Textarea": "Перезвоните", "Цвет": "red", "ИНН": "7707083893"}
+    read = load("tilda").lens("lead").get(lead(body).data)
+    assert read.problems == []
+    assert validate("lead", read.fields) == {
+        "title": "Заявка",
+        "status": "new",
+        "source": "tilda",
+        "utm": {"source": "vk", "medium": "social", "campaign": "autumn"},
+        "form": {"id": "form000000001", "name": "Заявка"},
+        "consent": {"Checkbox": "yes"},
+        "comment": "Перезвоните",
+        "extra": {"Цвет": "red", "_ym_uid": "160000000000000000"},
+        "created_at": AT,
+    }
+    assert read.client == {"name": "Анна", "phone": LEAD["Phone"], "email": "anna@example.ru", "inn": "7707083893"}
+    assert read.client.keys() <= CLIENT_FIELDS
+    event = validate("activity", read.event)
+    assert (event["type"], event["at"], event["key"]) == ("form", AT, "467251:8442970")
+
+
+def test_the_mapping_writes_nothing_back():
+    assert load("tilda").lens("lead").two_way == load("form").lens("lead").two_way == frozenset()
 
 
 class Hub(HttpPeer):

@@ -19,7 +19,7 @@ from sync.schedule.embedded import EmbeddedEngine
 from sync.schedule.queued import QueuedEngine
 from sync.store import Store
 
-LEASE = 1.0
+LEASE = 1.5
 
 
 def make_engine(kind: str, store: Store, **options: Any) -> EmbeddedEngine | QueuedEngine:

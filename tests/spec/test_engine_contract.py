@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,6 @@ from sync.schedule.embedded import EmbeddedEngine
 from sync.schedule.queued import QueuedEngine
 from sync.store import Store
 from sync.store.tables import due, lease
-from tests.databases import make_tables
 from tests.spec.engine_child import LEASE, Log, add_handlers, make_engine
 
 AnyEngine = EmbeddedEngine | QueuedEngine
@@ -45,7 +45,6 @@ class House:
         self.kind = kind
         self.log = Log(folder / "log")
         self.store = Store.open(url)
-        make_tables(self.store)
         self.engines: list[AnyEngine] = []
         self.children: list[subprocess.Popen[bytes]] = []
 
@@ -89,7 +88,11 @@ class House:
 @pytest.fixture(params=["embedded", "queued"])
 def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
     queued = request.param == "queued"
-    url = request.getfixturevalue("postgres_url") if queued else f"sqlite:///{tmp_path / 'sverka.db'}"
+    if queued:
+        url = request.getfixturevalue("postgres_store").url
+    else:
+        url = f"sqlite:///{tmp_path / 'sverka.db'}"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "sverka.db")
     with contextlib.closing(House(request.param, url, tmp_path)) as house:
         yield house
 
@@ -242,7 +245,7 @@ def test_work_of_a_killed_process_is_taken_over(house: House) -> None:
 
 
 def test_a_live_process_keeps_its_work_beyond_the_lease(house: House) -> None:
-    house.child(enqueue=[note("a", 2.5 * LEASE)])
+    house.child(enqueue=[note("a", 1.7 * LEASE)])
     until(lambda: house.log.lines("begin", "a"))
     house.engine().start()
     until(lambda: house.ended("a"))

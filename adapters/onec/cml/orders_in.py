@@ -96,7 +96,7 @@ def order_record(element: etree._Element, zone: ZoneInfo) -> Record:
         data["lines"] = [_line(number, e) for number, e in enumerate(children(goods, "Товар"), 1)]
     if (client := child(element, "Контрагенты", "Контрагент")) is not None:
         data["counterparty"] = _counterparty(client)
-    _facts(data, requisites)
+    _facts(data, requisites, zone)
     data["documents"] = _documents(data, element, zone)
     return Record("order", data["number"], data, deleted=bool(data.get("deletion_mark")))
 
@@ -130,11 +130,11 @@ def to_utc(value: str, zone: ZoneInfo) -> str:
         return ""
 
 
-def _facts(data: Native, requisites: dict[str, str]) -> None:
+def _facts(data: Native, requisites: dict[str, str], zone: ZoneInfo) -> None:
     """paid, shipped, cancelled, posted, deletion_mark, number_1c, date_1c, status_1c, status_id: each only when known."""
     known: Native = {
         "number_1c": requisites.get("Номер по 1С"),
-        "date_1c": requisites.get("Дата по 1С"),
+        "date_1c": to_utc(requisites.get("Дата по 1С", ""), zone) or None,
         "status_1c": requisites.get("Статус заказа"),
         "status_id": requisites.get("Статуса заказа ИД") or requisites.get("Статус заказа ИД"),
         "posted": truth(requisites.get("Проведен")),
@@ -191,9 +191,10 @@ def _subordinate(element: etree._Element, order: Native, zone: ZoneInfo) -> Nati
     operation = text(child(element, "ХозОперация"))
     kind = _OPERATIONS.get(_plain(operation), "other")
     word = "отгрузки" if kind == "shipment" else "оплаты"
-    number = requisites.get(f"Номер {word} по 1С") or text(child(element, "Номер"))
+    number = requisites.get(f"Номер {word} по 1С") or requisites.get("Номер по 1С") or text(child(element, "Номер"))
     date, time = text(child(element, "Дата")), text(child(element, "Время")) or "00:00:00"
-    moment = to_utc(requisites.get(f"Дата {word} по 1С", ""), zone) or to_utc(f"{date}T{time}", zone)
+    stated = requisites.get(f"Дата {word} по 1С") or requisites.get("Дата по 1С", "")
+    moment = to_utc(stated, zone) or to_utc(f"{date}T{time}", zone)
     row: Native = {"key": f"{kind}:{text(child(element, 'Ид')) or number}", "kind": kind, "operation": operation}
     amount = text(child(element, "Сумма"))
     known = {

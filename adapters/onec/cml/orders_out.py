@@ -12,7 +12,8 @@ What is in it, and what is left out, follows what the loaders of УТ 11.5 and �
 
 The native shape of an order: number, date (ISO, UTC), currency, sum, comment, status (the id), status_text, paid,
 cancelled, payment_method, client {name, official_name, inn, kpp, phone, email, address}, items [{id, sku, name, qty,
-price, sum, discount, vat (percent or "Без НДС"), unit_code, service}], discounts [{name, sum}].
+price, sum, discount, vat (percent or "Без НДС"), unit_code, service, tax, vat_included}], discounts [{name, sum}]. Sums
+go to 1C with VAT in them: where a line says vat_included = false, its tax is added.
 """
 
 from __future__ import annotations
@@ -209,6 +210,8 @@ def _line(goods: etree._Element, line: Native) -> None:
     qty = _number(line["qty"]) or Decimal(0)
     total = _line_sum(line)
     price = _number(line.get("price"))
+    if line.get("vat_included") is False:
+        price = None  # the stated one is without VAT
     _put(element, "Ид", line.get("id"))
     _put(element, "Артикул", line.get("sku"))
     _put(element, "Наименование", _text(line.get("name"))[:NAME_LENGTH])
@@ -259,19 +262,27 @@ def _requisites(parent: etree._Element, values: dict[str, Any]) -> None:
 
 
 def _comment(data: Native) -> str:
-    comment = _text(data.get("comment"))
+    """The client's words, and what 1C's user should know about the numbers."""
+    notes = [_text(data.get("comment"))]
     if dropped := dropped_lines(data):
-        note = "Не переданы строки с нулевым количеством: " + "; ".join(dropped)
-        comment = f"{comment}\n{note}" if comment else note
-    return comment[:3000]
+        notes.append("Не переданы строки с нулевым количеством: " + "; ".join(dropped))
+    stated = _number(data.get("sum"))
+    if stated is not None and stated != _total(data):
+        notes.append(f"Сумма заказа {_digits(stated)}, по строкам {_digits(_total(data))}")
+    return "\n".join(note for note in notes if note)[:3000]
 
 
 def _line_sum(line: Native) -> Decimal:
-    stated = _number(line.get("sum"))
-    if stated is not None:
-        return stated
-    product = (_number(line.get("price")) or Decimal(0)) * (_number(line.get("qty")) or Decimal(0))
-    return (product - (_number(line.get("discount")) or Decimal(0))).quantize(Decimal("0.01"))
+    """The line's final sum with VAT in it."""
+    total = _number(line.get("sum"))
+    if total is None:
+        total = (_number(line.get("price")) or Decimal(0)) * (_number(line.get("qty")) or Decimal(0))
+        total -= _number(line.get("discount")) or Decimal(0)
+    if line.get("vat_included") is False:
+        tax = _number(line.get("tax"))
+        rate = _number(_text(line.get("vat")).rstrip("% ")) or Decimal(0)
+        total += total * rate / 100 if tax is None else tax
+    return total.quantize(Decimal("0.01"))
 
 
 def _total(data: Native) -> Decimal:

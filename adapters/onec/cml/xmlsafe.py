@@ -106,7 +106,7 @@ def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element
         huge_tree=False,
         remove_comments=True,
         remove_pis=True,
-        remove_blank_text=True,
+        remove_blank_text=True,  # the indentation: a tenth of the time
         collect_ids=False,
     )
     gap, chunk, broken = 0, head, None

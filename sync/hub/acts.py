@@ -1,0 +1,259 @@
+"""What people do in the hub: move a deal, retry a quarantined record, decide a conflict, say whose an event is.
+
+Each act only leaves a row behind (decision 7 of the design: commands need no work lock); the next piece of work carries it
+out. Each is refused with words when what it speaks of is gone or has moved.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.errors import NeedHuman, SverkaError, Text
+from sync.flow.plug import Cause
+from sync.flow.spread import spread
+from sync.flow.take import retry as take_again
+from sync.flow.translate import columns
+from sync.flow.weave import note, typed, weave
+from sync.hub.runtime import Hub
+from sync.reconcile import policy_for
+from sync.store.tables import activity, command, conflict, edit, link, observation, quarantine, record, review, task
+from sync.store.types import dumps
+
+
+def find_deal(hub: Hub, number: str) -> Any:
+    """The only deal of this number (or uid); NeedHuman when there is none or several."""
+    with hub.store.read() as tx:
+        rows = tx.execute(
+            sa.select(record)
+            .where(record.c.kind == "deal", sa.or_(record.c.number == number, record.c.uid == number))
+            .limit(5)
+        ).all()
+    if len(rows) == 1:
+        return rows[0]
+    if rows:
+        uids = ", ".join(r.uid for r in rows)
+        raise NeedHuman(
+            Text(
+                f"Several deals have the number {number}: name one by uid: {uids}.",
+                f"Сделок с номером {number} несколько: укажите uid одной из них: {uids}.",
+            ),
+            code="deal.several",
+        )
+    raise NeedHuman(Text(f"There is no deal {number}.", f"Сделки {number} нет."), code="deal.none")
+
+
+def set_stage(hub: Hub, number: str, stage: str, who: str, reason: str | None = None) -> dict[str, Any]:
+    """Ask for a stage by hand: {edit, uid, from, to}. Refused where another system owns the stage, for an unknown stage, and
+    for a loss without a reason."""
+    deal = find_deal(hub, number)
+    pipeline = hub.config.pipeline(deal.data.get("pipeline"))
+    known = {s.name: s for s in pipeline.stages}
+    if stage not in known:
+        raise NeedHuman(
+            Text(
+                f"There is no stage {stage!r}; valid are: {', '.join(known)}.",
+                f"Этапа {stage!r} нет; допустимы: {', '.join(known)}.",
+            ),
+            code="deal.stage",
+            field="stage",
+        )
+    if known[stage].semantic == "lost" and not reason:
+        raise NeedHuman(
+            Text(
+                "A lost deal needs a reason: add --reason.", "Для проигранной сделки нужна причина: добавьте --reason."
+            ),
+            code="deal.reason",
+            field="lost_reason",
+        )
+    owner = _owner_of_stage(hub, deal.uid)
+    if owner:
+        raise NeedHuman(
+            Text(
+                f"The stage of this deal is decided in {owner}: change it there.",
+                f"Этап этой сделки ведётся в {owner}: измените его там.",
+            ),
+            code="deal.owner",
+            field="stage",
+        )
+    now = hub.now()
+    with hub.store.begin() as tx:
+        wishes = {"stage": stage, **({"lost_reason": reason} if reason else {})}
+        for field, value in wishes.items():
+            tx.execute(
+                edit.update()
+                .where(edit.c.record_uid == deal.uid, edit.c.field == field, edit.c.state == "pending")
+                .values(state="dropped", text={"en": "a newer wish replaced it", "ru": "заменено более новым"})
+            )
+            tx.execute(
+                edit.insert().values(
+                    record_uid=deal.uid, field=field, value=value, reason=reason, who=who, at=now, state="pending"
+                )
+            )
+        _ask(tx, hub, "reweave", {"uid": deal.uid})
+    hub.wake("")
+    return {"uid": deal.uid, "from": deal.stage, "to": stage}
+
+
+def _owner_of_stage(hub: Hub, uid: str) -> str | None:
+    owner = policy_for("deal", "stage", hub.config.owners).owner
+    with hub.store.read() as tx:
+        rows = tx.execute(sa.select(link.c.connection).where(link.c.record_uid == uid, link.c.deleted_at.is_(None)))
+        names = {r.connection for r in rows}
+    for name in names:
+        plug = hub.plugs.get(name)
+        if plug is not None and owner in (plug.role, f"connection:{name}"):
+            return name
+    return None
+
+
+def retry(hub: Hub, quarantine_id: int) -> dict[str, Any]:
+    """Try a quarantined record again: with today's mapping, from the input as it was stored."""
+    with hub.store.begin() as tx:
+        row = tx.execute(
+            sa.select(quarantine.c.id, quarantine.c.connection).where(
+                quarantine.c.id == quarantine_id, quarantine.c.state != "closed"
+            )
+        ).first()
+        if row is None:
+            raise _gone("quarantine", quarantine_id)
+        tx.execute(quarantine.update().where(quarantine.c.id == quarantine_id).values(state="retry", next_at=hub.now()))
+        _ask(tx, hub, "retry", {"id": quarantine_id})
+    hub.wake(row.connection)
+    return {"id": quarantine_id, "connection": row.connection}
+
+
+def decide_conflict(
+    hub: Hub, conflict_id: int, side: str, who: str, seen: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Take one side's value ("hub" keeps the record's own). `seen` are the values that the person looked at: when they have
+    moved since, nothing is decided."""
+    with hub.store.begin() as tx:
+        row = tx.execute(sa.select(conflict).where(conflict.c.id == conflict_id, conflict.c.state == "open")).first()
+        if row is None:
+            raise _gone("conflict", conflict_id)
+        if seen is not None and dumps(seen) != dumps(row.sides):
+            raise NeedHuman(
+                Text(
+                    "The values have moved since you looked: look again.",
+                    "Значения с тех пор изменились: посмотрите ещё раз.",
+                ),
+                code="conflict.moved",
+            )
+        values = {**row.sides, "hub": row.base}
+        if side not in values:
+            raise NeedHuman(
+                Text(
+                    f"Sides of this conflict: {', '.join(values)}.", f"Стороны этого расхождения: {', '.join(values)}."
+                ),
+                code="conflict.side",
+            )
+        value = values[side]
+        tx.execute(
+            conflict.update()
+            .where(conflict.c.id == conflict_id)
+            .values(state="decided", decision={"side": side, "value": value, "who": who}, closed_at=hub.now())
+        )
+        settle_field(hub, tx, row.record_uid, row.field, value, row.sides, who)
+        _ask(tx, hub, "reweave", {"uid": row.record_uid})
+    hub.wake("")
+    return {"id": conflict_id, "field": row.field, "value": value}
+
+
+def settle_field(hub: Hub, tx: Connection, uid: str, field: str, value: Any, sides: dict[str, Any], who: str) -> None:
+    """A person's word: it becomes the record's value, and every side's present value counts as seen."""
+    row = tx.execute(sa.select(record.c.kind, record.c.data).where(record.c.uid == uid)).one()
+    for one in tx.execute(sa.select(link).where(link.c.record_uid == uid)):
+        name = f"{one.connection}/{one.native_kind}"
+        if name in sides:
+            tx.execute(link.update().where(link.c.id == one.id).values(base={**(one.base or {}), field: sides[name]}))
+    data = typed(row.kind, {**row.data, field: value})
+    tx.execute(
+        record.update().where(record.c.uid == uid).values(data=data, updated_at=hub.now(), **columns(row.kind, data))
+    )
+    note(tx, uid, row.kind, "hub", "human", {field: [row.data.get(field), value]}, hub.now(), Cause(), who)
+
+
+def decide_review(hub: Hub, review_id: int, choice: str, who: str) -> dict[str, Any]:
+    """`choice`: "new" (the holding card is a client of its own) or a candidate's uid (everything moves to that client)."""
+    with hub.store.begin() as tx:
+        row = tx.execute(sa.select(review).where(review.c.id == review_id, review.c.state == "open")).first()
+        if row is None:
+            raise _gone("review", review_id)
+        known = [c["uid"] for c in row.candidates]
+        if choice != "new" and choice not in known:
+            raise NeedHuman(
+                Text(f"Choose new or one of: {', '.join(known)}.", f"Выберите new или одного из: {', '.join(known)}."),
+                code="review.choice",
+            )
+        if choice != "new":
+            _move(hub, tx, row.record_uid, choice, who)
+        tx.execute(
+            review.update()
+            .where(review.c.id == review_id)
+            .values(state="decided", decision={"choice": choice, "who": who}, closed_at=hub.now())
+        )
+    return {"id": review_id, "choice": choice}
+
+
+def _move(hub: Hub, tx: Connection, card: str, client: str, who: str) -> None:
+    kind = tx.execute(sa.select(record.c.kind).where(record.c.uid == card)).scalar_one()
+    if kind in ("deal", "lead"):  # the question was which lead became this deal
+        tx.execute(record.update().where(record.c.uid == client).values(converted_deal=card, stage="converted"))
+        return
+    for table, column in (
+        (activity, "client_uid"),
+        (record, "client_uid"),
+        (task, "client_uid"),
+        (observation, "client_uid"),
+    ):
+        tx.execute(table.update().where(table.c[column] == card).values(**{column: client}))
+    tx.execute(record.update().where(record.c.uid == card).values(merged_into=client, updated_at=hub.now()))
+    note(tx, card, kind, "hub", "human", {"merged_into": [None, client]}, hub.now(), Cause(), who)
+
+
+def run_commands(hub: Hub) -> int:
+    """Carry out what people asked for; called by whoever works. Gives the number of commands."""
+    with hub.store.read() as tx:
+        rows = tx.execute(
+            sa.select(command)
+            .where(command.c.state == "new", command.c.kind.in_(("reweave", "retry")))
+            .order_by(command.c.id)
+        ).all()
+    for row in rows:
+        result: dict[str, Any] = {}
+        if row.kind == "reweave":
+            result = _reweave(hub, row.args["uid"])
+        else:
+            with hub.store.read() as tx:
+                name = tx.execute(sa.select(quarantine.c.connection).where(quarantine.c.id == row.args["id"])).scalar()
+            plug = hub.plugs.get(name or "")
+            if plug is not None:
+                result = {"outcome": take_again(hub.world, plug, row.args["id"])}
+        with hub.store.begin() as tx:
+            tx.execute(command.update().where(command.c.id == row.id).values(state="done", result=result))
+    return len(rows)
+
+
+def _reweave(hub: Hub, uid: str) -> dict[str, Any]:
+    with hub.store.begin() as tx:
+        woven = weave(hub.world, tx, uid, Cause())
+        planned = woven.intents + spread(hub.world, tx, uid, Cause())
+        names = [
+            r.connection for r in tx.execute(sa.select(link.c.connection).where(link.c.record_uid == uid).distinct())
+        ]
+    for name in names if planned else []:
+        hub.wake(name)
+    return {"changed": woven.changed, "planned": planned}
+
+
+def _ask(tx: Connection, hub: Hub, kind: str, args: dict[str, Any]) -> None:
+    tx.execute(command.insert().values(kind=kind, args=args, state="new", created_at=hub.now()))
+
+
+def _gone(what: str, id: int) -> SverkaError:
+    return NeedHuman(
+        Text(f"There is no open {what} {id} any more.", f"Открытой записи {what} {id} больше нет."), code=f"{what}.gone"
+    )

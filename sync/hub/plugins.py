@@ -1,0 +1,68 @@
+"""Finding adapters: by entry point, lazily, each on its own. A broken one is reported and never fatal to the others."""
+
+from __future__ import annotations
+
+import difflib
+from importlib.metadata import EntryPoint, entry_points, packages_distributions
+
+from adapters.base import Adapter
+from sync.errors import BadConfig, Fatal, Text
+
+GROUP = "sverka.adapters"
+OURS = ("sync", "adapters", "mappings")
+
+
+def available() -> dict[str, EntryPoint]:
+    """Entry points by adapter name; nothing is imported yet."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+def adapter_class(name: str, connection: str) -> type[Adapter]:
+    """The adapter's class. BadConfig for an unknown name (with a suggestion) or a plug-in that cannot be imported."""
+    points = available()
+    setting = f"connections.{connection}.adapter"
+    if name not in points:
+        near = difflib.get_close_matches(name, points, 1)
+        known = ", ".join(sorted(points))
+        raise BadConfig(
+            Text(
+                f"{setting}: there is no adapter {name!r}{f'; did you mean {near[0]!r}?' if near else ''} Known: {known}.",
+                f"{setting}: адаптера {name!r} нет{f'; может быть, {near[0]!r}?' if near else ''} Есть: {known}.",
+            ),
+            code="config.adapter",
+            setting=setting,
+        )
+    try:
+        found = points[name].load()
+    except Exception as error:  # whatever a third party's module does at import
+        raise BadConfig(
+            Text(
+                f"{setting}: the adapter {name!r} cannot be loaded ({type(error).__name__}: {error}). Reinstall its package.",
+                f"{setting}: адаптер {name!r} не загружается ({type(error).__name__}: {error}). Переустановите его пакет.",
+            ),
+            code="config.adapter",
+            setting=setting,
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Adapter)):
+        raise BadConfig(
+            Text(f"{setting}: {name!r} is no adapter class.", f"{setting}: {name!r} не является классом адаптера."),
+            code="config.adapter",
+            setting=setting,
+        )
+    return found
+
+
+def assert_own_packages() -> None:
+    """Our packages have plain names: another distribution may have overwritten one of them."""
+    owners = packages_distributions()
+    for package in OURS:
+        foreign = [d for d in owners.get(package, []) if d != "sverka"]
+        if foreign:
+            raise Fatal(
+                Text(
+                    f"The package {package!r} comes from {foreign[0]!r}, not from Sverka. "
+                    "Install Sverka in an environment of its own.",
+                    f"Пакет {package!r} — из {foreign[0]!r}, а не из Сверки. Установите Сверку в отдельное окружение.",
+                ),
+                code="install.package",
+            )

@@ -1,0 +1,67 @@
+"""Runs: what was done, by whom, with counts that add up and an honest outcome.
+
+ok: something moved. idle: everything was as before. partial: some records went to quarantine. failed: the work stopped, with
+its reason. interrupted: the process died; the next one noticed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sync.delivery.intents import error_json
+from sync.errors import SverkaError
+from sync.flow.plug import Counts, World
+from sync.store.tables import run as runs
+
+
+@dataclass(slots=True)
+class Run:
+    id: int
+    connection: str
+    work: str
+    counts: Counts = field(default_factory=Counts)
+    outcome: str = "running"
+    error: SverkaError | None = None
+
+
+@contextlib.contextmanager
+def running(world: World, connection: str, work: str) -> Iterator[Run]:
+    """Record a run around a piece of work. An error of ours is recorded and raised on."""
+    with world.store.begin() as tx:
+        result = tx.execute(
+            runs.insert()
+            .values(connection=connection, work=work, started_at=world.now(), outcome="running")
+            .returning(runs.c.id)
+        )
+        one = Run(int(result.scalar_one()), connection, work)
+    try:
+        yield one
+    except SverkaError as error:
+        one.error, one.outcome = error, "failed"
+        raise
+    else:
+        counts = one.counts
+        moved = counts.new + counts.changed + counts.writes
+        one.outcome = "partial" if counts.failed else "ok" if moved else "idle"
+    finally:
+        _end(world, one)
+
+
+def _end(world: World, one: Run) -> None:
+    with world.store.begin() as tx:
+        tx.execute(
+            runs.update()
+            .where(runs.c.id == one.id)
+            .values(ended_at=world.now(), outcome=one.outcome, error=error_json(one.error), **one.counts.as_dict())
+        )
+
+
+def close_interrupted(world: World) -> int:
+    """Runs that no process is at any more; only for the one who holds the work lock."""
+    with world.store.begin() as tx:
+        done = tx.execute(
+            runs.update().where(runs.c.outcome == "running").values(outcome="interrupted", ended_at=world.now())
+        )
+    return done.rowcount

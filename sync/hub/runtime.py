@@ -1,0 +1,113 @@
+"""A hub made ready to work: configuration, database, adapters with their mappings, inbox writer and spool."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import ValidationError
+
+from adapters.base import Adapter, AdapterContext
+from sync import config as configuration
+from sync.config import Config, Connection
+from sync.errors import SverkaError
+from sync.flow.plug import Plug, World
+from sync.hub.plugins import adapter_class, assert_own_packages
+from sync.intake.inbox import InboxWriter
+from sync.intake.spool import Spool
+from sync.lens import load as load_mapping
+from sync.schedule.lease import Leases
+from sync.schedule.limits import AccountLimiter
+from sync.store import Store
+from sync.store.migrate import upgrade
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Hub:
+    """Open it with `with Hub.open(path) as hub:`. Connections that cannot be made ready stand in `broken`, with the reason;
+    the others work."""
+
+    def __init__(self, config: Config, now: Callable[[], datetime] = utc_now) -> None:
+        assert_own_packages()
+        self.config = config
+        self.now = now
+        self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self.stopping = threading.Event()
+        self.store = Store.open(config.hub.database)
+        upgrade(self.store)
+        self.spool = Spool(self.store, config.hub.spool)
+        self.leases = Leases(self.store, self.owner, now)
+        self.broken: dict[str, SverkaError] = {}
+        self.plugs = self._plugs()
+        self.wake: Callable[[str], None] = lambda _: None  # set by the engine: "there is work for this connection"
+        self.world = World(self.store, config, self.plugs, now, lambda name: self.wake(name))
+        self._writer: InboxWriter | None = None
+
+    @classmethod
+    def open(cls, path: Path, now: Callable[[], datetime] = utc_now) -> Hub:
+        """From a configuration file; BadConfig names what to mend in it."""
+        return cls(configuration.load(path), now)
+
+    @property
+    def writer(self) -> InboxWriter:
+        if self._writer is None:
+            self._writer = InboxWriter(self.store)
+        return self._writer
+
+    def close(self) -> None:
+        self.stopping.set()
+        if self._writer is not None:
+            self._writer.close()
+        for plug in self.plugs.values():
+            plug.adapter.close()
+        self.store.close()
+
+    def __enter__(self) -> Hub:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _plugs(self) -> dict[str, Plug]:
+        plugs = {}
+        for name, connection in self.config.connections.items():
+            if not connection.enabled:
+                continue
+            try:
+                plugs[name] = self._plug(connection)
+            except SverkaError as error:
+                self.broken[name] = error
+        return plugs
+
+    def _plug(self, connection: Connection) -> Plug:
+        adapter_type = adapter_class(connection.adapter, connection.name)
+        adapter = make_adapter(adapter_type, self.config, connection, self.context(connection))
+        mapping = load_mapping(connection.mapping or adapter_type.mapping, self.config.hub.mappings)
+        return Plug(connection.name, connection.role or adapter_type.role, connection, adapter, mapping)
+
+    def context(self, connection: Connection) -> AdapterContext:
+        """What an adapter of this connection is given."""
+        account = connection.account or connection.name
+        limiter = AccountLimiter(self.store, account, connection.rate, self.now, stop=self.stopping)
+        log = logging.getLogger(f"sverka.{connection.name}")
+        return AdapterContext(connection.name, limiter, self.now, log, self.config.hub.language)
+
+
+def make_adapter(kind: type[Adapter], config: Config, connection: Connection, context: AdapterContext) -> Adapter:
+    """An adapter from the connection's own keys; BadConfig names the one that does not fit."""
+    try:
+        settings = kind.Settings.model_validate(connection.settings)
+    except ValidationError as error:
+        raise configuration.settings_error(error, config, connection.name, kind.Settings) from error
+    return kind(settings, context)

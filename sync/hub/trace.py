@@ -1,0 +1,303 @@
+"""«Где заказ 1043?»: every hop of a record with times and outcome and, where it stopped, the reason and the remedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.hub.runtime import Hub
+from sync.model import keys
+from sync.store.tables import (
+    activity,
+    conflict,
+    document,
+    inbox,
+    intent,
+    journal,
+    link,
+    observation,
+    price,
+    quarantine,
+    record,
+    stock,
+    task,
+)
+
+_STATES = {"planned": "wait", "sending": "wait", "offered": "wait", "refused": "stop", "unknown": "stop", "done": "ok"}
+
+
+@dataclass(slots=True)
+class Hop:
+    """One step. state: ok, wait, stop. `step` names it in code; the texts are for people."""
+
+    at: datetime
+    step: (
+        str  # arrived, created, changed, written, offered, waits, refused, event, document, task, conflict, quarantined
+    )
+    state: str
+    place: str  # a connection, or "hub"
+    text: dict[str, str]
+    reason: dict[str, str] | None = None
+    remedy: dict[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Trace:
+    uid: str
+    kind: str
+    number: str | None
+    title: str | None
+    stage: str | None
+    client: dict[str, Any] | None
+    amount: Any
+    paid: Any
+    shipped: Any
+    currency: str | None
+    links: list[dict[str, Any]] = field(default_factory=list)
+    hops: list[Hop] = field(default_factory=list)
+    goods: list[dict[str, Any]] = field(default_factory=list)  # prices and stock of a product
+
+
+def trace(hub: Hub, query: str, limit: int = 10) -> list[Trace]:
+    """Records found by order number, our number elsewhere, a 1C number, phone, e-mail, INN, article or a client's name;
+    deals first."""
+    with hub.store.read() as tx:
+        return [_trace(hub, tx, uid) for uid in _find(hub, tx, query.strip(), limit)]
+
+
+def _find(hub: Hub, tx: Connection, query: str, limit: int) -> list[str]:
+    """uids, best first: what carries the number, then the deals of the client that is meant, then the client."""
+    if not query:
+        return []
+    found: list[str] = []
+
+    def add(statement: sa.Select[Any]) -> None:
+        found.extend(r[0] for r in tx.execute(statement.limit(limit)) if r[0] not in found)
+
+    add(sa.select(record.c.uid).where(record.c.uid == query))
+    add(sa.select(record.c.uid).where(record.c.number == query, record.c.kind.in_(("deal", "product", "company"))))
+    add(sa.select(link.c.record_uid).where(sa.or_(link.c.number == query, link.c.external_id == query)))
+    add(sa.select(document.c.deal_uid).where(document.c.number == query))
+    clients = _clients(hub, tx, query, limit)
+    if clients:
+        add(
+            sa.select(record.c.uid)
+            .where(record.c.client_uid.in_(clients))
+            .order_by(record.c.kind, record.c.created_at.desc())
+        )
+        found.extend(c for c in clients if c not in found)
+    known = {r.uid for r in tx.execute(sa.select(record.c.uid).where(record.c.uid.in_(found)))}
+    return [f for f in found if f in known][:limit]
+
+
+def _clients(hub: Hub, tx: Connection, query: str, limit: int) -> list[str]:
+    values = [*keys.phones(query, hub.config.hub.country), keys.email(query), keys.inn(query)]
+    wanted = [v.split(";")[0] for v in values if v]
+    if wanted:
+        rows = tx.execute(sa.select(observation.c.client_uid).where(observation.c.value.in_(wanted)).distinct())
+        return [r.client_uid for r in rows]
+    if len(query) < 3 or not any(c.isalpha() for c in query):
+        return []
+    # Names are few and SQLite's LIKE does not fold Cyrillic: compare in one skeleton here
+    tokens = keys.name_tokens(query)
+    rows = tx.execute(
+        sa.select(record.c.uid, record.c.title).where(
+            record.c.kind.in_(("contact", "company")), record.c.title.is_not(None), record.c.merged_into.is_(None)
+        )
+    )
+    return [r.uid for r in rows if tokens and tokens <= keys.name_tokens(r.title)][:limit]
+
+
+def _trace(hub: Hub, tx: Connection, uid: str) -> Trace:
+    row = tx.execute(sa.select(record).where(record.c.uid == uid)).one()
+    client = None
+    if row.client_uid:
+        card = tx.execute(sa.select(record.c.title, record.c.data).where(record.c.uid == row.client_uid)).one()
+        client = {
+            "uid": row.client_uid,
+            "name": card.title,
+            **{k: card.data.get(k) for k in ("phones", "emails", "inn")},
+        }
+    found = Trace(
+        uid, row.kind, row.number, row.title, row.stage, client, row.amount, row.paid, row.shipped, row.currency
+    )
+    found.links = [
+        {"connection": r.connection, "kind": r.native_kind, "id": r.external_id, "number": r.number, "state": r.state}
+        for r in tx.execute(sa.select(link).where(link.c.record_uid == uid).order_by(link.c.id))
+    ]
+    for part in (_arrivals, _journal, _intents, _events, _conflicts, _quarantine, _tasks):
+        found.hops += part(tx, uid)
+    found.hops.sort(key=lambda h: h.at)
+    if row.kind == "product":
+        found.goods = _goods(tx, uid)
+    return found
+
+
+def _arrivals(tx: Connection, uid: str) -> list[Hop]:
+    """The arrivals that this record came from, repeats included."""
+    sources = sa.union(
+        sa.select(journal.c.inbox_id).where(journal.c.record_uid == uid, journal.c.inbox_id.is_not(None)),
+        sa.select(activity.c.inbox_id).where(sa.or_(activity.c.deal_uid == uid, activity.c.lead_uid == uid)),
+    ).subquery()
+    ids = sa.select(sources.c.inbox_id)
+    rows = tx.execute(sa.select(inbox).where(sa.or_(inbox.c.id.in_(ids), inbox.c.duplicate_of.in_(ids))))
+    hops = []
+    for r in rows:
+        repeat = r.duplicate_of is not None
+        text = {
+            "en": f"{'a repeat arrived' if repeat else 'arrived'}: {r.name or r.via} ({r.via}, {r.size} bytes)",
+            "ru": f"{'пришёл повтор' if repeat else 'пришло'}: {r.name or r.via} ({r.via}, {r.size} байт)",
+        }
+        hops.append(Hop(r.received_at, "repeat" if repeat else "arrived", "ok", r.connection, text))
+    return hops
+
+
+def _journal(tx: Connection, uid: str) -> list[Hop]:
+    hops = []
+    for r in tx.execute(sa.select(journal).where(journal.c.record_uid == uid)):
+        created = r.why in ("created", "wrote:created")
+        step = "written" if r.why.startswith("wrote") else "offered" if r.why == "offered" else r.why
+        step = "created" if created and step != "written" else step
+        shown = _changes(r.changes, created)
+        verb = {"written": ("written there", "записано туда"), "offered": ("given to it", "передано туда")}.get(
+            step, ("created", "создано") if created else ("changed", "изменено")
+        )
+        text = {"en": f"{verb[0]}: {shown} ({r.why}, {r.who})", "ru": f"{verb[1]}: {shown} ({r.why}, {r.who})"}
+        hops.append(Hop(r.at, step, "ok", r.connection, text))
+    return hops
+
+
+def _changes(changes: dict[str, Any], created: bool) -> str:
+    parts = []
+    for name, value in changes.items():
+        if created and not (isinstance(value, list) and len(value) == 2):
+            if name in ("number", "stage", "amount", "title", "name", "sku", "status"):
+                parts.append(f"{name} {value}")
+        elif isinstance(value, list) and len(value) == 2:
+            parts.append(f"{name}: {_short(value[0])} → {_short(value[1])}")
+    return "; ".join(parts) or ", ".join(changes)
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, list):
+        return f"[{len(value)}]"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items() if v is not None)
+    return str(value)[:60]
+
+
+def _intents(tx: Connection, uid: str) -> list[Hop]:
+    """Writes that are not done: what waits, and what was refused and why."""
+    hops = []
+    query = sa.select(intent).where(intent.c.record_uid == uid, intent.c.state.not_in(("done", "dropped")))
+    for r in tx.execute(query):
+        offered = r.op == "offer"
+        text = {
+            "en": {
+                "planned": "waits to be fetched" if offered else "waits to be written",
+                "offered": "fetched, not confirmed yet",
+                "sending": "sent, the answer is not known yet",
+                "refused": "refused there",
+                "unknown": "outcome unknown",
+            }[r.state],
+            "ru": {
+                "planned": "ждёт, когда заберут" if offered else "ждёт записи",
+                "offered": "забрано, ещё не подтверждено",
+                "sending": "отправлено, ответ ещё неизвестен",
+                "refused": "там отказано",
+                "unknown": "исход неизвестен",
+            }[r.state],
+        }
+        error = r.error or {}
+        reason = {"en": error["en"], "ru": error["ru"]} if error else None
+        hops.append(Hop(r.created_at, "waits", _STATES[r.state], r.connection, text, reason, error.get("remedy")))
+    return hops
+
+
+def _events(tx: Connection, uid: str) -> list[Hop]:
+    query = sa.select(activity).where(
+        sa.or_(activity.c.deal_uid == uid, activity.c.lead_uid == uid, activity.c.client_uid == uid)
+    )
+    hops = []
+    for r in tx.execute(query):
+        because = r.evidence or {}
+        text = {
+            language: f"{r.type} {'→' if r.direction == 'out' else '←'} {r.subject or ''} [{because.get(language, '')}]"
+            for language in ("en", "ru")
+        }
+        hops.append(Hop(r.at, "event", "ok", r.connection, text))
+    return hops
+
+
+def _conflicts(tx: Connection, uid: str) -> list[Hop]:
+    hops = []
+    for r in tx.execute(sa.select(conflict).where(conflict.c.record_uid == uid, conflict.c.state == "open")):
+        sides = ", ".join(f"{k}: {_short(v)}" for k, v in r.sides.items())
+        text = {"en": f"conflict in {r.field}: {sides}", "ru": f"расхождение в поле {r.field}: {sides}"}
+        remedy = {"en": "Decide it: sverka conflicts", "ru": "Решите его: sverka conflicts"}
+        hops.append(Hop(r.since, "conflict", "stop", "hub", text, {"en": r.cause, "ru": r.cause}, remedy))
+    return hops
+
+
+def _quarantine(tx: Connection, uid: str) -> list[Hop]:
+    hops = []
+    query = sa.select(quarantine, quarantine.c.count.label("times")).where(
+        quarantine.c.record_uid == uid, quarantine.c.state != "closed"
+    )
+    for r in tx.execute(query):
+        text = {"en": f"quarantined ({r.code}, {r.times}×)", "ru": f"в карантине ({r.code}, {r.times}×)"}
+        hops.append(Hop(r.last_at, "quarantined", "stop", r.connection, text, r.text, r.remedy))
+    return hops
+
+
+def _tasks(tx: Connection, uid: str) -> list[Hop]:
+    hops = []
+    for r in tx.execute(sa.select(task).where(task.c.subject_uid == uid)):
+        done = (
+            {"en": f" (done {r.done_at:%Y-%m-%d %H:%M})", "ru": f" (сделано {r.done_at:%Y-%m-%d %H:%M})"}
+            if r.done_at
+            else None
+        )
+        text = {k: r.text[k] + (done[k] if done else "") for k in ("en", "ru")}
+        hops.append(Hop(r.created_at, "task", "ok" if r.done_at else "wait", "hub", text))
+    return hops
+
+
+def _goods(tx: Connection, uid: str) -> list[dict[str, Any]]:
+    names: dict[tuple[str, str], str] = {
+        (r.connection, r.external_id): r.title or r.external_id
+        for r in tx.execute(
+            sa.select(link.c.connection, link.c.external_id, record.c.title)
+            .join(record, record.c.uid == link.c.record_uid)
+            .where(record.c.kind.in_(("price_type", "warehouse")))
+        )
+    }
+    prices = [
+        {
+            "what": "price",
+            "name": names.get((r.connection, r.price_type), r.price_type),
+            "value": r.value,
+            "currency": r.currency,
+            "connection": r.connection,
+            "at": r.updated_at,
+        }
+        for r in tx.execute(sa.select(price).where(price.c.product_uid == uid))
+    ]
+    stocks = [
+        {
+            "what": "stock",
+            "name": names.get((r.connection, r.warehouse), r.warehouse),
+            "value": r.qty,
+            "currency": None,
+            "connection": r.connection,
+            "at": r.updated_at,
+        }
+        for r in tx.execute(sa.select(stock).where(stock.c.product_uid == uid))
+    ]
+    return prices + stocks

@@ -1,0 +1,192 @@
+"""What people look at: connections and their health, last runs, queues, clients. Plain data for pages, API and commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from sync.flow.exchange import waiting
+from sync.hub.runtime import Hub
+from sync.store.tables import activity, conflict, cursor, inbox, link, notice, quarantine, record, review, task
+from sync.store.tables import run as runs
+
+
+def connections(hub: Hub) -> list[dict[str, Any]]:
+    """Every connection: adapter's title, role, state (green, yellow, red, grey), reason, last success, what waits.
+
+    Red: its last work failed. Yellow: something of it waits for a person. Grey: it has not worked yet.
+    """
+    found = []
+    for name, connection in hub.config.connections.items():
+        plug = hub.plugs.get(name)
+        with hub.store.read() as tx:
+            last = tx.execute(
+                sa.select(runs).where(
+                    runs.c.id.in_(
+                        sa.select(sa.func.max(runs.c.id))
+                        .where(runs.c.connection == name, runs.c.outcome != "running")
+                        .group_by(runs.c.work)
+                    )
+                )
+            ).all()
+            success = tx.execute(
+                sa.select(sa.func.max(runs.c.ended_at)).where(
+                    runs.c.connection == name, runs.c.outcome.in_(("ok", "idle", "partial"))
+                )
+            ).scalar()
+            arrived = tx.execute(sa.select(sa.func.max(inbox.c.received_at)).where(inbox.c.connection == name)).scalar()
+            stuck = tx.execute(
+                sa.select(sa.func.count())
+                .select_from(quarantine)
+                .where(quarantine.c.connection == name, quarantine.c.state != "closed")
+            ).scalar_one()
+        failed = [r for r in last if r.outcome == "failed"]
+        error = hub.broken.get(name)
+        reason = {"en": error.text.en, "ru": error.text.ru} if error else failed[0].error if failed else None
+        state = "red" if reason else "yellow" if stuck else "green" if success or arrived else "grey"
+        if not connection.enabled:
+            state = "off"
+        found.append(
+            {
+                "name": name,
+                "adapter": connection.adapter,
+                "title": _title(plug),
+                "role": plug.role if plug else connection.role,
+                "state": state,
+                "reason": reason,
+                "last_success": success,
+                "last_arrival": arrived,
+                "every": connection.every,
+                "quarantined": stuck,
+                "waiting": waiting(hub.world, name),
+            }
+        )
+    return found
+
+
+def _title(plug: Any) -> dict[str, str] | None:
+    return {"en": plug.adapter.title.en, "ru": plug.adapter.title.ru} if plug else None
+
+
+def last_runs(hub: Hub, connection: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+    """The newest runs with their counts; idle ones of one work in a row are shown as the newest of them."""
+    query = sa.select(runs).order_by(runs.c.id.desc()).limit(limit * 20)
+    if connection:
+        query = query.where(runs.c.connection == connection)
+    with hub.store.read() as tx:
+        rows = [dict(r._mapping) for r in tx.execute(query)]
+    shown: list[dict[str, Any]] = []
+    idle: set[tuple[str, str]] = set()
+    for row in rows:
+        place = (row["connection"], row["work"])
+        if row["outcome"] == "idle" and place in idle:
+            continue
+        if row["outcome"] == "idle":
+            idle.add(place)
+        shown.append(row)
+    return shown[:limit]
+
+
+def quarantined(hub: Hub) -> list[dict[str, Any]]:
+    """What waits for a person, newest first: cause, text, remedy, how often, since when."""
+    query = sa.select(quarantine).where(quarantine.c.state != "closed").order_by(quarantine.c.last_at.desc())
+    with hub.store.read() as tx:
+        return [_without(dict(r._mapping), "data", "raw") for r in tx.execute(query.limit(500))]
+
+
+def conflicts(hub: Hub) -> list[dict[str, Any]]:
+    """Open conflicts with both values, the agreed one, since when, and the record's number and title."""
+    query = (
+        sa.select(conflict, record.c.number, record.c.title, record.c.kind)
+        .join(record, record.c.uid == conflict.c.record_uid)
+        .where(conflict.c.state == "open")
+        .order_by(conflict.c.id)
+    )
+    with hub.store.read() as tx:
+        return [dict(r._mapping) for r in tx.execute(query)]
+
+
+def reviews(hub: Hub) -> list[dict[str, Any]]:
+    """Open questions about clients, with their candidates."""
+    query = (
+        sa.select(review, record.c.title, record.c.kind)
+        .join(record, record.c.uid == review.c.record_uid)
+        .where(review.c.state == "open")
+        .order_by(review.c.id)
+    )
+    with hub.store.read() as tx:
+        return [dict(r._mapping) for r in tx.execute(query)]
+
+
+def notices(hub: Hub, limit: int = 20) -> list[dict[str, Any]]:
+    with hub.store.read() as tx:
+        return [dict(r._mapping) for r in tx.execute(sa.select(notice).order_by(notice.c.id.desc()).limit(limit))]
+
+
+def tasks(hub: Hub) -> list[dict[str, Any]]:
+    """Open tasks with whether they are overdue now."""
+    query = (
+        sa.select(task, record.c.title)
+        .join(record, record.c.uid == task.c.subject_uid)
+        .where(task.c.done_at.is_(None))
+        .order_by(task.c.due_at)
+    )
+    now = hub.now()
+    with hub.store.read() as tx:
+        return [{**dict(r._mapping), "overdue": r.due_at < now} for r in tx.execute(query)]
+
+
+def client(hub: Hub, uid: str) -> dict[str, Any] | None:
+    """A client with their data, deals, leads, open tasks and the whole timeline, oldest first; None when unknown."""
+    with hub.store.read() as tx:
+        row = tx.execute(sa.select(record).where(record.c.uid == uid)).first()
+        if row is None:
+            return None
+        own = tx.execute(sa.select(record).where(record.c.client_uid == uid).order_by(record.c.created_at)).all()
+        events = tx.execute(
+            sa.select(activity, record.c.number.label("deal_number"))
+            .outerjoin(record, record.c.uid == activity.c.deal_uid)
+            .where(activity.c.client_uid == uid)
+            .order_by(activity.c.at, activity.c.uid)
+        ).all()
+        todo = tx.execute(sa.select(task).where(task.c.client_uid == uid).order_by(task.c.due_at)).all()
+    return {
+        **dict(row._mapping),
+        "deals": [dict(r._mapping) for r in own if r.kind == "deal"],
+        "leads": [dict(r._mapping) for r in own if r.kind == "lead"],
+        "timeline": [dict(r._mapping) for r in events],
+        "tasks": [dict(r._mapping) for r in todo],
+    }
+
+
+def totals(hub: Hub) -> dict[str, int]:
+    """How many of each thing there are: records by kind, events, arrivals, open questions."""
+    with hub.store.read() as tx:
+        kinds: dict[str, int] = {
+            k: n for k, n in tx.execute(sa.select(record.c.kind, sa.func.count()).group_by(record.c.kind))
+        }
+        for name, query in {
+            "activities": sa.select(sa.func.count()).select_from(activity),
+            "arrivals": sa.select(sa.func.count()).select_from(inbox),
+            "links": sa.select(sa.func.count()).select_from(link),
+            "cursors": sa.select(sa.func.count()).select_from(cursor),
+            "conflicts": sa.select(sa.func.count()).select_from(conflict).where(conflict.c.state == "open"),
+            "quarantined": sa.select(sa.func.count()).select_from(quarantine).where(quarantine.c.state != "closed"),
+            "reviews": sa.select(sa.func.count()).select_from(review).where(review.c.state == "open"),
+        }.items():
+            kinds[name] = tx.execute(query).scalar_one()
+    return kinds
+
+
+def arrivals(hub: Hub, connection: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+    """The newest arrivals with label and state (bodies left out)."""
+    query = sa.select(inbox).order_by(inbox.c.id.desc()).limit(limit)
+    if connection:
+        query = query.where(inbox.c.connection == connection)
+    with hub.store.read() as tx:
+        return [_without(dict(r._mapping), "body", "spool", "request") for r in tx.execute(query)]
+
+
+def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if k not in names}

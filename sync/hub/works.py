@@ -1,0 +1,128 @@
+"""The units of work: polling, taking what arrived, delivering, settling protocols, the clock. Each may be repeated."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from sync.errors import SverkaError
+from sync.flow import deliver as delivery
+from sync.flow import pull as polling
+from sync.flow.exchange import Context
+from sync.flow.plug import Counts, Plug
+from sync.flow.take import pending, take
+from sync.hub import notices
+from sync.hub.runs import Run, running
+from sync.hub.runtime import Hub
+from sync.schedule.lease import LeaseBusy
+
+LEASE_SECONDS = 60
+
+
+def poll(hub: Hub, plug: Plug) -> list[Run]:
+    """Fetch what is new on the other side: files first, then every kind that it can list."""
+    done: list[Run] = []
+    capabilities = plug.adapter.capabilities
+    if capabilities.collects:
+        with running(hub.world, plug.name, "collect") as run:
+            done.append(run)
+            polling.collect(hub.world, plug, hub.spool)
+            take_all(hub, plug, run)
+    for kind in scanned(hub, plug):
+        with running(hub.world, plug.name, f"scan {kind}") as run:
+            done.append(run)
+            run.counts.merge(polling.pull(hub.world, plug, kind, lambda run=run: take_all(hub, plug, run)))  # type: ignore[misc]
+    return done
+
+
+def scanned(hub: Hub, plug: Plug) -> list[str]:
+    """The kinds that are polled: those that the adapter can list and the mapping knows."""
+    return sorted(plug.adapter.capabilities.scans & plug.mapping.lenses.keys())
+
+
+def recheck(hub: Hub, plug: Plug) -> list[Run]:
+    """Read open and recent deals again by id."""
+    done = []
+    for kind in sorted(plug.adapter.capabilities.reads & plug.mapping.lenses.keys()):
+        if plug.mapping.lenses[kind].kind == "deal":
+            with running(hub.world, plug.name, f"recheck {kind}") as run:
+                done.append(run)
+                run.counts.merge(
+                    polling.recheck(hub.world, plug, kind, lambda run=run: take_all(hub, plug, run))  # type: ignore[misc]
+                )
+    return done
+
+
+def take_all(hub: Hub, plug: Plug, run: Run) -> None:
+    """Take everything that waits in the connection's inbox; somebody else at it is as good."""
+    with contextlib.suppress(LeaseBusy), hub.leases.held(f"take:{plug.name}", LEASE_SECONDS):
+        while ids := pending(hub.world, plug.name):
+            for id in ids:
+                run.counts.merge(take(hub.world, plug, hub.spool, id, run.id))
+
+
+def take_pushed(hub: Hub, plug: Plug) -> list[Run]:
+    """Take what was pushed since; no run is recorded where nothing waits."""
+    if not pending(hub.world, plug.name, 1):
+        return []
+    with running(hub.world, plug.name, "take") as run:
+        take_all(hub, plug, run)
+    return [run]
+
+
+def deliver(hub: Hub, plug: Plug) -> list[Run]:
+    """Carry out planned writes; no run is recorded where nothing is due."""
+    delivery.replan_waiting(hub.world, plug.name)
+    if not delivery.anything_due(hub.world, plug.name):
+        return []
+    with running(hub.world, plug.name, "deliver") as run:
+        run.counts.merge(delivery.deliver(hub.world, plug, run.id))
+    return [run]
+
+
+def settle_protocol(hub: Hub, plug: Plug) -> None:
+    """Finish what the other side never asked for (an import request that never comes)."""
+    server = plug.adapter.server()
+    if server is not None:
+        server.settle(Context(hub.world, plug, hub.spool))
+
+
+def tick(hub: Hub) -> Counts:
+    """What the clock brings: overdue tasks become notices."""
+    return notices.overdue(hub.world)
+
+
+def every_connection(hub: Hub) -> Iterator[Plug]:
+    """Connections in the order in which facts travel: goods and documents first, then shops, mail, forms, CRMs."""
+    order = {"accounting": 0, "shop": 1, "form": 2, "mail": 3, "crm": 4}
+    yield from sorted(hub.plugs.values(), key=lambda p: (order.get(p.role, 9), p.name))
+
+
+def sync_once(hub: Hub, only: str | None = None) -> tuple[list[Run], dict[str, SverkaError]]:
+    """Everything that is due, once, until nothing is left to do; one connection's trouble does not stop the others."""
+    done: list[Run] = []
+    trouble: dict[str, SverkaError] = dict(hub.broken)
+    plugs = [p for p in every_connection(hub) if only in (None, p.name)]
+    for plug in plugs:
+        with _guarded(plug, trouble):
+            settle_protocol(hub, plug)
+            done += poll(hub, plug)
+    tick(hub)
+    for _ in range(5):  # a write here may cause one there; a chain longer than the house is not expected
+        moved = []
+        for plug in plugs:
+            with _guarded(plug, trouble):
+                moved += take_pushed(hub, plug)
+                moved += deliver(hub, plug)
+        if not moved:
+            break
+        done += moved
+    return done, trouble
+
+
+@contextlib.contextmanager
+def _guarded(plug: Plug, trouble: dict[str, SverkaError]) -> Iterator[None]:
+    try:
+        yield
+    except SverkaError as error:
+        trouble[plug.name] = error
