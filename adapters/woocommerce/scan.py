@@ -9,8 +9,9 @@ second that were already taken, except the last one. If the page begins at this 
 it and what was taken. If not, a row of the second was edited away or trashed meanwhile and the rest moved up: then the request
 goes back in steps until the page begins early enough. Rows that come twice are dropped by (id, modified).
 
-A finished scan leaves a bookmark made of the shop's own stamps only. The next one starts `overlap` seconds before it, for rows
-that were committed late, unless the shop's clock had already gone twice the overlap past it.
+The bookmark holds the shop's own times only. What is younger than `overlap` seconds by the shop's clock (the Date header) when
+it is read may still be changed in the same second or be joined by rows committed late: the place where this began (`safe`)
+is kept, and the next scan starts there again. On a quiet shop it therefore soon reads one row only.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Scan:
     def __init__(self, client: WooClient, kind: str, size: Size, overlap: int, cursor: Native | None) -> None:
         self._client, self._kind, self._size = client, kind, size
         self._overlap = timedelta(seconds=overlap)
+        self._safe: datetime | None = None
         self._at = self._resume(cursor or {})
         self._whole = self._at is None
         self._seen: set[tuple[int, str]] = set()
@@ -79,35 +81,40 @@ class Scan:
             if not rows:
                 self._believe_empty(offset, answer)
             fresh = [row for row in rows if self._is_new(row)]
+            before = self._at
             moved = self._advance(offset, rows)
             last = not self._more(offset, len(rows), answer.total)
             if not moved and not last:
                 raise self._stuck("more records are counted than sent", "насчитано больше записей, чем прислано")
             complete = last and self._whole and self._saw_all()
             records = [record(self._kind, row) for row in fresh if not is_draft(row)]
-            yield Page(records, self._cursor(last), last, complete)
+            yield Page(records, self._cursor(before, last), last, complete)
             if last:
                 return
 
     # where to start and what to remember ---------------------------------------------------------------------------
 
     def _resume(self, cursor: Native) -> Position | None:
-        moment = parse(cursor.get("modified"))
+        moment, safe = parse(cursor.get("modified")), parse(cursor.get("safe"))
         if moment is None:
             return None
+        safe = moment - self._overlap if safe is None else safe
+        if cursor.get("done") and safe < moment:
+            return Position(safe)
+        if not cursor.get("done"):
+            self._safe = safe
         id, count = cursor.get("id"), cursor.get("count")
-        if cursor.get("done") and not cursor.get("settled"):
-            return Position(moment - self._overlap)
         return Position(moment, id if isinstance(id, int) else 0, count if isinstance(count, int) else 0)
 
-    def _cursor(self, last: bool) -> Native:
+    def _cursor(self, before: Position | None, last: bool) -> Native:
+        """`safe` follows the position only while that is older than the overlap; from there on it stands still."""
         if self._at is None:
             return {}
-        at, shop_time = self._at, self._client.shop_time
-        if last and shop_time and at.at > shop_time:
-            at = Position(shop_time)  # a stamp of the future would hide every change until then
-        settled = shop_time is not None and shop_time - at.at >= 2 * self._overlap
-        return {"modified": naive(at.at), "id": at.id, "count": at.count, "done": last, "settled": last and settled}
+        if self._safe is None or before is None or self._safe >= before.at:
+            now = self._client.shop_time or self._at.at
+            self._safe = min(self._at.at, now - self._overlap)
+        at = self._at
+        return {"modified": naive(at.at), "id": at.id, "count": at.count, "safe": naive(self._safe), "done": last}
 
     # one request ---------------------------------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ def _owner_of_stage(hub: Hub, uid: str) -> str | None:
     owner = policy_for("deal", "stage", hub.config.owners).owner
     with hub.store.read() as tx:
         rows = tx.execute(sa.select(link.c.connection).where(link.c.record_uid == uid, link.c.deleted_at.is_(None)))
-        names = {r.connection for r in rows}
+        names: set[str] = {r.connection for r in rows}
     for name in names:
         plug = hub.plugs.get(name)
         if plug is not None and owner in (plug.role, f"connection:{name}"):

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
-from adapters.base import Adapter, AdapterContext
+from adapters.base import Adapter, AdapterContext, Limiter
 from sync import config as configuration
 from sync.config import Config, Connection
 from sync.errors import SverkaError
@@ -32,12 +33,24 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class _Unlimited:
+    """The budget of a hub that must not write: a plan makes few calls, one after the other."""
+
+    def wait(self) -> None:
+        """Go on at once."""
+
+    def penalty(self, seconds: float) -> None:
+        time.sleep(min(seconds, 30))
+
+
 class Hub:
     """Open it with `with Hub.open(path) as hub:`. Connections that cannot be made ready stand in `broken`, with the reason;
     the others work."""
 
-    def __init__(self, config: Config, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, config: Config, now: Callable[[], datetime] = utc_now, *, frozen: bool = False) -> None:
+        """`frozen` promises that no table is written, not even the shared call budgets (for `sverka plan`)."""
         assert_own_packages()
+        self.frozen = frozen
         self.config = config
         self.now = now
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
@@ -53,9 +66,9 @@ class Hub:
         self._writer: InboxWriter | None = None
 
     @classmethod
-    def open(cls, path: Path, now: Callable[[], datetime] = utc_now) -> Hub:
+    def open(cls, path: Path, now: Callable[[], datetime] = utc_now, *, frozen: bool = False) -> Hub:
         """From a configuration file; BadConfig names what to mend in it."""
-        return cls(configuration.load(path), now)
+        return cls(configuration.load(path), now, frozen=frozen)
 
     @property
     def writer(self) -> InboxWriter:
@@ -99,7 +112,11 @@ class Hub:
     def context(self, connection: Connection) -> AdapterContext:
         """What an adapter of this connection is given."""
         account = connection.account or connection.name
-        limiter = AccountLimiter(self.store, account, connection.rate, self.now, stop=self.stopping)
+        limiter: Limiter = (
+            _Unlimited()
+            if self.frozen
+            else AccountLimiter(self.store, account, connection.rate, self.now, stop=self.stopping)
+        )
         log = logging.getLogger(f"sverka.{connection.name}")
         return AdapterContext(connection.name, limiter, self.now, log, self.config.hub.language)
 

@@ -13,7 +13,7 @@ from sync.lens.paths import Path
 from sync.lens.plans import Block, CreateRows, Plan, RowsPlan, compiled
 from sync.lens.problems import UNKNOWN, Bad, Mistake, unknown_name
 from sync.lens.transforms import Table
-from sync.lens.values import CLIENT_KINDS, EVENT_FIELDS, FIELDS, Kind
+from sync.lens.values import CLIENT_KINDS, EVENT_FIELDS, FIELDS, NEEDED, Kind
 
 SECTIONS = ("kind", "fields", "rows", "client", "event", "create")
 FIELD = Text("Canonical field", "Каноническое поле")
@@ -57,6 +57,7 @@ def build_lens(native: str, source: Any, tables: Mapping[str, Table]) -> Lens:
         if any(plan.name == row.name for plan in plans):
             text = Text(f"“{row.name}” is in fields already.", f"«{row.name}» уже есть в fields.")
             raise Mistake((*key, "rows", row.name), "mapping.twice", text)
+    _check_needed(NEEDED[kind], plans, (*key, "fields"))
     _check_targets(plans, (*key, "fields"))
     create = _table(section.get("create", {}), (*key, "create"))
     for name in create:
@@ -158,6 +159,12 @@ def _check_images(expression: Expression, kind: Kind, key: Key) -> None:
             raise Mistake(key, "mapping.value", text) from None
 
 
+def _check_needed(needed: frozenset[str], plans: tuple[Plan, ...], key: Key) -> None:
+    for name in sorted(needed - {plan.name for plan in plans}):
+        text = Text(f"“{name}” is missing: it must be there.", f"Нет «{name}», а оно обязательно.")
+        raise Mistake(key, "mapping.needed", text)
+
+
 def _check_targets(plans: tuple[Plan, ...], key: Key) -> None:
     """Two fields that are written to one place could not both be read back."""
     taken: list[tuple[tuple[paths.Segment, ...], str]] = []
@@ -196,10 +203,7 @@ def _block(block: Mapping[str, Any], kind: Kind, compiler: Compiler, key: Key) -
     each = block["each"]
     when = conditions.compile_when(block["when"], (*key, "when"), compiler) if "when" in block else conditions.always
     plans = _plans(block["fields"], kind.row or {}, compiler, (*key, "fields"))
-    for needed in kind.needed:
-        if all(plan.name != needed for plan in plans):
-            text = Text(f"Rows must have “{needed}”.", f"У строк должно быть «{needed}».")
-            raise Mistake((*key, "fields"), "mapping.rows", text)
+    _check_needed(kind.needed, plans, (*key, "fields"))
     if each == "":
         return Block(None, lambda node, scope: [node], when, plans, compiled(plans))
     path = language.parse_path(each, (*key, "each"))

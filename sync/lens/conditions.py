@@ -24,11 +24,10 @@ def always(node: Any, scope: Scope) -> bool:
 def compile_when(source: Any, key: Key, compiler: Compiler, depth: int = 0) -> Test:
     """A missing value equals nothing, is neither greater nor less, and is empty."""
     if isinstance(source, dict) and len(source) == 1 and depth < 4:
-        for word, every in (("all", all), ("any", any)):
+        for word in ("all", "any"):
             items = source.get(word)
             if isinstance(items, list) and items:
-                tests = [compile_when(item, key, compiler, depth + 1) for item in items]
-                return _combined(tests, every)
+                return _combined([compile_when(item, key, compiler, depth + 1) for item in items], word == "any")
     if not isinstance(source, dict) or "field" not in source or "op" not in source:
         text = Text("when takes { field = …, op = …, value = … }.", "when: нужно { field = …, op = …, value = … }.")
         raise Mistake(key, "mapping.when", text)
@@ -60,8 +59,16 @@ def _check_value(op: str, value: Any, key: Key) -> None:
         raise Mistake(key, "mapping.when", text)
 
 
-def _combined(tests: list[Test], every: Callable[[Any], bool]) -> Test:
-    return lambda node, scope: every(test(node, scope) for test in tests)
+def _combined(tests: list[Test], decisive: bool) -> Test:
+    """The first test that gives `decisive` decides: True for any, False for all."""
+
+    def run(node: Any, scope: Scope) -> bool:
+        for test in tests:
+            if test(node, scope) is decisive:
+                return decisive
+        return not decisive
+
+    return run
 
 
 def _tests(wanted: Any) -> dict[str, Callable[[Any], bool]]:
@@ -87,6 +94,8 @@ def equal(found: Any, wanted: Any) -> bool:
         if isinstance(wanted, bool):
             return values.as_flag(found) is wanted
         if isinstance(wanted, str):
+            if found == wanted:
+                return True
             if isinstance(found, bool):
                 return wanted == ("true" if found else "false")
             return (values.as_text(found) or "") == wanted

@@ -229,15 +229,7 @@ def apply(step: Step, value: Any) -> Any:
 
 def _chained(read: Read, steps: tuple[Step, ...], path: str) -> Read:
     if not steps:
-
-        def bare(node: Any, scope: Scope) -> Any:
-            try:
-                return read(node, scope)
-            except Bad as bad:
-                bad.path = bad.path or path
-                raise
-
-        return bare
+        return read
     if len(steps) == 1 and not steps[0].fills:
         forward, only = steps[0].forward, steps[0]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sync.errors import RecordRefused, Text
+from sync.lens import values
 from sync.lens.creating import add_created
 from sync.lens.language import Expression
 from sync.lens.paths import Path, apply_patch
@@ -55,6 +56,8 @@ class Lens:
         self.fields = (*(plan.name for plan in self.plans), *(rows.name for rows in self.rows))
         self._writable = {plan.name: plan for plan in self.plans if plan.writers}
         self.two_way = frozenset(self._writable)
+        self._needed = values.NEEDED[self.kind]
+        self._paths = {plan.name: plan.source.path for plan in self.plans}
         self._read = compiled(self.plans)
         self._read_client = compiled(self.client)
         self._read_event = compiled(self.event)
@@ -73,6 +76,9 @@ class Lens:
             value = read_rows(rows, node, scope, problems)
             if value is not UNKNOWN:
                 found.fields[rows.name] = value
+        for name in self._needed:
+            if found.fields.get(name) is None and all(problem.field != name for problem in problems):
+                problems.append(FieldProblem(name, self._paths[name], "", values.RECORD_WITHOUT))
         if self.client:
             client = read_fields(self._read_client, node, scope, problems, "client.")
             found.client = {name: value for name, value in client.items() if value}

@@ -32,7 +32,6 @@ from sync.model.types import (
     Str,
     UnitPrice,
     decimal_of,
-    iso,
     plain,
     text_of,
 )
@@ -68,6 +67,7 @@ NOT_ONE = Text(
 NOT_WORDS = Text("A record of texts is expected.", "Ожидается запись из текстов.")
 NOT_ROWS = Text("A list of records is expected.", "Ожидается список записей.")
 ROW_WITHOUT = Text("The row must have this value and has none.", "У строки должно быть это значение, а его нет.")
+RECORD_WITHOUT = Text("The record must have this value and has none.", "У записи должно быть это значение, а его нет.")
 ROW_EXTRA = Text("A row has no such field.", "У строки нет такого поля.")
 
 
@@ -107,19 +107,16 @@ def number_text(value: int | Decimal) -> str:
 
 
 _USUAL = re.compile(r"-?[0-9]{1,13}(?:\.[0-9]{1,12})?").fullmatch
+_UNITS = {places: Decimal(1).scaleb(-places) for places in (MONEY_PLACES, QTY_PLACES, PRICE_PLACES)}
 
 
 def as_decimal(places: int) -> Convert:
-    """The converter to that many places, rounded half up. Plain digits, the usual case, take a short way."""
+    """The converter to that many places, rounded half up."""
     exact = re.compile(rf"-?[0-9]{{1,13}}\.[0-9]{{{places}}}").fullmatch
-    unit = Decimal(1).scaleb(-places)
 
     def convert(value: Any) -> Decimal | None:
-        if type(value) is str:
-            if exact(value):
-                return Decimal(value)
-            if _USUAL(value):
-                return Decimal(value).quantize(unit, ROUND_HALF_UP)
+        if type(value) is str and exact(value):
+            return Decimal(value)
         if isinstance(value, str | list) and not_filled(value):
             return None
         return to_decimal(value, places)
@@ -129,6 +126,8 @@ def as_decimal(places: int) -> Convert:
 
 def to_decimal(value: Any, places: int | None) -> Decimal:
     """A Decimal from digits; Bad for a float (binary fractions are no money), NaN, letters and absurd sizes."""
+    if type(value) is str and _USUAL(value):  # the usual case takes a short way
+        return Decimal(value) if places is None else Decimal(value).quantize(_UNITS[places], ROUND_HALF_UP)
     if isinstance(value, list):
         raise Bad(NOT_ONE, value)
     if not isinstance(value, str | int | Decimal) or (isinstance(value, str) and ("_" in value or len(value) > 100)):
@@ -311,6 +310,10 @@ def kinds_of(model: type[BaseModel]) -> dict[str, Kind]:
 
 
 FIELDS: dict[str, dict[str, Kind]] = {name: kinds_of(model) for name, model in KINDS.items()}
+NEEDED: dict[str, frozenset[str]] = {
+    name: frozenset(field for field, info in model.model_fields.items() if info.is_required())
+    for name, model in KINDS.items()
+}
 EVENT_FIELDS: dict[str, Kind] = kinds_of(Activity)
 CLIENT_KINDS: dict[str, Kind] = {
     name: Kind("texts", as_texts, plural=True)
@@ -346,7 +349,7 @@ def native_of(value: Any, old: Any) -> Any:
             return int(value) if str(int(value)) == value else value
         return value
     if isinstance(value, datetime):
-        return iso(value)
+        return times.written(value, old, None)
     if isinstance(value, list):
         example = old[0] if isinstance(old, list) and old and not isinstance(old[0], dict) else UNKNOWN
         return [native_of(item, example) for item in value]

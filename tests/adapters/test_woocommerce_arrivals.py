@@ -144,7 +144,7 @@ def unpack(adapter: WooCommerceAdapter, body: bytes, name: str = "orders.json") 
 
 def test_a_file_with_one_order_or_product(adapter: WooCommerceAdapter) -> None:
     (order,) = unpack(adapter, ORDER)
-    assert (order.kind, order.id, order.version) == ("order", "63", order.data["date_modified_gmt"])
+    assert (order.kind, order.id, order.version) == ("order", "64", order.data["date_modified_gmt"])
     assert order.data["line_items"][0]["price"] == Decimal("106.11")
     (product,) = unpack(adapter, (FIXTURES / "product.json").read_bytes(), "Товар.JSON")
     assert (product.kind, product.data["sku"]) == ("product", "SKU-037")
@@ -163,12 +163,12 @@ def test_a_broken_element_is_named_and_its_neighbours_go_on(adapter: WooCommerce
         {"id": "x", "line_items": []},
         5,
         {"code": "error"},
-        {**order, "id": 64},
+        {**order, "id": 66},
         {**order, "status": "checkout-draft"},
     ]
     found = unpack(adapter, json.dumps(rows).encode())
     assert [type(one) for one in found] == [Record, Problem, Problem, Problem, Record]
-    assert [one.id for one in found] == ["63", "[1]", "[2]", "[3]", "64"]
+    assert [one.id for one in found] == ["64", "[1]", "[2]", "[3]", "66"]
     assert "3" in found[3].error.text.ru
 
 
@@ -176,7 +176,7 @@ def test_a_broken_element_is_named_and_its_neighbours_go_on(adapter: WooCommerce
 def test_a_cut_list_gives_what_lies_before_the_cut(adapter: WooCommerceAdapter, cut: bytes) -> None:
     found = unpack(adapter, b"[" + ORDER + cut)
     assert [type(one) for one in found] == [Record, Problem]
-    assert (found[0].id, found[1].id) == ("63", "[1]")
+    assert (found[0].id, found[1].id) == ("64", "[1]")
     assert found[1].error.code == "woo.json"
 
 

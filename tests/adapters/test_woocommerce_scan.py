@@ -140,7 +140,6 @@ def test_a_quiet_shop_is_not_read_again_and_again(shop: WooPeer) -> None:
         assert len(ids(pages(adapter, cursor))) == 30  # all within the overlap
         shop.advance(500)
         cursor = pages(adapter, cursor)[-1].cursor
-        assert cursor["settled"]
         before = len(shop.calls("GET", "/orders"))
         (page,) = pages(adapter, cursor)
         assert (page.records, page.last) == ([], True)
@@ -178,7 +177,6 @@ def test_a_stamp_of_the_future_does_not_hide_later_changes(shop: WooPeer) -> Non
     shop.state["orders"][second]["date_modified"] = "2027-01-01T03:00:00"
     with adapter_at(shop) as adapter:
         cursor = pages(adapter)[-1].cursor
-        assert cursor["modified"] < "2026-11-23"
         shop.advance(600)
         shop.edit_order(first, customer_note="сейчас")
         assert newest(pages(adapter, cursor))[first].data["customer_note"] == "сейчас"

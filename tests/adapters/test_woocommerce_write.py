@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -183,8 +184,8 @@ def test_a_value_that_the_shop_swallows_is_not_called_a_success(shop: WooPeer) -
     product = shop.add_product("A-1", "Товар", "117.90", 5)
     with adapter_at(shop) as adapter:
         planned = change(adapter, "product", product["id"], regular_price="120.50")
-        kept = '{"id": %d, "regular_price": "", "type": "variable"}' % product["id"]
-        shop.fault("status", "/products", method="PUT", status=200, body=kept)
+        kept = {"id": product["id"], "regular_price": "", "type": "variable"}
+        shop.fault("status", "/products", method="PUT", status=200, body=json.dumps(kept))
         with pytest.raises(RecordRefused) as failure:
             adapter.write(planned)
     assert (failure.value.code, failure.value.field) == ("woo.ignored", "regular_price")

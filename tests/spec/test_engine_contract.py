@@ -279,7 +279,7 @@ def test_failed_work_is_tried_again(house: House, extra: dict[str, Any]) -> None
 
 
 def test_the_peers_wish_to_wait_is_respected(house: House) -> None:
-    engine = house.engine()
+    engine = house.engine(poll=3600)
     engine.start()
     engine.enqueue("fail", {"key": "a", "times": 1, "after": 3600}, key="a")
     until(lambda: house.log.lines("begin", "a"))

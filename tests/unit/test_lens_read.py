@@ -405,6 +405,14 @@ def test_money_as_people_and_systems_write_it(tmp_path: Path, value: Any) -> Non
     assert deal(tmp_path, 'amount = "x"').get({"x": value}).fields["amount"] == Decimal("1234.50")
 
 
+@pytest.mark.parametrize("native", [{}, {"id": None}, {"id": ""}, {"id": {"x": 1}}])
+def test_a_record_without_what_its_kind_must_have_is_a_problem(tmp_path: Path, native: dict[str, Any]) -> None:
+    lens = mapping(tmp_path, '[o]\nkind = "offer"\n[o.fields]\nproduct = "id"\nname = "name"').lens("o")
+    found = problem(lens, native | {"name": "Кружка"})
+    assert (found.field, found.path) == ("product", "id")
+    assert lens.get({"id": "12"}).problems == []
+
+
 def test_a_list_where_one_value_is_wanted_says_how_to_choose(tmp_path: Path) -> None:
     found = problem(deal(tmp_path, 'title = "x"'), {"x": ["a", "b"]})
     assert "| first" in found.text.ru

@@ -162,7 +162,13 @@ CREATE = """
 [[order.create.rows."items"]]
 each = "lines"
 when = { field = "kind", op = "ne", value = "discount" }
-fields = { product_id = "product | int", "goods.name" = "name", quantity = "qty | plain", price = "price", currency = "$.currency", n = "$position" }
+[order.create.rows."items".fields]
+product_id = "product | int"
+"goods.name" = "name"
+quantity = "qty | plain"
+price = "price"
+currency = "$.currency"
+n = "$position"
 [[order.create.rows."items"]]
 each = ""
 when = { field = "delivery_address", op = "filled" }

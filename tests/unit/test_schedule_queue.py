@@ -185,6 +185,36 @@ def test_a_failure_holds_the_key(hub: Store) -> None:
         assert tx.execute(sa.select(sa.func.count()).select_from(due)).scalar() == 0
 
 
+def test_our_lease_holds_where_the_queues_lock_does_not(hub: Store) -> None:
+    guard = threading.Lock()
+    running: list[str] = []
+    seen: list[list[str]] = []
+
+    def handler(args: dict[str, Any]) -> None:
+        with guard:
+            running.append("a")
+            seen.append(list(running))
+        time.sleep(0.2)
+        with guard:
+            running.remove("a")
+
+    engine = QueuedEngine(hub, owner="me", poll=0.1)
+    engine.handle("note", handler)
+    put(hub, Queue(hub, utc_now, 20))
+    run(
+        hub,
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, args) "
+        "SELECT queue_name, task_name, 'stray', args FROM procrastinate_jobs",
+    )
+    engine.start()
+    deadline = time.monotonic() + 10
+    while len(seen) < 2 or states(hub):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    engine.stop()
+    assert seen == [["a"], ["a"]]
+
+
 def test_the_schema_is_made_once_by_many(bare: Store) -> None:
     errors: list[Exception] = []
 

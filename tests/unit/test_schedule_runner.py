@@ -159,6 +159,29 @@ def test_ticks_keep_their_grid(store: Store) -> None:
     assert ticks.add(WORK, 10) == now + timedelta(seconds=10), "a shorter interval counts from now"
 
 
+def test_one_of_many_threads_fires_a_tick(store: Store) -> None:
+    tables = [Ticks(store, utc_now) for _ in range(4)]
+    for ticks in tables:
+        ticks.add(WORK, 3600)
+    start = threading.Barrier(4)
+    fired: list[Work] = []
+
+    def put(tx: sa.Connection, work: Work) -> None:
+        fired.append(work)
+        threading.Event().wait(0.1)  # the others look meanwhile
+
+    def fire(ticks: Ticks) -> None:
+        start.wait()
+        ticks.fire(put)
+
+    threads = [threading.Thread(target=fire, args=(ticks,)) for ticks in tables]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert fired == [WORK]
+
+
 def test_a_tick_whose_work_was_not_put_does_not_pass(store: Store) -> None:
     ticks = Ticks(store, utc_now)
     ticks.add(WORK, 60)
@@ -208,6 +231,26 @@ def test_a_lone_process_does_not_wait_for_the_leases_of_the_dead(store: Store) -
     engine.enqueue("note", {}, key="a")
     engine.start()
     assert done.wait(10)
+    engine.stop()
+
+
+def test_a_request_during_a_run_does_not_wait_for_the_poll(store: Store) -> None:
+    engine = EmbeddedEngine(store, owner="me", poll=3600)
+    begun, go, twice = threading.Event(), threading.Event(), threading.Event()
+
+    def handler(args: dict[str, Any]) -> None:
+        if begun.is_set():
+            twice.set()
+        begun.set()
+        go.wait(10)
+
+    engine.handle("note", handler)
+    engine.start()
+    engine.enqueue("note", {}, key="a")
+    assert begun.wait(10)
+    engine.enqueue("note", {}, key="a")
+    go.set()
+    assert twice.wait(10)
     engine.stop()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from lxml import etree
 
@@ -31,6 +31,7 @@ ENCODINGS = {
     "iso-8859-1": "latin-1",
     "iso-8859-5": "iso8859-5",
 }
+_NAMESPACE_ERRORS = (etree.ErrorTypes.WAR_NS_URI, etree.ErrorTypes.WAR_NS_URI_RELATIVE)
 _DECLARED = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _SKIP = re.compile(r"\s+|<\?.*?\?>|<!--.*?-->", re.S)
 _START = re.compile(r"<(?:[^\s:/>]+:)?([^\s:/>]+)")
@@ -109,7 +110,8 @@ def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element
         remove_blank_text=True,  # the indentation: a tenth of the time
         collect_ids=False,
     )
-    gap, chunk, broken = 0, head, None
+    gap, chunk = 0, head
+    broken: tuple[int, str] | None = None
     while broken is None:
         try:
             if chunk:
@@ -117,7 +119,7 @@ def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element
             else:
                 parser.close()
         except etree.XMLSyntaxError as error:
-            broken = error
+            broken = _break(error)
         found = False
         for _, element in parser.read_events():
             found = True
@@ -129,7 +131,15 @@ def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element
             break
         chunk = stream.read(CHUNK) if broken is None else b""
     if broken is not None:
-        raise _broken(broken)
+        raise _broken(*broken)
+
+
+def _break(error: etree.XMLSyntaxError) -> tuple[int, str] | None:
+    """Line and reason; None when there is no break: the namespace of schema 2.05 is literally `urn:1C.ru:commerceml 2`,
+    which is no URI and no reason to refuse a file."""
+    log: Any = error.error_log
+    found = [(entry.line, entry.message) for entry in log if entry.type not in _NAMESPACE_ERRORS]
+    return (found[0] if found else None) if len(log) else (error.lineno or 0, str(error.msg))
 
 
 def _read_head(stream: IO[bytes]) -> bytes:
@@ -209,12 +219,11 @@ def _foreign(decoded: str, at: int, root: str) -> RecordRefused:
     )
 
 
-def _broken(error: etree.XMLSyntaxError) -> RecordRefused:
-    line = error.lineno or 0
+def _broken(line: int, reason: str) -> RecordRefused:
     return RecordRefused(
         Text(
-            f"the XML breaks at line {line}: {error.msg}; what stood before it was read",
-            f"XML обрывается или испорчен в строке {line}: {error.msg}; всё, что было до неё, прочитано",
+            f"the XML breaks at line {line}: {reason}; what stood before it was read",
+            f"XML обрывается или испорчен в строке {line}: {reason}; всё, что было до неё, прочитано",
         ),
         code="cml.broken",
         remedy=Text("repeat the export in 1C: the rest of the file is missing", "повторите выгрузку из 1С"),

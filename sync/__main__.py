@@ -1,0 +1,5 @@
+"""`python -m sync` is `sverka`."""
+
+from sync.cli import main
+
+main()

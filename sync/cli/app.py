@@ -1,0 +1,52 @@
+"""The command line: what each command takes, and how its result is shown. The work itself is in sync.hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sync import config as configuration
+from sync.cli import inspecting, people, setup, work
+from sync.cli.output import Voice
+
+app = typer.Typer(
+    help="Sverka: forms, shops, mail and 1C in one client base. / Сверка: формы, магазины, почта и 1С в одной базе клиентов.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for module in (setup, work, people, inspecting):
+    module.register(app)
+
+
+@app.callback()
+def _common(
+    context: typer.Context,
+    config: Annotated[
+        Path, typer.Option("--config", "-c", envvar="SVERKA_CONFIG", help="The configuration file.")
+    ] = Path("config.toml"),
+) -> None:
+    context.obj = config
+    Voice.language = _language(config)
+
+
+def _language(path: Path) -> str:
+    """The language of messages, also for those about a broken configuration."""
+    import tomllib
+
+    try:
+        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return "en" if data.get("hub", {}).get("language") == "en" else "ru"
+    except (OSError, ValueError, AttributeError):
+        return configuration.Hub().language
+
+
+def main() -> None:
+    """Run a command; what it says goes to the screen, its exit code to the caller."""
+    from sync.log import configure
+
+    configure()
+    app()

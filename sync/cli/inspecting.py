@@ -1,0 +1,28 @@
+"""`sverka inspect`: the hub's eyes on a file of your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sync import config as configuration
+from sync.cli.output import print_json, reporting
+from sync.hub import inspecting
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(inspect)
+
+
+def inspect(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CommerceML, .eml, .mbox, order or webhook JSON, a form's body.")],
+    as_: Annotated[str | None, typer.Option("--as", help="The adapter to read it with; guessed otherwise.")] = None,
+) -> None:
+    """Print as JSON lines the canonical records that the hub would make of a file, with problems named per record."""
+    with reporting():
+        folder = configuration.load(context.obj).hub.mappings if context.obj.exists() else None
+        for row in inspecting.inspect(file, as_, folder):
+            print_json(row)

@@ -1,0 +1,268 @@
+"""Commands for people: trace, deal, conflicts, review, quarantine, report."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sync.cli.output import both, console, print_json, reporting, say, table
+from sync.hub import Hub, acts, reports, trace, views
+from sync.schedule.worklock import WorkLock
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command("trace")(trace_command)
+    app.command()(deal)
+    app.command()(conflicts)
+    app.command()(review)
+    app.command()(quarantine)
+    app.command()(status)
+    report = typer.Typer(help="Reports.", no_args_is_help=True)
+    report.command("deals")(report_deals)
+    app.add_typer(report, name="report")
+
+
+def trace_command(context: typer.Context, query: str, as_json: AsJson = False) -> None:
+    """Every hop of a record: order number, phone, e-mail, client's name, 1C number, INN or article."""
+    with reporting(), Hub.open(context.obj, frozen=True) as hub:
+        found = trace.trace(hub, query)
+        if as_json:
+            print_json({"query": query, "found": [asdict(f) for f in found]})
+        elif not found:
+            console.print(both(f"Ничего не найдено: {query}", f"Nothing found: {query}"), markup=False)
+        else:
+            for one in found:
+                _show_trace(one)
+    if not found:
+        raise typer.Exit(1)
+
+
+def _show_trace(one: trace.Trace) -> None:
+    client = one.client["name"] if one.client else both("клиент неизвестен", "client unknown")
+    console.print()
+    console.print(
+        f"{one.kind} {one.number or one.uid} · {one.title or ''} · {client} · {one.stage or ''}",
+        style="bold",
+        markup=False,
+    )
+    if one.kind == "deal":
+        console.print(
+            both(
+                f"сумма {one.amount} {one.currency}, оплачено {one.paid or 0}, отгружено {one.shipped or 0}",
+                f"sum {one.amount} {one.currency}, paid {one.paid or 0}, shipped {one.shipped or 0}",
+            ),
+            markup=False,
+        )
+    for link in one.links:
+        number = f" № {link['number']}" if link["number"] else ""
+        console.print(f"  ↔ {link['connection']}/{link['kind']} {link['id']}{number} ({link['state']})", markup=False)
+    for goods in one.goods:
+        console.print(f"  {goods['what']} {goods['name']}: {goods['value']} {goods['currency'] or ''}", markup=False)
+    marks = {"ok": "✓", "wait": "…", "stop": "✗"}
+    table(
+        both("Путь", "Hops"),
+        (
+            both("время", "time"),
+            "",
+            both("где", "where"),
+            both("что", "what"),
+            both("причина, что делать", "reason, remedy"),
+        ),
+        [
+            (h.at, marks[h.state], h.place, say(h.text), " → ".join(x for x in (say(h.reason), say(h.remedy)) if x))
+            for h in one.hops
+        ],
+    )
+
+
+def deal(
+    context: typer.Context,
+    number: str,
+    stage: Annotated[str | None, typer.Option(help="Move the deal to this stage.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why (needed for a lost deal).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a deal, or move it to another stage by hand: the change goes to the other systems with the next work."""
+    with reporting(), Hub.open(context.obj) as hub:
+        result: dict[str, Any]
+        if stage is None:
+            row = acts.find_deal(hub, number)
+            result = {"uid": row.uid, "number": row.number, "stage": row.stage, "fields": row.data}
+        else:
+            result = acts.set_stage(hub, number, stage, getpass.getuser(), reason)
+            result["working"] = WorkLock(hub.store).holder()
+    if as_json:
+        print_json(result)
+    elif stage is None:
+        table(f"{number}", ("", ""), [(k, v) for k, v in result["fields"].items()])
+    else:
+        by = (
+            both("сделает работающая служба", "the running service does it")
+            if result["working"]
+            else both("уйдёт при следующем sverka sync", "goes out with the next sverka sync")
+        )
+        console.print(f"{number}: {result['from']} → {result['to']} ({by})", markup=False)
+
+
+def conflicts(
+    context: typer.Context,
+    id: Annotated[int | None, typer.Argument(help="The conflict to decide.")] = None,
+    take: Annotated[str | None, typer.Option(help="Whose value to take: a side's name, or hub.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List values on which systems disagree, or decide one."""
+    with reporting(), Hub.open(context.obj) as hub:
+        if id is not None and take is not None:
+            result = acts.decide_conflict(hub, id, take, getpass.getuser())
+            print_json(result) if as_json else console.print(f"{result['field']} = {result['value']}", markup=False)
+            return
+        rows = views.conflicts(hub)
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        both("Расхождения", "Conflicts"),
+        ("id", "", "", "", ""),
+        [(r["id"], r["kind"], r["number"] or r["title"], r["field"], f"{r['base']} | {r['sides']}") for r in rows],
+    )
+
+
+def review(
+    context: typer.Context,
+    id: Annotated[int | None, typer.Argument(help="The question to answer.")] = None,
+    choice: Annotated[str | None, typer.Option(help="A candidate's uid, or new.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List questions about whose an event is, or answer one."""
+    with reporting(), Hub.open(context.obj) as hub:
+        if id is not None and choice is not None:
+            result = acts.decide_review(hub, id, choice, getpass.getuser())
+            print_json(result) if as_json else console.print(f"{id}: {choice}", markup=False)
+            return
+        rows = views.reviews(hub)
+    if as_json:
+        print_json(rows)
+        return
+    table(
+        both("Чьё это?", "Whose is it?"),
+        ("id", "", "", ""),
+        [
+            (r["id"], r["title"], say(r["reason"]), "; ".join(f"{c['name']} ({c['uid']})" for c in r["candidates"]))
+            for r in rows
+        ],
+    )
+
+
+def quarantine(
+    context: typer.Context,
+    retry: Annotated[list[int] | None, typer.Option(help="Try this one again (may be repeated).")] = None,
+    cause: Annotated[str | None, typer.Option(help="Try all of this cause again.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List records that wait, grouped by cause, or try them again."""
+    with reporting(), Hub.open(context.obj) as hub:
+        rows = views.quarantined(hub)
+        wanted = [*(retry or []), *(r["id"] for r in rows if cause and r["code"] == cause)]
+        for id in wanted:
+            acts.retry(hub, id)
+    if wanted:
+        said = {"retried": wanted}
+        print_json(said) if as_json else console.print(
+            both("Будут повторены: ", "Tried again: ") + str(wanted), markup=False
+        )
+        return
+    if as_json:
+        print_json(rows)
+        return
+    rows.sort(key=lambda r: r["code"])
+    table(
+        both("Карантин", "Quarantine"),
+        ("id", both("причина", "cause"), "", "", both("что делать", "remedy")),
+        [
+            (
+                r["id"],
+                r["code"],
+                f"{r['connection']}/{r['external_id']} ×{r['count']}",
+                say(r["text"]),
+                say(r["remedy"]),
+            )
+            for r in rows
+        ],
+    )
+
+
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Connections, what waits, and the last runs."""
+    with reporting(), Hub.open(context.obj, frozen=True) as hub:
+        found = {"connections": views.connections(hub), "totals": views.totals(hub), "runs": views.last_runs(hub)}
+    if as_json:
+        print_json(found)
+        return
+    table(
+        both("Подключения", "Connections"),
+        ("", "", "", "", ""),
+        [
+            (c["name"], c["role"], c["state"], c["last_success"] or c["last_arrival"], say(c["reason"]))
+            for c in found["connections"]
+        ],
+    )
+    names = ("read", "new", "changed", "same", "skipped", "failed", "writes")
+    table(
+        both("Последние работы", "Last runs"),
+        ("", "", "", "", *names),
+        [(r["started_at"], r["connection"], r["work"], r["outcome"], *(r[n] for n in names)) for r in found["runs"]],
+    )
+
+
+def report_deals(
+    context: typer.Context,
+    xlsx: Annotated[Path | None, typer.Option(help="Write a workbook to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deals against the accounting system's documents, differences first."""
+    with reporting(), Hub.open(context.obj, frozen=True) as hub:
+        rows = reports.deals(hub)
+        if xlsx is not None:
+            reports.write_xlsx(hub, xlsx)
+    if as_json:
+        print_json(rows)
+    elif xlsx is None:
+        table(
+            both("Сделки и документы учёта", "Deals and accounting documents"),
+            reports.HEADERS[both("ru", "en")],
+            [
+                (
+                    *(
+                        r[k]
+                        for k in (
+                            "number",
+                            "client",
+                            "stage",
+                            "amount",
+                            "order",
+                            "order_amount",
+                            "paid",
+                            "shipped",
+                            "currency",
+                        )
+                    ),
+                    "; ".join(r["differences"]),
+                )
+                for r in rows
+            ],
+        )
+    else:
+        different = sum(1 for r in rows if r["differences"])
+        console.print(
+            both(
+                f"{xlsx}: сделок {len(rows)}, с расхождениями {different}.",
+                f"{xlsx}: {len(rows)} deals, {different} with differences.",
+            ),
+            markup=False,
+        )

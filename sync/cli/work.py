@@ -1,0 +1,225 @@
+"""Commands that work: check, plan, sync, serve, worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from datetime import timedelta
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import typer
+
+from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
+from sync.errors import Fatal
+from sync.hub import Hub, acts, checks, plans, runs, works
+from sync.hub.service import Service, summary
+from sync.schedule.worklock import WorkLock
+from sync.store.tables import command
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Only = Annotated[str | None, typer.Argument(help="One connection only.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(check)
+    app.command()(plan)
+    app.command()(sync)
+    app.command()(serve)
+    app.command()(worker)
+
+
+def check(context: typer.Context, connection: Only = None, as_json: AsJson = False, owners: bool = False) -> None:
+    """Try every connection step by step; each failing line names the setting to mend. --owners: whose word counts."""
+    failed = 0
+    with reporting(), Hub.open(context.obj, frozen=True) as hub:
+        lines = []
+        for line in checks.check(hub, connection):
+            failed += not line.ok
+            if as_json:
+                lines.append(
+                    {
+                        "connection": line.connection,
+                        "step": line.step,
+                        "ok": line.ok,
+                        "en": line.text.en,
+                        "ru": line.text.ru,
+                        "setting": line.setting,
+                        "remedy": {"en": line.remedy.en, "ru": line.remedy.ru} if line.remedy else None,
+                    }
+                )
+                continue
+            mark, style = ("✓", "green") if line.ok else ("✗", "red")
+            console.print(f"[{style}]{mark}[/] {line.connection} · {line.step}: ", end="")
+            console.print(line.text.say(Voice.language), markup=False, soft_wrap=True)
+            if not line.ok and line.setting:
+                console.print(both("    исправить: ", "    mend: ") + line.setting, markup=False, soft_wrap=True)
+            if not line.ok and line.remedy:
+                console.print(f"    → {line.remedy.say(Voice.language)}", markup=False, soft_wrap=True)
+        if as_json:
+            print_json({"ok": not failed, "lines": lines})
+        if owners:
+            rows = [(f"{k}.{f}", p.owner or "—", p.merge) for k, f, p in checks.owners(hub)]
+            table(
+                both("Кто решает", "Whose word counts"),
+                (both("поле", "field"), both("владелец", "owner"), "merge"),
+                rows,
+            )
+    if failed:
+        raise typer.Exit(1)
+
+
+def plan(context: typer.Context, connection: Only = None, as_json: AsJson = False) -> None:
+    """Show what a sync would do. Changes nothing, here or there."""
+    with reporting(), Hub.open(context.obj, frozen=True) as hub:
+        found = plans.plan(hub, connection)
+    if as_json:
+        print_json(found)
+        return
+    console.print(both("ПРОБНЫЙ ПРОГОН: ничего не изменено.", "DRY RUN: nothing was changed."), style="bold")
+    rows = [(name, kind, *counts.values()) for name, kinds in found["counts"].items() for kind, counts in kinds.items()]
+    table(both("Записи", "Records"), ("", "", "read", "new", "changed", "same", "skipped", "failed", "writes"), rows)
+    changes = [
+        (c["connection"], c["kind"], c.get("why", "✗"), say(c.get("refused")) or ", ".join(c.get("changes", {})))
+        for c in found["changes"][:200]
+    ]
+    table(both("Изменения", "Changes"), ("", "", "", ""), changes)
+    table(
+        both("Записи в другие системы", "Writes to other systems"),
+        ("", "", "", ""),
+        [(w["connection"], w["kind"], w["op"], ", ".join(w["data"])) for w in found["writes"][:200]],
+    )
+    for name, error in found["errors"].items():
+        stderr.print(f"✗ {name}: {say(error)}", style="red", markup=False, soft_wrap=True)
+    if found["errors"]:
+        raise typer.Exit(1)
+
+
+def sync(context: typer.Context, connection: Only = None, as_json: AsJson = False) -> None:
+    """Run everything that is due, once. Beside a running service the work is handed to it."""
+    with reporting(), Hub.open(context.obj) as hub:
+        try:
+            with WorkLock(hub.store).acquire("sync"):
+                if hub.store.sqlite:
+                    runs.close_interrupted(hub.world)
+                acts.run_commands(hub)
+                result = summary(*works.sync_once(hub, connection))
+        except Fatal as error:
+            if error.code != "work.locked":
+                raise
+            result = _handed_over(hub, connection)
+    _show_sync(result, as_json)
+    if result["errors"]:
+        raise typer.Exit(1)
+
+
+def _handed_over(hub: Hub, connection: str | None) -> dict[str, Any]:
+    """Leave the work to the process that holds the lock, and wait for its result."""
+    with hub.store.begin() as tx:
+        id = tx.execute(
+            command.insert()
+            .values(kind="sync", args={"only": connection}, state="new", created_at=hub.now())
+            .returning(command.c.id)
+        ).scalar_one()
+    pid = WorkLock(hub.store).holder()
+    stderr.print(both(f"Работает служба (pid {pid}): работа передана ей.", f"The service (pid {pid}) does it."))
+    until = hub.now() + timedelta(minutes=30)
+    while hub.now() < until:
+        with hub.store.read() as tx:
+            row = tx.execute(sa.select(command.c.state, command.c.result).where(command.c.id == id)).one()
+        if row.state == "done":
+            return dict(row.result)
+        time.sleep(0.2)
+    raise Fatal(_no_answer(), code="sync.handed_over")
+
+
+def _no_answer() -> Any:
+    from sync.errors import Text
+
+    return Text("The running service did not finish the work in 30 minutes.", "Служба не выполнила работу за 30 минут.")
+
+
+def _show_sync(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+        return
+    names = ("read", "new", "changed", "same", "skipped", "failed", "writes")
+    rows = [(r["connection"], r["work"], r["outcome"], *(r[n] for n in names)) for r in result["runs"]]
+    table(both("Выполнено", "Done"), ("", "", "", *names), rows)
+    writes = result["total"].get("writes", 0)
+    console.print(
+        both(f"Записей изменено: {writes}.", f"{writes} writes.")
+        if writes
+        else both("0 записей: менять было нечего.", "0 writes: there was nothing to change."),
+        style="bold",
+    )
+    for name, error in result["errors"].items():
+        stderr.print(f"✗ {name}: {say(error)}", style="red", markup=False, soft_wrap=True)
+        if error.get("setting"):
+            stderr.print(f"    {error['setting']}", markup=False, soft_wrap=True)
+
+
+def serve(
+    context: typer.Context,
+    port: Annotated[int | None, typer.Option(help="Instead of web.port; 0 takes any free one.")] = None,
+) -> None:
+    """Run schedules, endpoints and pages until Ctrl-C."""
+    with reporting(), Hub.open(context.obj) as hub, WorkLock(hub.store).acquire("serve"):
+        serve_hub(hub, hub.config.web.port if port is None else port)
+
+
+def serve_hub(hub: Hub, port: int, ready: threading.Event | None = None) -> None:
+    """Service and web server in this process; returns after SIGINT or SIGTERM."""
+    import uvicorn
+
+    from sync.web.app import build
+
+    service = Service(hub, alone=hub.store.sqlite)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build(hub),
+            host=hub.config.web.host,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )
+    )
+    started = threading.Thread(target=_announce, args=(server, hub, ready), daemon=True)
+    service.start()
+    started.start()
+    try:
+        server.run()
+    finally:
+        service.stop()
+
+
+def _announce(server: Any, hub: Hub, ready: threading.Event | None) -> None:
+    while not server.started and not server.should_exit:
+        time.sleep(0.02)
+    if not server.started:
+        return
+    port = server.servers[0].sockets[0].getsockname()[1]
+    address = f"http://{hub.config.web.host}:{port}/"
+    console.print(
+        both(f"Сверка работает: {address} (Ctrl-C — остановить)", f"Sverka is at work: {address} (Ctrl-C stops it)")
+    )
+    for name, error in hub.broken.items():
+        stderr.print(f"✗ {name}: {error.text.say(Voice.language)}", style="red", markup=False, soft_wrap=True)
+    if ready is not None:
+        ready.set()
+
+
+def worker(context: typer.Context) -> None:
+    """A further worker for a hub on PostgreSQL: no pages, only work, until Ctrl-C."""
+    with reporting(), Hub.open(context.obj) as hub, WorkLock(hub.store).acquire("worker"):
+        service = Service(hub, alone=False)
+        service.start()
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        console.print(both(f"Работник запущен (pid {os.getpid()}).", f"The worker runs (pid {os.getpid()})."))
+        stopped.wait()
+        service.stop()

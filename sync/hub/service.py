@@ -1,0 +1,140 @@
+"""The hub at work by itself: schedules, woken work, people's commands, on either engine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from sync.errors import SverkaError
+from sync.flow.plug import Plug
+from sync.hub import acts, runs, works
+from sync.hub.runtime import Hub
+from sync.schedule.embedded import EmbeddedEngine
+from sync.schedule.port import Engine
+from sync.schedule.queued import QueuedEngine
+from sync.store import new_uid
+from sync.store.tables import command
+
+_log = structlog.get_logger("sverka.service")
+DELIVER_EVERY = 15  # seconds between two looks at due writes; woken work does not wait for it
+SETTLE_EVERY = 5
+TICK_EVERY = 5
+
+
+class Service:
+    """Start it once the work lock is held (SQLite); stop leaves nothing half done."""
+
+    def __init__(self, hub: Hub, alone: bool) -> None:
+        self.hub = hub
+        owner = f"{hub.owner}:{new_uid()[-8:]}"
+        self.engine: Engine = (
+            EmbeddedEngine(hub.store, owner=owner, now=hub.now, alone=alone)
+            if hub.store.sqlite
+            else QueuedEngine(hub.store, owner=owner, now=hub.now)
+        )
+        for name, function in {"poll": works.poll, "recheck": works.recheck, "settle": works.settle_protocol}.items():
+            self.engine.handle(name, self._of_connection(function))
+        self.engine.handle("move", self._of_connection(_move))
+        self.engine.handle("tick", lambda _: self._tick())
+        hub.wake = self.wake
+
+    def start(self) -> None:
+        if self.hub.store.sqlite:
+            runs.close_interrupted(self.hub.world)
+        for plug in self.hub.plugs.values():
+            self._schedule(plug)
+        self.engine.schedule("tick", {}, key="tick", every=TICK_EVERY)
+        self.engine.start()
+
+    def stop(self) -> None:
+        self.hub.stopping.set()
+        self.engine.stop()
+
+    def wake(self, connection: str) -> None:
+        """There is something to take or to write for this connection; "" for people's commands."""
+        if connection in self.hub.plugs:
+            self.engine.enqueue("move", {"connection": connection}, key=f"move:{connection}")
+        else:
+            self.engine.enqueue("tick", {}, key="tick:now")
+        self.engine.wake()
+
+    def _schedule(self, plug: Plug) -> None:
+        capabilities, args = plug.adapter.capabilities, {"connection": plug.name}
+        if capabilities.scans or capabilities.collects:
+            self.engine.schedule("poll", args, key=f"poll:{plug.name}", every=plug.config.every)
+        if capabilities.reads and plug.role == "shop":
+            self.engine.schedule("recheck", args, key=f"recheck:{plug.name}", every=plug.config.recheck)
+        if capabilities.serves:
+            self.engine.schedule("settle", args, key=f"settle:{plug.name}", every=SETTLE_EVERY)
+        self.engine.schedule("move", args, key=f"move-due:{plug.name}", every=DELIVER_EVERY)
+
+    def _of_connection(self, function: Callable[[Hub, Plug], Any]) -> Callable[[dict[str, Any]], None]:
+        """A handler: a failed run is recorded already and comes again with its schedule."""
+
+        def handler(args: dict[str, Any]) -> None:
+            plug = self.hub.plugs.get(args["connection"])
+            if plug is None:
+                return
+            try:
+                function(self.hub, plug)
+            except SverkaError as error:
+                _log.warning("work failed", connection=plug.name, code=error.code, text=error.text.en)
+
+        return handler
+
+    def _tick(self) -> None:
+        works.tick(self.hub)
+        acts.run_commands(self.hub)
+        self._sync_commands()
+
+    def _sync_commands(self) -> None:
+        """`sverka sync` beside a running service hands its work over."""
+        with self.hub.store.read() as tx:
+            rows = tx.execute(
+                sa.select(command).where(command.c.state == "new", command.c.kind == "sync").order_by(command.c.id)
+            ).all()
+        for row in rows:
+            done, trouble = works.sync_once(self.hub, row.args.get("only"))
+            with self.hub.store.begin() as tx:
+                tx.execute(
+                    command.update()
+                    .where(command.c.id == row.id)
+                    .values(state="done", result=summary(done, trouble) | {"pid": os.getpid()})
+                )
+
+
+def _move(hub: Hub, plug: Plug) -> None:
+    """What was pushed is taken; what is due is written."""
+    with contextlib.suppress(SverkaError):  # a run that failed in taking must not keep writes back
+        works.take_pushed(hub, plug)
+    works.deliver(hub, plug)
+
+
+def summary(done: list[runs.Run], trouble: dict[str, SverkaError]) -> dict[str, Any]:
+    """Runs and errors as JSON, with the sum of their counts. `writes` is what changed anywhere: peers and own records."""
+    total: dict[str, int] = {}
+    for one in done:
+        for name, number in one.counts.as_dict().items():
+            total[name] = total.get(name, 0) + number
+    total["writes"] = total.get("writes", 0) + total.get("new", 0) + total.get("changed", 0)
+    return {
+        "runs": [
+            {"connection": r.connection, "work": r.work, "outcome": r.outcome, **r.counts.as_dict()} for r in done
+        ],
+        "errors": {
+            name: {
+                "code": e.code,
+                "en": e.text.en,
+                "ru": e.text.ru,
+                "setting": e.setting,
+                "remedy": {"en": e.remedy.en, "ru": e.remedy.ru} if e.remedy else None,
+            }
+            for name, e in trouble.items()
+        },
+        "total": total,
+    }

@@ -1,0 +1,437 @@
+"""CommerceML catalogues and offers: every form, every encoding, and files that are not what they should be."""
+
+from __future__ import annotations
+
+import io
+import random
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.base import Problem, Record, RecordRefused
+from adapters.onec.cml import records
+from adapters.onec.cml import xmlsafe
+from adapters.onec.cml.reader import split_id
+from tests.adapters.onec_context import FIXTURES
+from tests.need import shared
+
+A, B, C = (f"11111111-0000-4000-8000-00000000000{n}" for n in "123")
+RED, BLUE = (f"22222222-0000-4000-8000-00000000000{n}" for n in "12")
+RETAIL, WHOLESALE = (f"33333333-0000-4000-8000-00000000000{n}" for n in "12")
+MAIN, FAR = (f"44444444-0000-4000-8000-00000000000{n}" for n in "12")
+
+
+def read(source: Path | bytes | str) -> list[Record | Problem]:
+    body = source.read_bytes() if isinstance(source, Path) else source
+    return list(records(io.BytesIO(body.encode() if isinstance(body, str) else body)))
+
+
+def by_id(items: list[Record | Problem], kind: str) -> dict[str, Record]:
+    return {item.id: item for item in items if isinstance(item, Record) and item.kind == kind}
+
+
+def problems(items: list[Record | Problem]) -> list[Problem]:
+    return [item for item in items if isinstance(item, Problem)]
+
+
+def catalogue(*products: str, head: str = '<?xml version="1.0" encoding="UTF-8"?>', root: str = "") -> str:
+    goods = "\n".join(products)
+    return (
+        f'{head}\n<КоммерческаяИнформация ВерсияСхемы="2.05"{root}>\n<Каталог>\n<Товары>\n{goods}\n</Товары></Каталог>'
+        "</КоммерческаяИнформация>"
+    )
+
+
+def product(id: str, inner: str = "<Наименование>Стол</Наименование>") -> str:
+    return f"<Товар><Ид>{id}</Ид>{inner}</Товар>"
+
+
+# What a catalogue says ---------------------------------------------------------------------------------------------
+
+
+def test_a_product_with_everything() -> None:
+    found = by_id(read(FIXTURES / "import0_1.xml"), "product")[A]
+    assert found.data == {
+        "name": "Стол письменный & тумба",
+        "sku": "T-1",
+        "barcode": "4600000000017",
+        "unit": {"code": "796", "full": "Штука", "intl": "PCE", "name": "Штука"},
+        "groups": ["55555555-0000-4000-8000-000000000002"],
+        "description": "Стол из сосны",
+        "images": ["import_files/11/a.jpg", "import_files/11/b.jpg"],
+        "properties": {"p1": "v1"},
+        "vat": "20",
+        "requisites": {
+            "Код": "00-00000001",
+            "ТипНоменклатуры": "Товар",
+            "Полное наименование": "Стол письменный с тумбой",
+        },
+        "type": "good",
+    }
+    assert not found.deleted
+
+
+def test_groups_come_parents_first() -> None:
+    groups = list(by_id(read(FIXTURES / "import0_1.xml"), "group").values())
+    assert [(g.data["name"], g.data["parent"]) for g in groups] == [("Мебель", ""), ("Столы", groups[0].id)]
+
+
+def test_a_characteristic_is_a_product_of_its_own() -> None:
+    found = by_id(read(FIXTURES / "import0_1.xml"), "product")[f"{B}#{RED}"]
+    assert (found.data["characteristic"], found.data["variant_of"], found.data["vat"]) == (RED, B, None)
+
+
+def test_offers_with_prices_and_stocks() -> None:
+    items = read(FIXTURES / "offers0_1.xml")
+    assert {r.data["name"]: r.data["currency"] for r in by_id(items, "price_type").values()} == {
+        "Розничная": "руб",
+        "Оптовая": "RUB",
+    }
+    assert {r.id: r.data["name"] for r in by_id(items, "warehouse").values()} == {MAIN: "Основной", FAR: "Дальний"}
+    offer = by_id(items, "offer")[A]
+    assert offer.data["prices"] == [
+        {
+            "text": "1 000,50 руб за PCE",
+            "type": RETAIL,
+            "value": "1000.50",
+            "currency": "руб",
+            "unit": "PCE",
+            "coefficient": "1",
+        },
+        {"type": WHOLESALE, "value": "900", "currency": "RUB"},
+    ]
+    assert offer.data["quantity"] == "5"
+    assert offer.data["stocks"] == [{"warehouse": MAIN, "qty": "3"}, {"warehouse": FAR, "qty": "2"}]
+    assert offer.data["product"] == A
+
+
+def test_changes_of_offers_are_partial() -> None:
+    """ИзмененияПакетаПредложений: the characteristic stands beside the bare product id; what is not said is unknown."""
+    offers = by_id(read(FIXTURES / "offers_changes.xml"), "offer")
+    assert list(offers) == [f"{B}#{BLUE}", A]
+    price, stock = offers[f"{B}#{BLUE}"].data, offers[A].data
+    assert (price["variant_of"], price["prices"][0]["value"]) == (B, "750")
+    assert "stocks" not in price
+    assert "quantity" not in price
+    assert stock["stocks"] == [{"warehouse": MAIN, "qty": "7"}, {"warehouse": FAR, "qty": "0"}]
+    assert "prices" not in stock
+
+
+def test_rests_of_the_bitrix_module_in_windows_1251() -> None:
+    offers = by_id(read(FIXTURES / "rests_1251.xml"), "offer")
+    assert offers[A].data["name"] == "Стол «Ёлка» №1"
+    assert offers[A].data["stocks"] == [{"warehouse": MAIN, "qty": "4"}, {"warehouse": FAR, "qty": "0"}]
+    assert offers[f"{B}#{RED}"].data["quantity"] == "12"
+
+
+def test_two_prices_of_one_type_for_two_units_are_both_kept() -> None:
+    row = "<Цена><ИдТипаЦены>t</ИдТипаЦены><ЦенаЗаЕдиницу>{}</ЦенаЗаЕдиницу><Единица>{}</Единица></Цена>"
+    body = (
+        "<КоммерческаяИнформация><ПакетПредложений><Предложения><Предложение><Ид>a</Ид><Цены>"
+        + row.format("10", "шт.")
+        + row.format("100", "упк")
+        + "</Цены></Предложение></Предложения></ПакетПредложений></КоммерческаяИнформация>"
+    )
+    prices = by_id(read(body), "offer")["a"].data["prices"]
+    assert [(p.get("key", p["type"]), p["value"]) for p in prices] == [("t", "10"), ("t/упк", "100")]
+
+
+@pytest.mark.parametrize(
+    ("id", "characteristic", "expected"),
+    [
+        ("a", "", ("a", "a", "")),
+        ("a#", "", ("a", "a", "")),
+        ("a#b", "", ("a#b", "a", "b")),
+        ("a", "b", ("a#b", "a", "b")),
+        ("a#b", "b", ("a#b", "a", "b")),
+        ("a", "a#b", ("a#b", "a", "b")),
+        ("a#00000000-0000-0000-0000-000000000000", "", ("a", "a", "")),
+    ],
+)
+def test_ids_with_characteristics(id: str, characteristic: str, expected: tuple[str, str, str]) -> None:
+    assert split_id(id, characteristic) == expected
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        ("20", {"vat": "20"}),
+        ("20%", {"vat": "20"}),
+        ("НДС10", {"vat": "10"}),
+        ("Без НДС", {"vat": None}),
+        ("БезНДС", {"vat": None}),
+        ("0", {"vat": "0"}),
+        ("особая", {"vat_text": "особая"}),
+        ("", {}),
+    ],
+)
+def test_vat_rates(rate: str, expected: dict[str, Any]) -> None:
+    tax = f"<СтавкиНалогов><СтавкаНалога><Наименование>НДС</Наименование><Ставка>{rate}</Ставка></СтавкаНалога></СтавкиНалогов>"
+    data = by_id(read(catalogue(product("a", tax))), "product")["a"].data
+    assert {k: v for k, v in data.items() if k.startswith("vat")} == expected
+
+
+@pytest.mark.parametrize("namespace", ["commerceml_2", "commerceml_205", "commerceml_208", "commerceml_210", "commerceml 2", "", "чужой"])
+def test_any_namespace_reads_the_same(namespace: str) -> None:
+    root = f' xmlns="urn:1C.ru:{namespace}"' if namespace else ""
+    assert read(catalogue(product("a"), root=root)) == read(catalogue(product("a")))
+
+
+def test_a_prefixed_namespace_reads_the_same() -> None:
+    body = (
+        '<c:КоммерческаяИнформация xmlns:c="urn:1C.ru:commerceml_2"><c:Каталог><c:Товары><c:Товар><c:Ид>a</c:Ид>'
+        "</c:Товар></c:Товары></c:Каталог></c:КоммерческаяИнформация>"
+    )
+    assert [item.id for item in read(body)] == ["a"]
+
+
+# Encodings ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("declared", "python", "mark"),
+    [
+        ("UTF-8", "utf-8", b""),
+        ("utf-8", "utf-8", b"\xef\xbb\xbf"),
+        ("windows-1251", "cp1251", b""),
+        ("Windows-1251", "cp1251", b""),
+        ("UTF-16", "utf-16-le", b"\xff\xfe"),
+    ],
+)
+def test_encodings_read_the_same(declared: str, python: str, mark: bytes) -> None:
+    body = catalogue(
+        product("a", "<Наименование>Ёлка №5 — «люкс»</Наименование>"), head=f'<?xml version="1.0" encoding="{declared}"?>'
+    )
+    assert [item.data["name"] for item in by_id(read(mark + body.encode(python)), "product").values()] == [
+        "Ёлка №5 — «люкс»"
+    ]
+
+
+def test_windows_1251_that_says_it_is_utf_8() -> None:
+    with pytest.raises(RecordRefused) as caught:
+        read(catalogue(product("a")).encode("cp1251"))
+    assert caught.value.code == "cml.encoding"
+    assert caught.value.remedy is not None
+
+
+def test_an_unusual_encoding_is_refused_by_name() -> None:
+    with pytest.raises(RecordRefused, match="utf-7") as caught:
+        read(catalogue(product("a"), head='<?xml version="1.0" encoding="utf-7"?>'))
+    assert caught.value.code == "cml.encoding"
+
+
+# Broken files ------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_without_id_is_a_problem_and_its_neighbours_go_on() -> None:
+    items = read(FIXTURES / "import0_1.xml")
+    assert len(by_id(items, "product")) == 3
+    (problem,) = problems(items)
+    assert problem.error.code == "cml.no_id"
+    assert problem.error.field == "Ид"
+    assert problem.id.startswith("product@")
+    assert "Без идентификатора" in problem.raw.decode()
+
+
+def test_a_truncated_file_gives_what_stood_before_the_break_and_the_line() -> None:
+    whole = catalogue(*(product(str(n)) for n in range(100)))
+    items = read(whole[: whole.index("<Ид>60</Ид>") + 5])
+    assert [item.id for item in items[:-1]] == [str(n) for n in range(60)]
+    assert isinstance(items[-1], Problem)
+    assert items[-1].error.code == "cml.broken"
+    assert "65" in items[-1].error.text.en
+    assert "строке 65" in items[-1].error.text.ru
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_file_cut_anywhere_never_gives_a_wrong_record(seed: int) -> None:
+    body = (FIXTURES / "offers0_1.xml").read_bytes()
+    whole = {(r.kind, r.id): r.data for r in read(body) if isinstance(r, Record)}
+    cut = random.Random(seed).randrange(len(body) - 1)
+    try:
+        items = read(body[:cut])
+    except RecordRefused as error:
+        assert error.code in ("cml.broken", "cml.empty", "cml.root", "cml.encoding")
+        return
+    assert isinstance(items[-1], Problem)
+    assert all(whole[r.kind, r.id] == r.data for r in items[:-1] if isinstance(r, Record))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_damage_never_raises_anything_else(seed: int) -> None:
+    dice = random.Random(seed)
+    body = bytearray((FIXTURES / "import0_1.xml").read_bytes())
+    for _ in range(5):
+        body[dice.randrange(len(body))] = dice.randrange(256)
+    try:
+        items = read(bytes(body))
+    except RecordRefused:
+        return
+    assert all(isinstance(item, Record | Problem) for item in items)
+
+
+@pytest.mark.parametrize(
+    "doctype",
+    [
+        "<!DOCTYPE x>",
+        '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>',
+        '<!DOCTYPE x SYSTEM "file:///etc/passwd">',
+        '<!-- c --><!DOCTYPE x [<!ENTITY f SYSTEM "http://127.0.0.1:9/">]>',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "utf-16"])
+def test_any_doctype_is_refused(doctype: str, encoding: str) -> None:
+    body = catalogue(product("a"), head=f'<?xml version="1.0" encoding="{encoding}"?>{doctype}')
+    with pytest.raises(RecordRefused) as caught:
+        read(body.encode(encoding))
+    assert caught.value.code == "cml.doctype"
+
+
+def test_the_word_doctype_inside_a_text_is_harmless() -> None:
+    items = read(catalogue(product("a", "<Описание><![CDATA[<!DOCTYPE html>]]></Описание>")))
+    assert items[0].data["description"] == "<!DOCTYPE html>"  # type: ignore[union-attr]
+
+
+def test_an_entity_that_nobody_declared_breaks_the_file() -> None:
+    items = read(catalogue(product("a"), product("b", "<Наименование>&bomb;</Наименование>")))
+    assert [type(item) for item in items] == [Record, Problem]
+    assert items[1].error.code == "cml.broken"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "cml.empty"),
+        (b"\xef\xbb\xbf  \r\n", "cml.empty"),
+        (b"<html><body>Fatal error</body></html>", "cml.root"),
+        (b'{"error": 1}', "cml.root"),
+        (b"\xff\xd8\xff\xe0 jpeg", "cml.encoding"),
+        ("<КоммерческаяИнформация>".encode(), "cml.broken"),
+        (b"<" * 100000, "cml.root"),
+    ],
+)
+def test_what_is_no_commerceml_is_named(body: bytes, code: str) -> None:
+    with pytest.raises(RecordRefused) as caught:
+        read(body)
+    assert caught.value.code == code
+    assert caught.value.text.ru
+
+
+def test_an_empty_answer_of_a_shop_has_no_records() -> None:
+    assert read("<КоммерческаяИнформация ВерсияСхемы='2.05'></КоммерческаяИнформация>") == []
+
+
+def test_depth_is_limited() -> None:
+    items = read(catalogue(product("a"), product("b", "<x>" * 400 + "</x>" * 400)))
+    assert [type(item) for item in items] == [Record, Problem]
+
+
+def test_a_record_larger_than_allowed_stops_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xmlsafe, "MAX_GAP", 200_000)
+    items = read(catalogue(product("a"), product("b", "<Описание>" + "слово " * 100_000 + "</Описание>")))
+    assert [item.id for item in items if isinstance(item, Record)] == ["a"]
+    assert problems(items)[0].error.code == "cml.too_large"
+
+
+def test_small_portions_of_a_slow_stream_make_no_difference() -> None:
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(7)
+
+    body = (FIXTURES / "import0_1.xml").read_bytes()
+    assert [repr(item) for item in records(Slow(body))] == [repr(item) for item in read(body)]
+
+
+def test_a_comment_or_instruction_between_records_is_skipped() -> None:
+    items = read(catalogue(product("a"), "<!-- x --><?y z?>", product("b", "<!-- n --><Артикул>1<!-- m -->2</Артикул>")))
+    assert [(item.id, item.data.get("sku")) for item in by_id(items, "product").values()] == [("a", None), ("b", "12")]
+
+
+# Real files, against a plain reading ---------------------------------------------------------------------------------
+
+
+def plainly(path: Path) -> ET.Element:
+    root = ET.fromstring(path.read_bytes())
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+@pytest.mark.parametrize("name", ["dob_import0_1.xml", "carono_import.xml", "bigp_import.xml"])
+def test_real_catalogues_lose_nothing(name: str) -> None:
+    path = shared(f"onec/{name}")
+    root, items = plainly(path), read(path)
+    assert problems(items) == []
+    expected = [
+        (
+            row.findtext("Ид"),
+            row.findtext("Наименование"),
+            row.findtext("Артикул"),
+            row.findtext("Штрихкод"),
+            [e.text for e in row.findall("Группы/Ид")],
+            [e.text for e in row.findall("Картинка")],
+            {
+                e.findtext("Наименование"): e.findtext("Значение") or ""
+                for e in row.findall("ЗначенияРеквизитов/ЗначениеРеквизита")
+            },
+            row.get("Статус") == "Удален",
+        )
+        for row in root.iter("Товар")
+    ]
+    found = [
+        (
+            r.id,
+            r.data["name"],
+            r.data.get("sku"),
+            r.data.get("barcode"),
+            r.data.get("groups", []),
+            r.data.get("images", []),
+            r.data.get("requisites", {}),
+            r.deleted,
+        )
+        for r in by_id(items, "product").values()
+    ]
+    assert expected
+    assert found == [tuple(v.strip() if isinstance(v, str) else v for v in row) for row in expected]
+    groups = {e.findtext("Ид"): e.findtext("Наименование") for e in root.iter("Группа")}
+    assert {r.id: r.data["name"] for r in by_id(items, "group").values()} == groups
+
+
+@pytest.mark.parametrize("name", ["dob_offers0_1.xml", "carono_offers.xml", "bigp_offers.xml"])
+def test_real_offers_lose_nothing(name: str) -> None:
+    path = shared(f"onec/{name}")
+    root, items = plainly(path), read(path)
+    assert problems(items) == []
+    expected = [
+        (
+            row.findtext("Ид"),
+            (row.findtext("Наименование") or "").strip(),
+            row.findtext("Артикул"),
+            [
+                (p.findtext("ИдТипаЦены"), p.findtext("ЦенаЗаЕдиницу"), p.findtext("Валюта"))
+                for p in row.findall("Цены/Цена")
+            ],
+            row.findtext("Количество"),
+            [(s.get("ИдСклада"), s.get("КоличествоНаСкладе")) for s in row.findall("Склад")],
+        )
+        for row in root.iter("Предложение")
+    ]
+    found = [
+        (
+            r.id,
+            r.data["name"],
+            r.data.get("sku"),
+            [(p["type"], p["value"], p["currency"]) for p in r.data.get("prices", [])],
+            r.data.get("quantity"),
+            [(s["warehouse"], s["qty"]) for s in r.data.get("stocks", [])],
+        )
+        for r in by_id(items, "offer").values()
+    ]
+    assert expected
+    assert found == expected
+
+
+def test_a_real_empty_answer_of_bitrix_in_windows_1251() -> None:
+    assert read(shared("onec/dob_bitrix_query_empty.xml")) == []
