@@ -6,7 +6,8 @@ POST …&mode=file&filename=NAME      raw portions    → success | failure + re
 GET  …&mode=import&filename=NAME                    → success | progress (ask again) | failure + reason
 GET  ?type=sale&mode=query                          → orders as CommerceML; mode=success when 1C has committed them
 
-The status is 200 even for refusals: 1C logs the reason only from the body.
+The status is 200 even for refusals: 1C logs the reason only from the body. Only a login without any password is answered
+by 401 besides, for a client that waits to be asked.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from adapters.onec.settings import ExchangeSettings
 from adapters.onec.uploads import Uploads, new_area
 
 STOCK_PATH = "/bitrix/admin/1c_exchange.php"  # what 1C appends when the user types only the host
+NO_AUTHORIZATION = "onec.no_authorization"
 IMPORT_WAIT = 12.0  # seconds: УТ repeats `import` without a pause, and gives up on an answer after 180
 ROUNDS = 20  # batches of nothing but poison before we answer with an empty document
 _UNF_VERSIONS = ("2.08", "2.09", "2.10")
@@ -63,7 +65,10 @@ class SiteExchange:
         except SverkaError as error:
             self._log.warning("1C exchange, mode %r: %s", request.query.get("mode", "")[:20], error.code)
             reason = " ".join(error.text.say(self._language).split())
-            return Reply(f"failure\n{reason}".encode())
+            body = f"failure\n{reason}".encode()
+            if error.code == NO_AUTHORIZATION:  # a client that sends its password only when it is asked for
+                return Reply(body, status=401, headers={"WWW-Authenticate": 'Basic realm="1C"'})
+            return Reply(body)
 
     def settle(self, context: ServerContext) -> None:
         """Import what 1C uploaded and never asked to import (a setting of its exchange node) once it is silent."""
@@ -98,7 +103,7 @@ class SiteExchange:
     def _checkauth(self, request: Request, context: ServerContext) -> Reply:
         if not self._doorman.check(request, context.now()):
             raise refused(
-                "onec.no_authorization",
+                NO_AUTHORIZATION,
                 "no Authorization header arrived",
                 "имя и пароль не дошли: нет заголовка Authorization; если перед узлом стоит веб-сервер, он должен его "
                 "передавать (nginx: proxy_pass передаёт сам; Apache: RewriteRule .* - [E=HTTP_AUTHORIZATION:"

@@ -83,7 +83,7 @@ def _place(
     world.store.lock_key(tx, f"{plug.name}:{rec.kind}:{rec.id}")
     kind = canonical_kind(found.kind)
     if found.kind == "offer":
-        return _product_of_offer(tx, plug, found.fields), False
+        return _product_of_offer(world, tx, plug, found.fields, cause), False
     if kind == "product" and found.fields.get("sku"):
         same = tx.execute(
             sa.select(record.c.uid).where(record.c.kind == "product", record.c.number == found.fields["sku"]).limit(2)
@@ -112,14 +112,22 @@ def _make(world: World, tx: Connection, kind: str) -> str:
     return uid
 
 
-def _product_of_offer(tx: Connection, plug: Plug, fields: Mapping[str, Any]) -> str:
+def _product_of_offer(world: World, tx: Connection, plug: Plug, fields: Mapping[str, Any], cause: Cause) -> str:
+    """The product that an offer belongs to. A variant of which only the product itself is known is made from the offer."""
     kinds = [n for n, lens in plug.mapping.lenses.items() if lens.kind == "product"]
-    uid = tx.execute(
-        sa.select(link.c.record_uid).where(
-            link.c.connection == plug.name, link.c.native_kind.in_(kinds), link.c.external_id == fields.get("product")
+    wanted = str(fields.get("product"))
+    # Some writers list only the bare product in the catalogue, and its variants (GUID#GUID) in the offers
+    rows = tx.execute(
+        sa.select(link.c.external_id, link.c.record_uid).where(
+            link.c.connection == plug.name,
+            link.c.native_kind.in_(kinds),
+            link.c.external_id.in_([wanted, wanted.split("#")[0]]),
         )
-    ).scalar()
-    if uid is None:
+    )
+    uids = {r.external_id: r.record_uid for r in rows}
+    if wanted in uids:
+        return str(uids[wanted])
+    if not uids:
         raise RecordRefused(
             Text(
                 f"An offer came for the product {fields.get('product')}, which is not known: its catalogue has not come yet.",
@@ -129,7 +137,22 @@ def _product_of_offer(tx: Connection, plug: Plug, fields: Mapping[str, Any]) -> 
             field="product",
             remedy=Text("It is tried again when the catalogue comes.", "Будет повторено, когда придёт каталог."),
         )
-    return str(uid)
+    uid = _make(world, tx, "product")
+    data = {k: fields[k] for k in ("name", "sku") if k in fields} | {"variant_of": wanted.split("#")[0], "active": True}
+    tx.execute(record.update().where(record.c.uid == uid).values(data=data, **columns("product", data)))
+    note(tx, uid, "product", plug.name, "created", data, world.now(), cause, plug.name)
+    tx.execute(
+        link.insert().values(
+            connection=plug.name,
+            native_kind=kinds[0],
+            external_id=wanted,
+            record_uid=uid,
+            base={},
+            state="linked",
+            first_seen=world.now(),
+        )
+    )
+    return uid
 
 
 def _deal_by_number(tx: Connection, plug: Plug, rec: Record) -> str:

@@ -44,6 +44,8 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
         counts.add("failed")
         with world.store.begin() as tx:
             trouble.refuse(tx, plug.name, "arrival", f"{row.id} {row.name}", error, world.now(), inbox_id=inbox_id)
+    if counts.new:
+        _take_waiting(world, plug, run_id)
     with world.store.begin() as tx:
         tx.execute(
             inbox.update()
@@ -63,6 +65,22 @@ def _items(plug: Plug, spool: Spool, row: Any) -> Iterator[Record | Problem | Hi
                 yield Record(one[0], one[1], one[2], one[3], one[4])
         return
     yield from plug.adapter.unpack(arrival_of(spool, row))
+
+
+def _take_waiting(world: World, plug: Plug, run_id: int | None) -> None:
+    """Records that came before what they belong to are tried again, now that something new has come."""
+    with world.store.read() as tx:
+        rows = tx.execute(
+            sa.select(quarantine.c.id)
+            .where(
+                quarantine.c.connection == plug.name,
+                quarantine.c.code == "offer.no_product",
+                quarantine.c.state != "closed",
+            )
+            .order_by(quarantine.c.id)
+        ).all()
+    for row in rows:
+        retry(world, plug, row.id, run_id)
 
 
 def pending(world: World, connection: str, limit: int = 100) -> list[int]:

@@ -31,8 +31,9 @@ def observed(config: Config, plug: Plug, found: Translated, *, deleted: bool, nu
     }
     if found.kind == "offer":
         return _offer(config, found.fields)
-    if found.kind == "product" and deleted:
-        fields["active"] = False
+    if found.kind == "product" and (deleted or plug.role == "accounting"):
+        # a deletion mark may be taken back: what is not marked is active again
+        fields["active"] = not deleted and fields.get("active", True)
     if found.kind == "deal":
         if numbered:
             fields.pop("number", None)

@@ -43,7 +43,7 @@ def refuse(
         "last_at": now,
     }
     row = tx.execute(
-        sa.select(quarantine.c.id, quarantine.c.count.label("times")).where(
+        sa.select(quarantine.c.id, quarantine.c.code, quarantine.c.text, quarantine.c.count.label("times")).where(
             *_place(connection, native_kind, external_id, stage)
         )
     ).first()
@@ -58,7 +58,8 @@ def refuse(
                 **values,
             )
         )
-    else:
+    elif stage == "intake" or row.code != values["code"] or row.text != values["text"]:
+        # a delivery that still waits for the same thing is no news
         tx.execute(quarantine.update().where(quarantine.c.id == row.id).values(count=row.times + 1, **values))
 
 

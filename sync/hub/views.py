@@ -90,7 +90,12 @@ def last_runs(hub: Hub, connection: str | None = None, limit: int = 20) -> list[
 
 def quarantined(hub: Hub) -> list[dict[str, Any]]:
     """What waits for a person, newest first: cause, text, remedy, how often, since when."""
-    query = sa.select(quarantine).where(quarantine.c.state != "closed").order_by(quarantine.c.last_at.desc())
+    query = (
+        sa.select(quarantine, record.c.number, record.c.title)
+        .outerjoin(record, record.c.uid == quarantine.c.record_uid)
+        .where(quarantine.c.state != "closed")
+        .order_by(quarantine.c.last_at.desc())
+    )
     with hub.store.read() as tx:
         return [_without(dict(r._mapping), "data", "raw") for r in tx.execute(query.limit(500))]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from sync.errors import RecordRefused, Text
 from sync.lens import paths, values
+from sync.lens.conventions import native_of
 from sync.lens.language import Expression
 from sync.lens.paths import Path, Scope
 from sync.lens.plans import CreateRows
 from sync.lens.problems import UNKNOWN, Bad
-from sync.lens.values import native_of
 
 
 def add_created(

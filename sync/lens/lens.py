@@ -77,8 +77,10 @@ class Lens:
             if value is not UNKNOWN:
                 found.fields[rows.name] = value
         for name in self._needed:
-            if found.fields.get(name) is None and all(problem.field != name for problem in problems):
-                problems.append(FieldProblem(name, self._paths[name], "", values.RECORD_WITHOUT))
+            if found.fields.get(name) is None:
+                found.fields.pop(name, None)
+                if all(problem.field != name for problem in problems):
+                    problems.append(FieldProblem(name, self._paths[name], "", values.RECORD_WITHOUT))
         if self.client:
             client = read_fields(self._read_client, node, scope, problems, "client.")
             found.client = {name: value for name, value in client.items() if value}

@@ -52,11 +52,6 @@ class Table:
         return value
 
     def back(self, value: Any, old: Any) -> Any:
-        try:
-            if old is not UNKNOWN and values.same(self.forward(old), value):
-                return old
-        except Bad:
-            pass
         words = [w for w, image in self.words.items() if w != "*" and type(image) is type(value) and image == value]
         if not words:
             raise Bad(NO_WORD, value)

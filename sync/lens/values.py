@@ -47,8 +47,7 @@ WORD_PAIRS = (
     ("on", "off"),
     ("истина", "ложь"),
 )
-_WORDS = {word: truth for pair in WORD_PAIRS for word, truth in zip(pair, (True, False), strict=True)}
-_OPPOSITE = {word: other for pair in WORD_PAIRS for word, other in (pair, pair[::-1])}
+WORDS = {word: truth for pair in WORD_PAIRS for word, truth in zip(pair, (True, False), strict=True)}
 
 NOT_A_TEXT = Text("A text is expected.", "Ожидается текст.")
 NOT_A_NUMBER = Text(
@@ -64,7 +63,7 @@ NOT_ONE = Text(
     "A list where one value is expected. Add “| first” or “[0]” to the mapping.",
     "Список там, где ожидается одно значение. Добавьте в сопоставление «| first» или «[0]».",
 )
-NOT_WORDS = Text("A record of texts is expected.", "Ожидается запись из текстов.")
+NOTWORDS = Text("A record of texts is expected.", "Ожидается запись из текстов.")
 NOT_ROWS = Text("A list of records is expected.", "Ожидается список записей.")
 ROW_WITHOUT = Text("The row must have this value and has none.", "У строки должно быть это значение, а его нет.")
 RECORD_WITHOUT = Text("The record must have this value and has none.", "У записи должно быть это значение, а его нет.")
@@ -166,7 +165,7 @@ def as_flag(value: Any) -> bool | None:
     if isinstance(value, str):
         if not value.strip():
             return None
-        truth = _WORDS.get(value.strip().lower()[:10])
+        truth = WORDS.get(value.strip().lower()[:10])
         if truth is not None:
             return truth
     elif isinstance(value, int | Decimal) and value in (0, 1):
@@ -200,7 +199,7 @@ def as_words(value: Any) -> dict[str, str]:
     if value == []:
         return {}
     if not isinstance(value, dict):
-        raise Bad(NOT_WORDS, value)
+        raise Bad(NOTWORDS, value)
     words: dict[str, str] = {}
     for name, item in value.items():
         if isinstance(item, bool):
@@ -333,48 +332,3 @@ def not_filled(value: Any) -> bool:
     if isinstance(value, str):
         return not value or value.isspace()
     return value is None or (isinstance(value, list | dict) and not value)
-
-
-def native_of(value: Any, old: Any) -> Any:
-    """The native value for a canonical one, in the convention of the value that stands there: digits as number or text,
-    yes/no words, the empty word. Money (a number with two places) keeps them, other numbers are as short as they can be."""
-    if value is None:
-        return "" if isinstance(old, str) else [] if isinstance(old, list) else None
-    if isinstance(value, bool):
-        return _flag_like(value, old)
-    if isinstance(value, Decimal | int):
-        return _number_like(value, old)
-    if isinstance(value, str):
-        if type(old) is int and value.isascii() and len(value) <= 60 and value.lstrip("-").isdecimal():
-            return int(value) if str(int(value)) == value else value
-        return value
-    if isinstance(value, datetime):
-        return times.written(value, old, None)
-    if isinstance(value, list):
-        example = old[0] if isinstance(old, list) and old and not isinstance(old[0], dict) else UNKNOWN
-        return [native_of(item, example) for item in value]
-    if isinstance(value, dict):
-        olds = old if isinstance(old, dict) else {}
-        return {name: native_of(item, olds.get(name, UNKNOWN)) for name, item in value.items()}
-    raise Bad(NOT_A_TEXT, value)
-
-
-def _flag_like(value: bool, old: Any) -> Any:
-    if type(old) is int:
-        return int(value)
-    word = old.strip() if isinstance(old, str) else ""
-    lower = word.lower()
-    if lower not in _WORDS:
-        return value
-    new = lower if _WORDS[lower] is value else _OPPOSITE[lower]
-    return new.upper() if word.isupper() else new.capitalize() if word.istitle() else new
-
-
-def _number_like(value: Decimal | int, old: Any) -> Any:
-    if isinstance(value, int):
-        return str(value) if isinstance(old, str) else value
-    if type(old) is int and value == value.to_integral_value():
-        return int(value)
-    if type(old) in (int, Decimal):
-        return value
-    return format(value, "f") if value.as_tuple().exponent == -MONEY_PLACES else plain(value)

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from sync.lens import paths, values
+from sync.lens.conventions import native_of
 from sync.lens.language import Chain, apply
 from sync.lens.paths import Path
 from sync.lens.plans import Plan
 from sync.lens.problems import UNKNOWN, Bad
 from sync.lens.transforms import EACH, Step
-from sync.lens.values import Kind, native_of, same
+from sync.lens.values import Kind, same
 from sync.model.types import plain, text_of
 
 
@@ -43,15 +44,11 @@ def write_value(
 
 
 def _back(step: Step, value: Any, old: Any) -> Any:
-    """One transform backwards. The old value stays while its image is the wanted one; so do the items of a list."""
+    """One transform backwards. Items of a list that are still wanted keep their old values."""
     if value is None or step.back is None:
         return value
     if step.mode != EACH or not isinstance(value, list):
-        try:
-            kept = old is not UNKNOWN and old is not None and same(apply(step, old), value)
-        except Bad:
-            kept = False
-        return old if kept else step.back(value, old)
+        return step.back(value, old)
     images: list[tuple[Any, Any]] = []
     for item in old if isinstance(old, list) else []:
         try:

@@ -24,7 +24,7 @@ import structlog
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from sync.errors import RetryLater, SverkaError, Text
+from sync.errors import RetryLater, Text
 from sync.store import Store
 from sync.store.tables import lease as table
 
@@ -184,13 +184,13 @@ class Leases:
             except LeaseLost:
                 _log.warning("lease lost", lease=lease.name, owner=lease.owner)
                 return
-            except SverkaError as error:  # a busy or absent database: the lease may still be saved
-                _log.warning("lease not renewed", lease=lease.name, code=error.code)
+            except Exception as error:  # a busy or absent database: the lease may still be saved
+                _log.warning("lease not renewed", lease=lease.name, error=type(error).__name__)
                 pause = lease.seconds / 10
 
     def _release_quietly(self, lease: Lease) -> None:
         """The work is done either way; without the release the next one waits for the expiry."""
         try:
             self.release(lease)
-        except SverkaError as error:
-            _log.warning("lease not released", lease=lease.name, code=error.code)
+        except Exception as error:
+            _log.warning("lease not released", lease=lease.name, error=type(error).__name__)

@@ -76,7 +76,9 @@ def test_a_member_with_a_wrong_checksum_is_a_problem() -> None:
     assert sum(isinstance(item, Record) and item.kind == "offer" for item in items) == 2
 
 
-@pytest.mark.parametrize("name", ["../import.xml", "a/../../import.xml", "/etc/import.xml", "..\\import.xml", "C:/i.xml"])
+@pytest.mark.parametrize(
+    "name", ["../import.xml", "a/../../import.xml", "/etc/import.xml", "..\\import.xml", "C:/i.xml"]
+)
 def test_names_that_lead_out_refuse_the_whole_archive(name: str) -> None:
     assert refusal(packed((name, IMPORT))) == "cml.zip_path"
 
@@ -91,13 +93,9 @@ def test_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_bomb_whose_header_lies_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = packed(("import0_1.xml", IMPORT))
     lying = honest.replace(struct.pack("<I", len(IMPORT)), struct.pack("<I", 3000))
-    items: list[object] = []
-    try:
-        items = list(read(lying))
-    except RecordRefused as error:
-        assert error.code in ("cml.zip", "cml.zip_bomb")
-    assert all(isinstance(item, Record | Problem) for item in items)
-    assert not items or isinstance(items[-1], Problem)
+    items = read(lying)
+    assert isinstance(items[-1], Problem)
+    assert items[-1].error.code in ("cml.zip", "cml.broken")
 
 
 def test_too_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,16 +111,17 @@ def test_an_encrypted_archive_is_named() -> None:
     assert refusal(bytes(body)) == "cml.zip_encrypted"
 
 
-@pytest.mark.parametrize("body", [b"PK\x03\x04", b"PK\x03\x04" + bytes(100), packed(("import0_1.xml", IMPORT))[:-40], packed()])
+@pytest.mark.parametrize(
+    "body", [b"PK\x03\x04", b"PK\x03\x04" + bytes(100), packed(("import0_1.xml", IMPORT))[:-40], packed()]
+)
 def test_broken_and_empty_archives_are_named(body: bytes) -> None:
     assert refusal(body) == "cml.zip"
 
 
 def test_russian_names_of_windows_archivers_are_read() -> None:
     body = packed(("import0_1.xml", b"<html/>"))
-    name = "импорт01.xml!"[:13].encode("cp866")
-    items = read(body.replace(b"import0_1.xml", name[:13].replace(b"xml!", b".xml")))
-    assert all(isinstance(item, Problem) for item in items)
+    (problem,) = read(body.replace(b"import0_1.xml", "импорт_01.xml".encode("cp866")))
+    assert problem.id == "v8.zip/импорт_01.xml"
 
 
 def test_problems_of_different_files_have_different_ids() -> None:

@@ -48,7 +48,9 @@ def test_unknown_import_status(hub: MemoryHub, client: Client) -> None:
 
 def test_authorization_header_lost_on_the_way(client: Client) -> None:
     """FastCGI and Apache drop it: the answer names the rule that brings it back."""
-    answer = client.text("checkauth", headers={"user-agent": "1C+Enterprise/8.3"})
+    reply = client.ask("checkauth", headers={"user-agent": "1C+Enterprise/8.3"})
+    assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, 'Basic realm="1C"')
+    answer = reply.body.decode()
     assert answer.startswith("failure\n")
     assert "RewriteRule" in answer
     assert "Authorization" in answer
@@ -92,7 +94,9 @@ def test_products_doubled_at_each_exchange() -> None:
 
 def test_prices_not_matched_to_their_types() -> None:
     types = {r.id for r in read("offers0_1.xml") if r.kind == "price_type"}
-    rows = [row for r in read("offers0_1.xml") for row in load("onec_ut").lens(r.kind).get(r.data).fields.get("prices", [])]
+    rows = [
+        row for r in read("offers0_1.xml") for row in load("onec_ut").lens(r.kind).get(r.data).fields.get("prices", [])
+    ]
     assert {row["key"] for row in rows} == types
 
 
@@ -146,7 +150,8 @@ def test_full_export_in_portions_deletes_nothing() -> None:
         "</КоммерческаяИнформация>"
     )
     first, second = (
-        list(records(io.BytesIO(body.format(flag, row.format(id)).encode()))) for flag, id in (("false", 1), ("true", 2))
+        list(records(io.BytesIO(body.format(flag, row.format(id)).encode())))
+        for flag, id in (("false", 1), ("true", 2))
     )
     assert [(r.id, r.deleted) for r in (*first, *second) if isinstance(r, Record)] == [("1", False), ("2", False)]
     assert set(first[0].data) == set(second[0].data)  # type: ignore[union-attr]

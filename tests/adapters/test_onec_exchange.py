@@ -118,7 +118,9 @@ def test_a_session_ends_after_half_a_day(hub: MemoryHub, client: Client) -> None
     assert client.text("init", headers={"cookie": client.cookie}).startswith("failure\n")
 
 
-@pytest.mark.parametrize("query", [("catalog", "deactivate"), ("", ""), ("catalog", "query"), ("crm", "x"), ("sale", "q" * 999)])
+@pytest.mark.parametrize(
+    "query", [("catalog", "deactivate"), ("", ""), ("catalog", "query"), ("crm", "x"), ("sale", "q" * 999)]
+)
 def test_an_unknown_mode_is_refused_in_words(client: Client, query: tuple[str, str]) -> None:
     assert client.login().text(query[1], query[0]).startswith("failure\nнеизвестный запрос")
 
@@ -421,7 +423,9 @@ def test_a_poison_order_is_refused_and_its_neighbours_go(hub: MemoryHub, client:
     hub.queue = [
         *offers("1"),
         *offers("2", currency=""),
-        Offered("key-3", "3", {"items": [None], "client": {"name": "x"}, "currency": "RUB", "date": "2024-05-06T00:00:00Z"}),
+        Offered(
+            "key-3", "3", {"items": [None], "client": {"name": "x"}, "currency": "RUB", "date": "2024-05-06T00:00:00Z"}
+        ),
         *offers("4"),
     ]
     assert numbers(client.login("sale").ask("query", "sale").body) == ["1", "4"]
@@ -476,7 +480,9 @@ def test_check_names_the_missing_setting(hub: MemoryHub, missing: str) -> None:
     assert (finding.ok, finding.setting) == (False, missing)
 
 
-@pytest.mark.parametrize("wrong", [{"zone": "Москва"}, {"zone": "../etc"}, {"batch": 51}, {"file_limit": 0}, {"protocol": "bp"}, {"x": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"zone": "Москва"}, {"zone": "../etc"}, {"batch": 51}, {"file_limit": 0}, {"protocol": "bp"}, {"x": 1}]
+)
 def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         OneCSiteExchange.Settings(**wrong)

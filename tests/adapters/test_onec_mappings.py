@@ -80,20 +80,23 @@ def test_offers_bind_prices_by_type_id_and_say_only_what_the_file_says(name: str
 def test_facts_of_orders_are_true_false_or_unknown(name: str, file: str) -> None:
     orders = {id: canonical(name, record) for id, record in native(file).items()}
     told = {id: {k: v for k, v in o.items() if k in ("paid", "shipped", "cancelled")} for id, o in orders.items()}
-    assert told == {
-        "onec_ut": {
-            "W1-1001": {"paid": True},
-            "W1-1002": {"paid": True, "shipped": True},
-            "W1-1003": {"cancelled": True},
-            "W1-1004": {},
-            "W1-1005": {"cancelled": True},
-            "W1-1008": {},
-        },
-        "onec_unf": {
-            "W1-2001": {"paid": False, "shipped": True, "cancelled": False},
-            "W1-2002": {"paid": False, "shipped": False, "cancelled": True},
-        },
-    }[name]
+    assert (
+        told
+        == {
+            "onec_ut": {
+                "W1-1001": {"paid": True},
+                "W1-1002": {"paid": True, "shipped": True},
+                "W1-1003": {"cancelled": True},
+                "W1-1004": {},
+                "W1-1005": {"cancelled": True},
+                "W1-1008": {},
+            },
+            "onec_unf": {
+                "W1-2001": {"paid": False, "shipped": True, "cancelled": False},
+                "W1-2002": {"paid": False, "shipped": False, "cancelled": True},
+            },
+        }[name]
+    )
 
 
 def test_documents_of_an_order() -> None:

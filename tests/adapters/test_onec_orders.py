@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -193,7 +194,9 @@ def test_the_document_as_a_loader_reads_it() -> None:
         "2024-05-06T12:00:00",
     )
     (document,) = root
-    assert {name: document.findtext(name) for name in ("Ид", "Номер", "Дата", "Время", "ХозОперация", "Валюта", "Сумма")} == {
+    assert {
+        name: document.findtext(name) for name in ("Ид", "Номер", "Дата", "Время", "ХозОперация", "Валюта", "Сумма")
+    } == {
         "Ид": "W1-1043",
         "Номер": "W1-1043",
         "Дата": "2024-05-06",
@@ -217,7 +220,9 @@ def test_the_document_as_a_loader_reads_it() -> None:
 
 def test_lines_of_goods_and_services_each_with_its_vat() -> None:
     goods, service = written(offered()).findall("Документ/Товары/Товар")
-    assert {name: goods.findtext(name) for name in ("Ид", "Артикул", "Наименование", "ЦенаЗаЕдиницу", "Количество", "Сумма")} == {
+    assert {
+        name: goods.findtext(name) for name in ("Ид", "Артикул", "Наименование", "ЦенаЗаЕдиницу", "Количество", "Сумма")
+    } == {
         "Ид": "g1#c1",
         "Артикул": "T-1",
         "Наименование": "Стол",
@@ -228,7 +233,9 @@ def test_lines_of_goods_and_services_each_with_its_vat() -> None:
     assert [row.findtext("СтавкиНалогов/СтавкаНалога/Ставка") for row in (goods, service)] == ["20", "Без НДС"]
     assert [row.findtext("Налоги/Налог/Ставка") for row in (goods, service)] == ["20", "Без НДС"]
     types = [
-        {r.findtext("Наименование"): r.findtext("Значение") for r in row.findall("ЗначенияРеквизитов/*")}["ТипНоменклатуры"]
+        {r.findtext("Наименование"): r.findtext("Значение") for r in row.findall("ЗначенияРеквизитов/*")}[
+            "ТипНоменклатуры"
+        ]
         for row in (goods, service)
     ]
     assert types == ["Товар", "Услуга"]
@@ -268,7 +275,15 @@ def test_the_counterparty_id_is_the_same_for_the_same_client() -> None:
 
 def test_sums_without_vat_are_given_with_it() -> None:
     items = [
-        {"name": "Стол", "qty": "2", "price": "100", "sum": "200.00", "tax": "40.00", "vat": "20", "vat_included": False},
+        {
+            "name": "Стол",
+            "qty": "2",
+            "price": "100",
+            "sum": "200.00",
+            "tax": "40.00",
+            "vat": "20",
+            "vat_included": False,
+        },
         {"name": "Стул", "qty": "1", "sum": "50", "vat": "10", "vat_included": False},
     ]
     rows = written(offered(items=items, sum="295")).findall("Документ/Товары/Товар")
@@ -315,8 +330,6 @@ def test_nothing_to_offer_is_a_document_all_the_same() -> None:
 
 
 def test_what_is_written_can_be_read_again() -> None:
-    import io
-
     (record,) = records(io.BytesIO(write_orders([offered()])))
     assert isinstance(record, Record)
     assert (record.id, record.data["at"], record.data["sum"]) == ("W1-1043", "2024-05-06T07:11:12Z", "2500")

@@ -25,7 +25,9 @@ class Endpoint(HttpPeer):
         self.adapter: OneCSiteExchange = exchange(self.hub, **settings)
 
     def handle(self, call: Call) -> Answer:
-        request = Request(call.method, call.path, call.query, call.headers, "127.0.0.1", [call.body] if call.body else [])
+        request = Request(
+            call.method, call.path, call.query, call.headers, "127.0.0.1", [call.body] if call.body else []
+        )
         reply = self.adapter.server().handle(request, self.hub)
         return Answer(reply.body, reply.status, {"Content-Type": reply.content_type, **reply.headers})
 
@@ -60,6 +62,7 @@ def flavours() -> list[Any]:
         pytest.param(UtClient, {}, "ut", id="ut"),
         pytest.param(UtClient, {"use_sessid": True}, "unf", id="ut with a session id"),
         pytest.param(UtClient, {"basic": "checkauth"}, "ut", id="ut, login once"),
+        pytest.param(UtClient, {"basic": "challenge"}, "ut", id="ut, login when asked"),
         pytest.param(UnfClient, {}, "unf", id="unf"),
         pytest.param(UnfClient, {"bitrix": True}, "unf", id="unf bitrix"),
         pytest.param(UnfClient, {"bitrix": True, "subordinate": True}, "unf", id="unf 2.10"),
@@ -74,13 +77,14 @@ def test_a_whole_session(
     endpoint, base = start(protocol=protocol, file_limit=limit), small_base()
     endpoint.hub.queue = [Offered(f"k{n}", n, order(number=n)) for n in ("W1-1", "W1-2")]
     client = endpoint.client(kind, base, portion_size=1, **options)
+    goods = set(base.state["products"])
     report = client.session()
     assert report.loaded == ["W1-1", "W1-2"]
     assert endpoint.hub.confirmed == ["batch-1"]
     found = endpoint.records()
     assert {r.data["name"] for r in found if r.kind == "group"} == {"Мебель", "Столы"}
     products = {r.id: r for r in found if r.kind == "product"}
-    assert {id.partition("#")[0] for id in products} == set(base.state["products"])
+    assert {id.partition("#")[0] for id in products} == goods
     prices = {r.id: [p["value"] for p in r.data["prices"]] for r in found if r.kind == "offer" and r.data.get("prices")}
     assert sorted(prices.values()) == [["1000"], ["50.25"]]
     loaded = base.order("W1-1")
@@ -128,7 +132,14 @@ def test_changes_of_prices_and_stock(start: Callable[..., Endpoint]) -> None:
     client.exchange_catalog(full=False)
     changed = [r for r in endpoint.records() if r.kind == "offer" and r.id == key][-1]
     assert changed.data["prices"] == [
-        {"text": "777 RUB за PCE", "type": price_type, "value": "777", "currency": "RUB", "unit": "PCE", "coefficient": "1"}
+        {
+            "text": "777 RUB за PCE",
+            "type": price_type,
+            "value": "777",
+            "currency": "RUB",
+            "unit": "PCE",
+            "coefficient": "1",
+        }
     ]
     assert "quantity" not in changed.data
 

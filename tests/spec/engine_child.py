@@ -15,18 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from sync.errors import RetryLater, Text
-from sync.schedule.embedded import EmbeddedEngine
-from sync.schedule.queued import QueuedEngine
+from sync.schedule.port import Engine
 from sync.store import Store
 
 LEASE = 1.5
 
 
-def make_engine(kind: str, store: Store, **options: Any) -> EmbeddedEngine | QueuedEngine:
+def make_engine(kind: str, store: Store, **options: Any) -> Engine:
     """The engine "embedded" or "queued" with short times."""
-    make = EmbeddedEngine if kind == "embedded" else QueuedEngine
+    make: Any
+    if kind == "embedded":  # a child imports only its own engine: several of them start at once
+        from sync.schedule.embedded import EmbeddedEngine as make
+    else:
+        from sync.schedule.queued import QueuedEngine as make
     options = {"lease": LEASE, "poll": 0.2, "first_pause": 0.2, **options}
-    return make(store, owner=f"{os.getpid()}-{time.time_ns()}", **options)
+    engine: Engine = make(store, owner=f"{os.getpid()}-{time.time_ns()}", **options)
+    return engine
 
 
 class Log:
@@ -49,7 +53,7 @@ class Log:
         return [(row[1], int(row[2]), int(row[3])) for row in rows if row[0] == event and key in ("", row[1])]
 
 
-def add_handlers(engine: EmbeddedEngine | QueuedEngine, log: Log) -> None:
+def add_handlers(engine: Engine, log: Log) -> None:
     """ "note" writes lines around a pause; "hang" never ends in the first process that gets it; "fail" fails so often."""
 
     def note(args: dict[str, Any]) -> None:
@@ -66,6 +70,7 @@ def add_handlers(engine: EmbeddedEngine | QueuedEngine, log: Log) -> None:
 
     def fail(args: dict[str, Any]) -> None:
         log.write("begin", args["key"])
+        time.sleep(args.get("seconds", 0))
         if len(log.lines("begin", args["key"])) <= args["times"]:
             if "after" in args:
                 raise RetryLater(Text("not now", "не сейчас"), code="test.later", after=args["after"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from sync.errors import BadConfig, RecordRefused
 from sync.lens import Lens, load
 from sync.lens.lines import key_lines, line_of
+from sync.lens.transforms import NAMES
 from tests.unit.lens_help import HEAD, deal, mapping
 
 GOOD = """
@@ -347,3 +349,13 @@ def test_errors_travel_between_processes(tmp_path: Path) -> None:
 def test_a_field_may_be_read_in_as_many_ways_as_wanted(tmp_path: Path) -> None:
     lens = deal(tmp_path, 'title = "x"\ncomment = { get = "x" }')
     assert lens.two_way == {"title"}
+
+
+def test_the_documented_example_loads_and_every_transform_is_documented(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "mappings.md").read_text(encoding="utf-8")
+    example = text.split("```toml\n")[1].split("```")[0].replace('"woocommerce"', '"proba"')
+    lens = mapping(tmp_path, example, "").lens("order")
+    assert lens.two_way == {"number", "currency", "stage", "comment"}
+    assert lens.fields[-1] == "lines"
+    documented = set(re.findall(r"`([a-z_]+)(?:\([^)]*\))?`", text.split("## Transforms")[1].split("## Rows")[0]))
+    assert documented >= NAMES

@@ -410,6 +410,7 @@ def test_a_record_without_what_its_kind_must_have_is_a_problem(tmp_path: Path, n
     lens = mapping(tmp_path, '[o]\nkind = "offer"\n[o.fields]\nproduct = "id"\nname = "name"').lens("o")
     found = problem(lens, native | {"name": "Кружка"})
     assert (found.field, found.path) == ("product", "id")
+    assert lens.get(native | {"name": "Кружка"}).fields == {"name": "Кружка"}
     assert lens.get({"id": "12"}).problems == []
 
 

@@ -205,6 +205,7 @@ def test_what_cannot_be_read_is_a_problem(tmp_path: Path, steps: str, native: An
         ("epoch", 5, NOON, 1769860800),
         ("", "2026-01-01T00:00:00+03:00", NOON, "2026-01-31T15:00:00+03:00"),
         ("", None, NOON, "2026-01-31T12:00:00Z"),
+        ("", "2026-01-01 00:00:00", NOON, "2026-01-31 12:00:00Z"),  # what stood there could not be read
         ("default(сайт)", "реклама", "почта", "почта"),
     ],
 )

@@ -225,6 +225,7 @@ def test_create_leaves_out_what_is_not_known(tmp_path: Path) -> None:
     assert lens.create({}) == {"ref": "SV", "pay": False, "status": "draft", "items": []}
     rows = '[[order.create.rows.items]]\neach = "lines"\nfields = { id = "product" }'
     assert deal(tmp_path, "", rows).create({}) == {}
+    assert deal(tmp_path, "", rows).create({"lines": None}) == {}
     assert deal(tmp_path, "", rows).create({"lines": []}) == {"items": []}
 
 

@@ -87,7 +87,12 @@ def _guarded(kind: str, element: etree._Element, convert: Callable[[etree._Eleme
     try:
         return convert(element)
     except RecordRefused as error:
-        return Problem(kind, f"{kind}@{element.sourceline}", error, etree.tostring(element, encoding="utf-8", with_tail=False)[:65536])
+        return Problem(
+            kind,
+            f"{kind}@{element.sourceline}",
+            error,
+            etree.tostring(element, encoding="utf-8", with_tail=False)[:65536],
+        )
 
 
 def _no_id(element: etree._Element) -> RecordRefused:

@@ -1,0 +1,40 @@
+# Everything a newcomer needs: make demo, make test. PYTHON may name another Python 3.11 or later.
+PYTHON ?= python3
+UV_VERSION = 0.13.9
+BIN = .venv/bin
+
+.PHONY: setup demo test check bench lock clean
+
+setup: .venv/.ok
+
+# uv with the lock's hashes; where uv cannot be had, pip with the same hashes
+.venv/.ok: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	( $(BIN)/pip install -q --disable-pip-version-check uv==$(UV_VERSION) \
+	  && $(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock \
+	  && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e . ) \
+	|| ( $(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock \
+	  && $(BIN)/pip install -q --disable-pip-version-check --no-deps -e . )
+	touch $@
+
+demo: setup
+	$(BIN)/sverka demo $(ARGS)
+
+test: setup
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# Names, versions and hashes only: no index address is written
+lock: setup
+	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip compile -q pyproject.toml --group demo --group test --generate-hashes --no-emit-index-url -o requirements.lock
+
+clean:
+	rm -rf .venv
