@@ -41,7 +41,7 @@ class Section(BaseModel):
 
 
 class Hub(Section):
-    database: str = "sqlite:///var/sverka.db"
+    database: str = Field("sqlite:///var/sverka.db", repr=False)  # may hold a password
     spool: Path = Path("var/spool")  # uploaded files until they are processed
     mappings: Path | None = None  # own mapping files, overriding the built-in ones field by field
     language: Literal["ru", "en"] = "ru"
@@ -126,7 +126,7 @@ class Connection(Section):
     account: str = ""  # connections of one account share its limits; the connection's own name by default
     rate: int = Field(600, gt=0)  # calls per minute
     enabled: bool = True
-    settings: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict, repr=False)  # may hold secrets
 
 
 class Config(Section):
@@ -285,12 +285,18 @@ def _unknown(path: Path, line: int, key: str, found: str, known: list[str]) -> B
 def _from_pydantic(
     error: ValidationError, path: Path, source: str, model: type[BaseModel], prefix: tuple[str, ...] = ()
 ) -> BadConfig:
-    """The first of pydantic's complaints, in our words; the received value is not repeated (it may be a secret)."""
-    first = error.errors(include_input=False, include_url=False)[0]
+    """The first of pydantic's complaints, in our words; the received value is not repeated (it may be a secret).
+
+    A mistyped key is named before the required one that it was meant to be.
+    """
+    errors = error.errors(include_input=False, include_url=False)
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     where = [*prefix, *(str(part) for part in first["loc"])]
     key, line = ".".join(where), _line(source, where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(model, [str(p) for p in first["loc"][:-1]])
+        if prefix and len(first["loc"]) == 1:  # beside the adapter's own keys stand those of every connection
+            known += sorted(_ENVELOPE)
         return _unknown(path, line, key, where[-1], known)
     if first["type"] == "missing":
         return _bad(path, _line(source, where[:-1]), key, "this key is required", "этот ключ обязателен")
@@ -317,15 +323,18 @@ def _known_keys(model: type[BaseModel], where: list[str]) -> list[str]:
 
 def _line(source: str, where: list[str], value: str = "") -> int:
     """The line of a key: each part is looked for after the one before. 1 when it cannot be told."""
-    lines = source.splitlines()
+    lines = [text.split("#")[0] for text in source.splitlines()]
     at = 0
-    for part in where:
-        if part.isdigit():
+    for before, part in zip(["", *where], where, strict=False):
+        if part.isdigit():  # the n-th table of a list of tables
+            header = re.compile(rf"\[\[([^\]]*\.)?{re.escape(before)}\]\]")
+            for _ in range(int(part)):
+                at = next((i for i in range(at + 1, len(lines)) if header.search(lines[i])), at)
             continue
         pattern = re.compile(
             re.escape(part) if part.startswith("[") else rf"(^|[\[.\s\"]){re.escape(part)}([\].\s\"=]|$)"
         )
-        at = next((i for i in range(at, len(lines)) if pattern.search(lines[i].split("#")[0])), at)
+        at = next((i for i in range(at, len(lines)) if pattern.search(lines[i])), at)
     if value:
         at = next((i for i, text in enumerate(lines) if f'"{value}"' in text), at)
     return at + 1

@@ -6,28 +6,46 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import structlog
 
 _SECRET_NAMES = re.compile(r"pass|secret|token|key|authorization|cookie|signature", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
-_PHONE = re.compile(r"(?<!\d)(?:\+|8)[\d\s()\-]{9,18}\d(?!\d)")
-_QUERY_SECRET = re.compile(r"((?:consumer_)?(?:key|secret|token|password)|oauth_\w+)=[^&\s]+", re.IGNORECASE)
+_PHONE = re.compile(r"(?<![\w.-])(?:\+\d(?:[\s()\-]*\d){7,14}|[78](?:[\s()\-]*\d){10})(?![\w])")
+_QUERY_SECRET = re.compile(r"((?:[\w-]*(?:key|secret|token|password|signature)|oauth_\w+))=[^&\s]+", re.IGNORECASE)
+_NAMED_SECRET = re.compile(
+    r"""(["']?[\w-]*(?:pass|secret|token|authorization|cookie|signature|api[_-]?key)[\w-]*["']?\s*:\s*)"""
+    r"""("[^"]*"|'[^']*'|(?:(?:Basic|Bearer)\s+)?[^\s,;}\])]+)""",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"\b(Basic|Bearer)\s+[\w.~+/=-]+", re.IGNORECASE)
+_LOGIN = re.compile(r"(://)[^/\s@]+@")
 _PLAIN = frozenset({"event", "level", "logger", "timestamp", "connection", "code", "key_of_work"})
 
 
 def redact(value: Any, name: str = "") -> Any:
-    """The value without secrets, mail addresses and phone numbers."""
+    """The value without secrets, mail addresses and phone numbers. Whatever is no plain value is shown as redacted text."""
     if _SECRET_NAMES.search(name) and name not in _PLAIN:
         return "***"
     if isinstance(value, str):
-        return _PHONE.sub("+***", _EMAIL.sub("***@***", _QUERY_SECRET.sub(r"\1=***", value)))
+        return _text(value)
+    if value is None or isinstance(value, bool | int | float | Decimal | datetime):
+        return value
     if isinstance(value, Mapping):
-        return {k: redact(v, str(k)) for k, v in value.items()}
-    if isinstance(value, list | tuple):
+        return {_text(k) if isinstance(k, str) else k: redact(v, str(k)) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
         return [redact(v) for v in value]
-    return value
+    if isinstance(value, bytes | bytearray):
+        return f"({len(value)} bytes)"
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    text = _NAMED_SECRET.sub(r"\1***", _QUERY_SECRET.sub(r"\1=***", _LOGIN.sub(r"\1***@", text)))
+    return _PHONE.sub("+***", _EMAIL.sub("***@***", _BEARER.sub(r"\1 ***", text)))
 
 
 def _redacting(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -35,10 +53,16 @@ def _redacting(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 
 
 class _Redacted(logging.Filter):
-    """The same for libraries that log through the standard library."""
+    """The same for libraries that log through the standard library, their tracebacks included."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact(record.getMessage()), None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:  # the formatter takes this instead of the traceback
+            record.exc_text = _text(record.exc_text)
+        if record.stack_info:
+            record.stack_info = _text(record.stack_info)
         return True
 
 

@@ -101,8 +101,9 @@ class MailAdapter(Adapter):
     def unpack(self, arrival: Arrival) -> Iterator[Record | Problem]:
         """The letters of an .eml or .mbox file. Works without settings: then every letter reads as incoming."""
         limit = getattr(self.settings, "max_size", 25_000_000)
+        received = arrival.at if arrival.at > parse.NEVER else self.context.now()
         for raw, size in files.letters(arrival, limit):
-            seen = parse.Seen(self._own, None, False, arrival.at, self.context.language)
+            seen = parse.Seen(self._own, None, False, received, self.context.language)
             whole = size <= limit
             letter = parse.read_all(raw, seen) if whole else parse.read_header(raw, seen, scan.note(size, limit))
             if letter.record is not None:

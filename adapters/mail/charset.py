@@ -1,7 +1,8 @@
 """Bytes of unknown or wrongly declared charset to text. Never raises.
 
-Order: UTF-8 if it is valid (cp1251 or koi8-r Russian practically never is), then the declared charset, then a guess. A
-declared us-ascii or Latin charset over 8-bit bytes is what old Russian mailers write for cp1251: there the guess goes first.
+Order: UTF-8 if it is valid or hardly damaged (cp1251 or koi8-r Russian practically never is), then the declared charset,
+then a guess. A declared us-ascii or Latin charset over 8-bit bytes is what old Russian mailers write for cp1251: there the
+guess goes first.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f\ud800-\udf
 _STATEFUL = re.compile(r"^(iso-?2022|utf-?7|hz|utf-?16|utf-?32)", re.IGNORECASE)
 _LATIN = frozenset({"ascii", "iso8859-1", "cp1252", "iso8859-15"})
 # Python text codecs that are no charsets; some of them warn or run for long on hostile bytes.
-_NO_CHARSETS = frozenset({"unicode_escape", "raw-unicode-escape", "idna", "punycode", "undefined", "mbcs", "oem"})
+_NO_CHARSETS = frozenset({"unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined", "mbcs", "oem"})
 
 
 def clean(text: str) -> str:
@@ -38,7 +39,7 @@ def decode(data: bytes, declared: str = "") -> str:
     for bom, wide in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
         if data.startswith(bom) and (text := _try(data, wide)) is not None:
             return clean(text)
-    text = _try(data, "utf-8")
+    text = _try(data, "utf-8") or _damaged_utf8(data)
     if text is None and name and name not in _LATIN:
         text = _try(data, name)
     if text is None:
@@ -52,7 +53,7 @@ def _codec(declared: str) -> str:
         name = codecs.lookup(declared.strip(" \"'")).name
     except (LookupError, ValueError, UnicodeError):
         return ""
-    return "" if name in _NO_CHARSETS else name
+    return "" if name.replace("_", "-") in _NO_CHARSETS else name
 
 
 def _try(data: bytes, name: str) -> str | None:
@@ -60,6 +61,14 @@ def _try(data: bytes, name: str) -> str | None:
         return data.decode(name) if name else None
     except (UnicodeError, LookupError, ValueError):
         return None
+
+
+def _damaged_utf8(data: bytes) -> str | None:
+    """UTF-8 that was cut or hit in a few places: nearly all of its letters are valid still."""
+    text = data.decode("utf-8", "replace")
+    bad = text.count("\ufffd")
+    good = sum(1 for c in text if c >= "\u0080") - bad
+    return text if bad <= max(1, good // 20) and good >= 2 else None
 
 
 def _guess(data: bytes) -> str:

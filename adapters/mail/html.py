@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -10,17 +11,43 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from adapters.mail.charset import clean
 
 LONGEST = 2_000_000  # characters of HTML looked at
+DEEPEST = 1_000  # elements inside one another
 
 _SKIP = frozenset({"script", "style", "head", "title", "template", "noscript", "svg", "object", "_comment", "!doctype"})
 _BLOCK_TAGS = """p div li ul ol tr table h1 h2 h3 h4 h5 h6 section article header footer pre hr dl dt dd form center body
 address fieldset"""
 _BLOCK = frozenset(_BLOCK_TAGS.split())
+_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]{0,30})")
+# Elements that do not nest: void ones, and those whose end is implied by the next.
+_FLAT = frozenset(
+    {
+        "p",
+        "li",
+        "td",
+        "th",
+        "tr",
+        "tbody",
+        "thead",
+        "tfoot",
+        "dt",
+        "dd",
+        "option",
+        "html",
+        "head",
+        "body",
+        "meta",
+        "link",
+    }
+    | {"br", "img", "hr", "input", "col", "area", "base", "wbr", "source", "embed", "param", "track"}
+)
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 _Step = tuple[LexborNode, bool]  # a node, and whether its children are done
 
 
 def to_text(html: str) -> str:
     """The readable text; lines inside <blockquote> begin with "> ". An own stack: nesting depth is the sender's choice."""
+    if too_deep(html):
+        return clean(unescape(re.sub(r"<[^<>]*>", " ", html[:LONGEST]))).strip()
     root = LexborHTMLParser(html[:LONGEST]).body
     if root is None:
         return ""
@@ -38,6 +65,17 @@ def to_text(html: str) -> str:
             stack.append((node, True))
             stack.extend((child, False) for child in _children(node))
     return out.text()
+
+
+def too_deep(html: str) -> bool:
+    """Nested so deep that parsers, whose time grows with the square of the depth, would be busy for minutes: an attack."""
+    depth = 0
+    for match in _TAG.finditer(html, 0, LONGEST):
+        if match[2].lower() not in _FLAT:
+            depth = max(depth - 1, 0) if match[1] else depth + 1
+            if depth > DEEPEST:
+                return True
+    return False
 
 
 def _children(node: LexborNode) -> list[LexborNode]:
@@ -108,6 +146,9 @@ class _Lines:
 
 
 def safe(html: str) -> str:
-    """HTML that can be shown: no script, no style, no form, and no image at all (a remote one tells the sender who reads)."""
+    """HTML that can be shown: no script, no style, no form, and no image at all (a remote one tells the sender who
+    reads). "" for an attack."""
+    if too_deep(html):
+        return ""
     tags = nh3.ALLOWED_TAGS - {"img", "map", "area"}
     return nh3.clean(clean(html[:LONGEST]), tags=tags, url_schemes={"http", "https", "mailto", "tel"})

@@ -30,6 +30,7 @@ _TEMPORARY = re.compile(
     r"\[(?:UNAVAILABLE|INUSE|LIMIT|SERVERBUG|OVERQUOTA|CONTACTADMIN)\]|temporar|too many|try again|backend error|rate",
     re.IGNORECASE,
 )
+_TAGGED = re.compile(r"\bfailed: |\bcommand error: ")  # how imaplib and imapclient word a NO and a BAD
 _MISSING = re.compile(
     r"\[(?:NONEXISTENT|TRYCREATE|NOPERM)\]|does(?: not|n't) exist|no such|not found|unknown mailbox|invalid mailbox",
     re.I,
@@ -75,9 +76,13 @@ class Mailbox:
         self._client: Any = None
 
     def open(self) -> None:
-        """Connect and log in."""
-        self.connect()
-        self.login()
+        """Connect and log in; a connection that could not log in is closed at once."""
+        try:
+            self.connect()
+            self.login()
+        except SverkaError:
+            self.close()
+            raise
 
     def connect(self) -> None:
         settings = self._settings
@@ -222,6 +227,11 @@ class Mailbox:
             self._drop()
             raise self._network("the server closed the connection", "сервер закрыл соединение") from None
         except imaplib.IMAP4.error as error:
+            if not isinstance(error, LoginError) and not _TAGGED.search(str(error)):
+                self._drop()  # not a NO or BAD answer: an endless line or the like, nobody knows where its end is
+                raise self._network(
+                    "the server's answer is not IMAP", "ответ сервера — не IMAP", "mail.answer"
+                ) from None
             raise self._refused(command, error) from None
         except ssl.SSLCertVerificationError as error:
             self._drop()

@@ -94,6 +94,8 @@ def _record(message: Message, content: Content, raw: bytes, seen: Seen) -> Recor
         found = invite.read(text)
         if found:
             data["calendar"] = found
+    if data["direction"] == "out" or data["auto"] == "bounce":
+        data["signature_phones"] = []  # ours, not the client's
     data["type"] = "meeting" if "calendar" in data and data["calendar"]["method"] else "email"
     return Record("message", _id(data), data, raw=raw)
 
@@ -128,6 +130,7 @@ def _forward_record(message: Message, content: Content, raw: bytes, seen: Seen, 
     data["forwarded"] = {"by": data["from"], **block}
     data["direction"] = "in"
     data["counterparts"] = [writer] if writer else []
+    data["signature_phones"] = []  # whose signature it is cannot be told
     if writer:
         data["from"] = writer
         data["participants"] = list(dict.fromkeys([writer["address"], *data["participants"]]))

@@ -11,6 +11,7 @@ import typer
 
 from sync.cli.output import both, console, print_json, reporting, say, table
 from sync.hub import Hub, acts, reports, trace, views
+from sync.hub.service import nudge
 from sync.schedule.worklock import WorkLock
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -97,6 +98,7 @@ def deal(
         else:
             result = acts.set_stage(hub, number, stage, getpass.getuser(), reason)
             result["working"] = WorkLock(hub.store).holder()
+            nudge(hub)
     if as_json:
         print_json(result)
     elif stage is None:
@@ -120,6 +122,7 @@ def conflicts(
     with reporting(), Hub.open(context.obj) as hub:
         if id is not None and take is not None:
             result = acts.decide_conflict(hub, id, take, getpass.getuser())
+            nudge(hub)
             print_json(result) if as_json else console.print(f"{result['field']} = {result['value']}", markup=False)
             return
         rows = views.conflicts(hub)
@@ -171,6 +174,8 @@ def quarantine(
         wanted = [*(retry or []), *(r["id"] for r in rows if cause and r["code"] == cause)]
         for id in wanted:
             acts.retry(hub, id)
+        if wanted:
+            nudge(hub)
     if wanted:
         said = {"retried": wanted}
         print_json(said) if as_json else console.print(
@@ -200,7 +205,7 @@ def quarantine(
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Connections, what waits, and the last runs."""
     with reporting(), Hub.open(context.obj, frozen=True) as hub:
-        found = {"connections": views.connections(hub), "totals": views.totals(hub), "runs": views.last_runs(hub)}
+        found: dict[str, Any] = {"connections": views.connections(hub), "totals": views.totals(hub), "runs": views.last_runs(hub)}
     if as_json:
         print_json(found)
         return

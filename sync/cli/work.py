@@ -15,7 +15,7 @@ import typer
 from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
 from sync.errors import Fatal
 from sync.hub import Hub, acts, checks, plans, runs, works
-from sync.hub.service import Service, summary
+from sync.hub.service import Service, nudge, summary
 from sync.schedule.worklock import WorkLock
 from sync.store.tables import command
 
@@ -123,6 +123,7 @@ def _handed_over(hub: Hub, connection: str | None) -> dict[str, Any]:
             .values(kind="sync", args={"only": connection}, state="new", created_at=hub.now())
             .returning(command.c.id)
         ).scalar_one()
+    nudge(hub)
     pid = WorkLock(hub.store).holder()
     stderr.print(both(f"Работает служба (pid {pid}): работа передана ей.", f"The service (pid {pid}) does it."))
     until = hub.now() + timedelta(minutes=30)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.base import Adapter, Change, Record
-from sync.errors import OutcomeUnknown, PreconditionFailed, RecordRefused, RetryLater, SverkaError, Text
+from sync.errors import NeedHuman, OutcomeUnknown, PreconditionFailed, RecordRefused, RetryLater, SverkaError, Text
 from sync.model.types import decimal_of
 from sync.store import points
 
@@ -36,7 +36,7 @@ def call(adapter: Adapter, change: Change, connection: str) -> Outcome:
         return Outcome("retry", None, error)
     except RetryLater as error:
         return Outcome("repeat", None, error)
-    except RecordRefused as error:
+    except (RecordRefused, NeedHuman) as error:
         return Outcome("refused", None, error)
     finally:
         points.reach(f"call:{connection}.write:after")
@@ -53,6 +53,8 @@ def settle(adapter: Adapter, change: Change, tries: int) -> Outcome:
         record = adapter.read(change.kind, change.id)
     except RetryLater as error:
         return Outcome("retry", None, error)
+    except (RecordRefused, NeedHuman) as error:
+        return Outcome("unknown", None, error)
     if record is None:
         return Outcome("refused", None, _gone(change))
     if holds(record.data, change.data):
@@ -103,7 +105,7 @@ def _read(adapter: Adapter, change: Change) -> Record | None:
         return None
     try:
         return adapter.read(change.kind, change.id)
-    except RetryLater:
+    except (RetryLater, RecordRefused, NeedHuman):
         return None
 
 

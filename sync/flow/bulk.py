@@ -7,7 +7,7 @@ second system, takes the ordinary way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,9 +17,10 @@ from sync.flow.plug import Cause, Plug, World
 from sync.flow.translate import columns, observed
 from sync.store import new_uid
 from sync.store.tables import journal, link, record
-from sync.store.types import dumps, stamp
+from sync.store.types import dump_bytes, dumps, stamp
 
 BULK_KINDS = frozenset({"product", "group", "price_type", "warehouse"})
+CHUNK = 1000  # records of one transaction: a commit costs as much as many of them, and keeps others waiting no longer than 0.1 s
 _LINK = (
     "connection",
     "native_kind",
@@ -36,8 +37,16 @@ _RECORD = ("uid", "kind", "number", "title", "data", "created_at", "updated_at")
 _JOURNAL = ("at", "run_id", "inbox_id", "record_uid", "kind", "connection", "why", "who", "changes")
 
 
-def hashes(world: World, tx: Connection, plug: Plug, native_kind: str, ids: Iterable[str]) -> dict[str, bytes]:
-    """Shadow hashes of the links among these ids: one look-up for the whole page."""
+class Seen(NamedTuple):
+    """A record with its stored form and hash, so that neither is made twice."""
+
+    record: Record
+    shadow: bytes
+    hash: bytes
+
+
+def hashes(world: World, tx: Connection, plug: Plug, native_kind: str, ids: Iterable[str]) -> dict[str, bytes | None]:
+    """Shadow hashes of the links among these ids (None: nothing observed yet): one look-up for the whole page."""
     marks = list(ids)
     if world.store.sqlite:
         rows = tx.exec_driver_sql(
@@ -50,29 +59,36 @@ def hashes(world: World, tx: Connection, plug: Plug, native_kind: str, ids: Iter
             "SELECT external_id, shadow_hash FROM link WHERE connection = %s AND native_kind = %s AND external_id = ANY(%s)",
             (plug.name, native_kind, marks),
         )
-    return {r[0]: bytes(r[1] or b"") for r in rows}
+    return {id: digest for id, digest in rows.all()}
 
 
-def changed(world: World, tx: Connection, plug: Plug, records: Sequence[Record]) -> list[Record]:
+def changed(world: World, tx: Connection, plug: Plug, records: Sequence[Record]) -> list[Seen]:
     """Those that differ from their shadow, and those that are not known."""
     kinds = {r.kind for r in records}
     known = {k: hashes(world, tx, plug, k, [r.id for r in records if r.kind == k]) for k in kinds}
-    return [r for r in records if known[r.kind].get(r.id) != plug.hash(r)]
-
-
-def absorb_new(world: World, tx: Connection, plug: Plug, records: Sequence[Record], cause: Cause) -> list[Record]:
-    """Insert the plain new ones of a page; gives back those that must go the ordinary way."""
-    kind = records[0].kind
-    lens = plug.mapping.lens(kind)
-    known = hashes(world, tx, plug, kind, [r.id for r in records])
-    rest: list[Record] = []
-    fresh: dict[str, tuple[Record, dict[str, Any]]] = {}
+    news = []
     for rec in records:
+        shadow = dump_bytes(rec.data)
+        digest = plug.hash(rec, shadow)
+        if known[rec.kind].get(rec.id) != digest:
+            news.append(Seen(rec, shadow, digest))
+    return news
+
+
+def absorb_new(world: World, tx: Connection, plug: Plug, page: Sequence[Seen], cause: Cause) -> list[Seen]:
+    """Insert the plain new ones of a page; gives back those that must go the ordinary way."""
+    kind = page[0].record.kind
+    lens = plug.mapping.lens(kind)
+    known = hashes(world, tx, plug, kind, [seen.record.id for seen in page])
+    rest: list[Seen] = []
+    fresh: dict[str, tuple[Seen, dict[str, Any]]] = {}
+    for seen in page:
+        rec = seen.record
         found = None if rec.id in known or rec.deleted or rec.id in fresh else lens.get(rec.data)
         if found is None or found.problems:
-            rest.append(rec)
+            rest.append(seen)
         else:
-            fresh[rec.id] = (rec, observed(world.config, plug, found, deleted=False, numbered=False))
+            fresh[rec.id] = (seen, observed(world.config, plug, found, deleted=False, numbered=False))
     if lens.kind == "product":
         for id in _shared_articles(tx, fresh):
             rest.append(fresh.pop(id)[0])
@@ -80,7 +96,7 @@ def absorb_new(world: World, tx: Connection, plug: Plug, records: Sequence[Recor
     return rest
 
 
-def _shared_articles(tx: Connection, fresh: dict[str, tuple[Record, dict[str, Any]]]) -> list[str]:
+def _shared_articles(tx: Connection, fresh: dict[str, tuple[Seen, dict[str, Any]]]) -> list[str]:
     """Those whose article exists already, here or twice in the page: they may be one product with another system's."""
     by_article: dict[str, list[str]] = {}
     for id, (_, fields) in fresh.items():
@@ -101,18 +117,15 @@ def _insert(
     plug: Plug,
     native_kind: str,
     kind: str,
-    fresh: list[tuple[Record, dict[str, Any]]],
+    fresh: list[tuple[Seen, dict[str, Any]]],
     cause: Cause,
 ) -> None:
     now = stamp(world.now())
     records, links, notes = [], [], []
-    for rec, fields in fresh:
-        uid, data = new_uid(), dumps(fields)
-        cells = columns(kind, fields)
+    for (rec, shadow, digest), fields in fresh:
+        uid, data, cells = new_uid(), dumps(fields), columns(kind, fields)
         records.append((uid, kind, cells.get("number"), cells.get("title"), data, now, now))
-        links.append(
-            (plug.name, native_kind, rec.id, uid, rec.version, dumps(rec.data), plug.hash(rec), data, "linked", now)
-        )
+        links.append((plug.name, native_kind, rec.id, uid, rec.version, shadow.decode(), digest, data, "linked", now))
         notes.append((now, cause.run_id, cause.inbox_id, uid, kind, plug.name, "created", plug.name, data))
     world.store.insert_many(tx, record, _RECORD, records)
     world.store.insert_many(tx, link, _LINK, links)

@@ -61,6 +61,7 @@ def _one(world: World, plug: Plug, row: Any, run_id: int) -> int:
     change = _change(world, plug, row)
     if row.state == "planned":
         with world.store.begin() as tx:
+            world.guard(tx)
             if not intents.begin(tx, row.id):
                 return 0
         try:

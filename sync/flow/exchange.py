@@ -19,7 +19,7 @@ from sync.intake import inbox as inbox_rows
 from sync.intake.inbox import Incoming
 from sync.intake.spool import Spool
 from sync.store import new_uid
-from sync.store.tables import inbox, intent, session, spool
+from sync.store.tables import inbox, intent, session
 
 _POLL = 0.1
 
@@ -71,11 +71,7 @@ class Context:
         with self._world.store.begin() as tx:
             stored = inbox_rows.put(tx, [incoming])[0]
             ticket = stored.duplicate_of or stored.id
-            tx.execute(
-                spool.update()
-                .where(spool.c.connection == self.connection, spool.c.area == area, spool.c.name == name)
-                .values(inbox_id=ticket)
-            )
+            self._spool.give(tx, self.connection, area, name, ticket)
         self._world.wake(self.connection)
         return str(ticket)
 

@@ -6,9 +6,13 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+
+from sqlalchemy.engine import Connection
 
 from adapters.base import Adapter, Record
-from sync.config import Config, Connection
+from sync import config as configuration
+from sync.config import Config
 from sync.lens import Mapping as Lenses
 from sync.store import Store
 from sync.store.types import dump_bytes
@@ -18,17 +22,23 @@ from sync.store.types import dump_bytes
 class Plug:
     name: str
     role: str
-    config: Connection
+    config: configuration.Connection
     adapter: Adapter
     mapping: Lenses
 
-    def hash(self, rec: Record) -> bytes:
-        """16 bytes of the native record together with the mapping's fingerprint. A version stamp alone is no change."""
-        digest = hashlib.blake2b(dump_bytes(rec.data), digest_size=16, key=self._salt())
+    def hash(self, rec: Record, shadow: bytes | None = None) -> bytes:
+        """16 bytes of the native record together with the mapping's fingerprint. A version stamp alone is no change.
+
+        `shadow` is the record's data as stored JSON, where the caller has it already.
+        """
+        if shadow is None:
+            shadow = dump_bytes(rec.data)
+        digest = hashlib.blake2b(shadow, digest_size=16, key=self._salt)
         if rec.deleted:
             digest.update(b"\x00deleted")
         return digest.digest()
 
+    @cached_property
     def _salt(self) -> bytes:
         return self.mapping.fingerprint[:32].encode()
 
@@ -42,6 +52,7 @@ class World:
     plugs: Mapping[str, Plug]
     now: Callable[[], datetime]
     wake: Callable[[str], None] = lambda _: None  # "there is work for this connection"
+    guard: Callable[[Connection], None] = lambda _: None  # raises when somebody else has taken this work over
 
 
 @dataclass(slots=True)

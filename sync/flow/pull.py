@@ -7,14 +7,16 @@ page in the inbox.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
+from orjson import Fragment
 from sqlalchemy.engine import Connection
 
 from adapters.base import Page, Record
-from sync.flow.bulk import changed
+from sync.flow.bulk import BULK_KINDS, CHUNK, Seen, changed
 from sync.flow.plug import Counts, Plug, World
 from sync.intake import inbox as inbox_rows
 from sync.intake.inbox import Incoming
@@ -29,15 +31,39 @@ _CHUNK_BYTES = 1 << 20
 def pull(world: World, plug: Plug, kind: str, after_page: Callable[[], None]) -> Counts:
     """Read one kind of one connection from its cursor to the end mark; counts only what was the same as before.
 
-    `after_page` is called when a page is on disk: it takes what waits in the inbox.
+    `after_page` is called when something new is on disk, and at the end: it takes what waits in the inbox.
     """
     counts = Counts()
     points.reach(f"call:{plug.name}.scan:before")
-    for page in plug.adapter.scan(kind, read_cursor(world, plug.name, kind)):
-        points.reach(f"call:{plug.name}.scan:after")
-        counts.add("same", store_page(world, plug, kind, page))
-        after_page()
+    for page in _together(plug, kind, plug.adapter.scan(kind, read_cursor(world, plug.name, kind))):
+        same = store_page(world, plug, kind, page)
+        counts.add("same", same)
+        if same < len(page.records):
+            after_page()
+    after_page()
     return counts
+
+
+def _together(plug: Plug, kind: str, pages: Iterable[Page]) -> Iterator[Page]:
+    """Small pages of a catalogue are joined to ones of at least CHUNK records; all others pass as they come.
+
+    What was read before an error is given before it is raised.
+    """
+    size = CHUNK if plug.mapping.lens(kind).kind in BULK_KINDS else 0
+    held: Page | None = None
+    try:
+        for page in pages:
+            points.reach(f"call:{plug.name}.scan:after")
+            held = replace(page, records=[*held.records, *page.records]) if held else page
+            if len(held.records) >= size:
+                yield held
+                held = None
+    except Exception:
+        if held:
+            yield held
+        raise
+    if held:
+        yield held
 
 
 def store_page(world: World, plug: Plug, kind: str, page: Page) -> int:
@@ -47,6 +73,7 @@ def store_page(world: World, plug: Plug, kind: str, page: Page) -> int:
         old = _cursor(tx, plug.name, kind)
     if news or old != page.cursor:
         with world.store.begin() as tx:
+            world.guard(tx)
             inbox_rows.put(tx, _incoming(world, plug, kind, news))
             _save_cursor(world, tx, plug.name, kind, page.cursor)
     return len(page.records) - len(news)
@@ -136,10 +163,10 @@ def _save_cursor(world: World, tx: Connection, connection: str, kind: str, value
         )
 
 
-def _incoming(world: World, plug: Plug, kind: str, news: list[Record]) -> list[Incoming]:
+def _incoming(world: World, plug: Plug, kind: str, news: list[Seen]) -> list[Incoming]:
     """One row for the page; a record with a raw source of its own (a letter) gets its own row."""
     now = world.now()
-    plain = [r for r in news if not r.raw]
+    plain = [seen for seen in news if not seen.record.raw]
     rows = [
         Incoming(
             plug.name,
@@ -147,15 +174,16 @@ def _incoming(world: World, plug: Plug, kind: str, news: list[Record]) -> list[I
             f"{kind}/{r.id}",
             now,
             body=r.raw,
-            key=f"poll:{kind}:{r.id}:{plug.hash(r).hex()}:{now.timestamp()}",
+            key=f"poll:{kind}:{r.id}:{digest.hex()}:{now.timestamp()}",
             request={"kind": r.kind, "id": r.id, "data": r.data, "version": r.version, "deleted": r.deleted},
         )
-        for r in news
+        for r, _, digest in news
         if r.raw
     ]
     if plain:
-        body = dump_bytes([[r.kind, r.id, r.data, r.version, r.deleted] for r in plain])
-        name = f"{kind}/{plain[0].id}" if len(plain) == 1 else f"{kind}: {len(plain)}"
-        key = f"poll:{kind}:{plain[0].id}:{plug.hash(plain[0]).hex()}:{now.timestamp()}"
+        body = dump_bytes([[r.kind, r.id, Fragment(shadow), r.version, r.deleted] for r, shadow, _ in plain])
+        first = plain[0]
+        name = f"{kind}/{first.record.id}" if len(plain) == 1 else f"{kind}: {len(plain)}"
+        key = f"poll:{kind}:{first.record.id}:{first.hash.hex()}:{now.timestamp()}"
         rows.append(Incoming(plug.name, "poll", name, now, body=body, key=key))
     return rows

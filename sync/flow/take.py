@@ -17,13 +17,11 @@ from adapters.base import Arrival, Hint, Problem, Record
 from sync.errors import NeedHuman, RecordRefused
 from sync.flow import trouble
 from sync.flow.absorb import absorb
-from sync.flow.bulk import BULK_KINDS, absorb_new, changed
+from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_new, changed
 from sync.flow.plug import Cause, Counts, Plug, World
 from sync.intake.spool import Spool
 from sync.store.tables import inbox, quarantine
 from sync.store.types import loads
-
-CHUNK = 250
 
 
 def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | None = None) -> Counts:
@@ -37,8 +35,9 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
     state, text = "done", None
     try:
         for items in chunks(_items(plug, spool, row)):
+            if counts.read:
+                _progress(world, inbox_id, counts.read)
             counts.merge(take_chunk(world, plug, items, cause))
-            _progress(world, inbox_id, counts.read)
     except (RecordRefused, NeedHuman) as error:  # the arrival as a whole cannot be read
         state, text = "failed", {"en": error.text.en, "ru": error.text.ru}
         counts.add("failed")
@@ -147,10 +146,11 @@ def take_chunk(world: World, plug: Plug, items: list[Record | Problem | Hint], c
         counts.add("same", len(records) - len(rest))
         if rest and lens.kind in BULK_KINDS:
             with world.store.begin() as tx:
+                world.guard(tx)
                 slow = absorb_new(world, tx, plug, rest, cause)
             counts.add("new", len(rest) - len(slow))
             rest = slow
-        records = rest
+        records = [seen.record for seen in rest]
     for rec in records:
         counts.add(take_one(world, plug, rec, cause))
     return counts
@@ -160,6 +160,7 @@ def take_one(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
     """One record in one transaction; its outcome. A refusal goes to quarantine with the record itself."""
     try:
         with world.store.begin() as tx:
+            world.guard(tx)
             done = absorb(world, tx, plug, rec, cause)
     except (RecordRefused, NeedHuman) as error:
         with world.store.begin() as tx:

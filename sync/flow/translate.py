@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
 from sync.config import Config
 from sync.flow.plug import Plug
 from sync.lens import Translated
 from sync.reconcile.stages import stage_of_facts
+from sync.store.tables import link, record
 
 # What a link's native kind says about the canonical record that it belongs to
 BELONGS = {"offer": "product"}
@@ -20,7 +24,28 @@ def canonical_kind(kind: str) -> str:
     return BELONGS.get(kind, kind)
 
 
-def observed(config: Config, plug: Plug, found: Translated, *, deleted: bool, numbered: bool) -> dict[str, Any]:
+def sale_price_keys(config: Config, tx: Connection, connection: str) -> frozenset[str] | None:
+    """The external ids of the price type that the hub sells by, named by its name or id; None when none is named."""
+    wanted = config.hub.price_type
+    if not wanted:
+        return None
+    rows = tx.execute(
+        sa.select(link.c.external_id)
+        .join(record, record.c.uid == link.c.record_uid)
+        .where(record.c.kind == "price_type", record.c.title == wanted, link.c.connection == connection)
+    )
+    return frozenset({wanted, *(r.external_id for r in rows)})
+
+
+def observed(
+    config: Config,
+    plug: Plug,
+    found: Translated,
+    *,
+    deleted: bool,
+    numbered: bool,
+    price_keys: frozenset[str] | None = None,
+) -> dict[str, Any]:
     """What this side says of the fields that are reconciled.
 
     Documents are rows of their own and have no side here. A number that we gave the other side is not news. The
@@ -30,7 +55,7 @@ def observed(config: Config, plug: Plug, found: Translated, *, deleted: bool, nu
         k: v for k, v in found.fields.items() if k not in ("documents", "prices", "stocks", "product", "quantity")
     }
     if found.kind == "offer":
-        return _offer(config, found.fields)
+        return _offer(price_keys, found.fields)
     if found.kind == "product" and (deleted or plug.role == "accounting"):
         # a deletion mark may be taken back: what is not marked is active again
         fields["active"] = not deleted and fields.get("active", True)
@@ -47,12 +72,11 @@ def observed(config: Config, plug: Plug, found: Translated, *, deleted: bool, nu
     return fields
 
 
-def _offer(config: Config, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _offer(price_keys: frozenset[str] | None, fields: Mapping[str, Any]) -> dict[str, Any]:
     """A product's price (of the type that the hub sells by) and stock; what was not sent is not known."""
     known: dict[str, Any] = {}
     prices = fields.get("prices") or []
-    wanted = config.hub.price_type
-    chosen = [p for p in prices if wanted in (p.get("key"), p.get("name"))] if wanted else prices
+    chosen = prices if price_keys is None else [p for p in prices if p.get("key") in price_keys]
     if len(chosen) == 1:
         known["price"] = chosen[0]["value"]
     stocks = fields.get("stocks")

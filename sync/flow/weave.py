@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sync.delivery import intents
 from sync.errors import RecordRefused
 from sync.flow.plug import Cause, Plug, World
-from sync.flow.translate import canonical_kind, columns, observed
+from sync.flow.translate import canonical_kind, columns, observed, sale_price_keys
 from sync.lens import Lens, apply_patch
 from sync.model.compare import same
 from sync.model.records import KINDS
@@ -37,7 +37,7 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     ).all()
     sides, lenses = [], {}
     for one in links:
-        found = _side(world, row.kind, one)
+        found = _side(world, tx, row.kind, one)
         if found is not None:
             lenses[one.id] = found[1]
             sides.append(found[0])
@@ -75,7 +75,7 @@ def side_name(row: Any) -> str:
     return f"{row.connection}/{row.native_kind}"
 
 
-def _side(world: World, kind: str, row: Any) -> tuple[Side, Lens] | None:
+def _side(world: World, tx: Connection, kind: str, row: Any) -> tuple[Side, Lens] | None:
     """A link as a side of the decision; None when its connection or mapping is gone: it has no say then."""
     plug = world.plugs.get(row.connection)
     lens = plug.mapping.lenses.get(row.native_kind) if plug else None
@@ -85,7 +85,8 @@ def _side(world: World, kind: str, row: Any) -> tuple[Side, Lens] | None:
     if gone and not (kind == "product" or plug.role == "accounting"):
         return None
     found = plug.mapping.lens(row.native_kind).get(row.shadow)
-    seen = observed(world.config, plug, found, deleted=gone, numbered=row.number is not None)
+    keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
+    seen = observed(world.config, plug, found, deleted=gone, numbered=row.number is not None, price_keys=keys)
     writable = lens.two_way if not gone and _may_write(world, plug, row.native_kind, kind) else frozenset[str]()
     return Side(side_name(row), plug.role, seen, typed(kind, row.base or {}), writable, _image(lens, row.shadow)), lens
 
@@ -127,8 +128,9 @@ def _record(
             record.update().where(record.c.uid == uid).values(data=merged, updated_at=now, **columns(kind, merged))
         )
         groups: dict[tuple[str, str], dict[str, Any]] = {}
-        for name, (why, by) in plan.why.items():
-            groups.setdefault((by, why), {})[name] = [data.get(name), plan.values[name]]
+        for name, value in plan.values.items():
+            why, by = plan.why[name]
+            groups.setdefault((by, why), {})[name] = [data.get(name), value]
         for (by, why), changes in groups.items():
             who = next((e.who for e in edits if e.field in changes), by) if by == "hub" else by
             note(tx, uid, kind, by.split("/")[0], why, changes, now, cause, who)

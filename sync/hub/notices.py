@@ -31,6 +31,7 @@ def overdue(world: World) -> Counts:
                 f"Просрочено: {one.text['ru']}. {subject or ''}".strip(),
             )
             counts.writes += int(tell(world, tx, key, text, one.subject_uid))
+        world.wake(world.config.notices.via)
     return counts
 
 
@@ -58,5 +59,4 @@ def tell(world: World, tx: Connection, key: str, text: Text, record_uid: str | N
             why={"*": "notice"},
             now=world.now(),
         )
-        world.wake(via)
     return True

@@ -62,7 +62,7 @@ class Hub:
         self.broken: dict[str, SverkaError] = {}
         self.plugs = self._plugs()
         self.wake: Callable[[str], None] = lambda _: None  # set by the engine: "there is work for this connection"
-        self.world = World(self.store, config, self.plugs, now, lambda name: self.wake(name))
+        self.world = World(self.store, config, self.plugs, now, lambda name: self.wake(name), self.leases.guard)
         self._writer: InboxWriter | None = None
 
     @classmethod

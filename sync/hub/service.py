@@ -26,17 +26,25 @@ SETTLE_EVERY = 5
 TICK_EVERY = 5
 
 
+def make_engine(hub: Hub, alone: bool = False) -> Engine:
+    """The engine that fits the database; not started."""
+    owner = f"{hub.owner}:{new_uid()[-8:]}"
+    if hub.store.sqlite:
+        return EmbeddedEngine(hub.store, owner=owner, now=hub.now, alone=alone)
+    return QueuedEngine(hub.store, owner=owner, now=hub.now)
+
+
+def nudge(hub: Hub) -> None:
+    """From a command beside a service: look at people's commands now, not at the next tick."""
+    make_engine(hub).enqueue("tick", {}, key="tick:now")
+
+
 class Service:
     """Start it once the work lock is held (SQLite); stop leaves nothing half done."""
 
     def __init__(self, hub: Hub, alone: bool) -> None:
         self.hub = hub
-        owner = f"{hub.owner}:{new_uid()[-8:]}"
-        self.engine: Engine = (
-            EmbeddedEngine(hub.store, owner=owner, now=hub.now, alone=alone)
-            if hub.store.sqlite
-            else QueuedEngine(hub.store, owner=owner, now=hub.now)
-        )
+        self.engine = make_engine(hub, alone)
         for name, function in {"poll": works.poll, "recheck": works.recheck, "settle": works.settle_protocol}.items():
             self.engine.handle(name, self._of_connection(function))
         self.engine.handle("move", self._of_connection(_move))

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from sync.errors import Text
+from sync.errors import SverkaError, Text
 from sync.store import Store
 from sync.store.tables import inbox
 
@@ -54,24 +54,22 @@ def put(tx: Connection, items: list[Incoming]) -> list[Stored]:
 
 
 def _put(tx: Connection, item: Incoming) -> Stored:
-    key, hashed = item.key, False
+    key, hashed = _plain(item.key), False
     if not key:
         body = item.body if item.body is not None else (item.spool or "").encode()
         key, hashed = "body:" + hashlib.sha256(body).hexdigest(), True
-    first = tx.execute(
-        sa.select(inbox.c.id, inbox.c.received_at).where(
-            inbox.c.connection == item.connection, inbox.c.key == key, inbox.c.duplicate_of.is_(None)
-        )
-    ).first()
+    first = _first(tx, item.connection, inbox.c.key == key)
     if first is not None and hashed and item.at - first.received_at > REPEAT_WINDOW:
-        # The same words a day later are a new message
-        key, first = f"{key}@{item.at.timestamp():.0f}", None
+        # The same words a day later are a new message, and may be repeated in their turn
+        first = _first(tx, item.connection, inbox.c.key.like(f"{key}@%"))
+        if first is None or item.at - first.received_at > REPEAT_WINDOW:
+            key, first = f"{key}@{item.at.timestamp():.6f}", None
     result = tx.execute(
         inbox.insert()
         .values(
             connection=item.connection,
             via=item.via,
-            name=item.name[:500],
+            name=_plain(item.name)[:500],
             key=key,
             received_at=item.at,
             size=item.size or len(item.body or b""),
@@ -86,6 +84,19 @@ def _put(tx: Connection, item: Incoming) -> Stored:
         .returning(inbox.c.id)
     )
     return Stored(int(result.scalar_one()), first.id if first is not None else None)
+
+
+def _first(tx: Connection, connection: str, key: sa.ColumnElement[bool]) -> Any:
+    """The newest arrival with such a key that is no repeat itself."""
+    query = sa.select(inbox.c.id, inbox.c.received_at).where(
+        inbox.c.connection == connection, key, inbox.c.duplicate_of.is_(None)
+    )
+    return tx.execute(query.order_by(inbox.c.id.desc()).limit(1)).first()
+
+
+def _plain(text: str) -> str:
+    """Without what no database text can hold: a sender's odd name must not cost the arrival."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 class InboxWriter:
@@ -122,20 +133,24 @@ class InboxWriter:
         try:
             with self._store.begin() as tx:
                 stored = put(tx, [item for item, _ in batch])
-        except IntegrityError as error:
-            # Another process stored the same key at the same instant: alone, each row sees what is there now
-            if len(batch) == 1:
-                self._again(batch[0], error)
-                return
-            for one in batch:
-                self._commit([one])
-            return
         except Exception as error:  # every waiting request must get an answer
-            for _, future in batch:
-                future.set_exception(error)
+            self._failed(batch, error)
             return
         for (_, future), row in zip(batch, stored, strict=True):
             future.set_result(row)
+
+    def _failed(self, batch: list[tuple[Incoming, Future[Stored]]], error: Exception) -> None:
+        if isinstance(error, SverkaError):  # the database does not work, for all of them
+            for _, future in batch:
+                future.set_exception(error)
+        elif len(batch) > 1:  # one of them cannot be stored: its neighbours can
+            for one in batch:
+                self._commit([one])
+        elif isinstance(error, IntegrityError):
+            # Another process stored the same key at the same instant: now it is seen
+            self._again(batch[0], error)
+        else:
+            batch[0][1].set_exception(error)
 
     def _again(self, one: tuple[Incoming, Future[Stored]], cause: Exception) -> None:
         item, future = one

@@ -6,6 +6,7 @@ appended counts only once the row has the new size: after a crash the file is cu
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from sync.errors import BadConfig, RecordRefused, RetryLater, Text
 from sync.store import Store, new_uid
 from sync.store.tables import inbox, spool
+
+_NAME_LENGTH = 255  # characters that the table keeps
 
 
 class Spool:
@@ -37,12 +41,11 @@ class Spool:
         file, size = (new_uid(), 0) if row is None or truncate else (row.file, row.size)
         size = self._write(self.path(file), size, chunks)
         values = {"file": file, "size": size, "inbox_id": None}
-        where = (spool.c.connection == connection, spool.c.area == area, spool.c.name == name)
         with self._store.begin() as tx:
             if row is None:
-                tx.execute(spool.insert().values(connection=connection, area=area, name=name, **values))
+                tx.execute(spool.insert().values(connection=connection, area=area, name=label(name), **values))
             else:
-                tx.execute(spool.update().where(*where).values(**values))
+                tx.execute(spool.update().where(*_place(connection, area, name)).values(**values))
         return size
 
     def save(self, chunks: Iterable[bytes]) -> tuple[str, int]:
@@ -60,6 +63,8 @@ class Spool:
                     size += len(chunk)
                 stream.flush()
                 os.fsync(stream.fileno())
+        except ConnectionError:  # the sender went away: what it sent is cut off next time
+            raise
         except OSError as error:
             raise BadConfig(
                 Text(
@@ -96,9 +101,15 @@ class Spool:
             ) from error
 
     def entry(self, connection: str, area: str, name: str) -> tuple[str, int, int | None] | None:
-        """(file, size, inbox id) of a name, None when there is no such file."""
+        """(file, size, inbox id) of a name, None when there is no such file. A complete file: what was written to it
+        and not committed is cut off."""
         row = self._row(connection, area, name)
-        return None if row is None else (row.file, row.size, row.inbox_id)
+        if row is None:
+            return None
+        path = self.path(row.file)
+        if row.inbox_id is None and path.exists() and path.stat().st_size > row.size:
+            self._write(path, row.size, ())
+        return row.file, row.size, row.inbox_id
 
     def sweep(self, older_than: timedelta) -> int:
         """Delete files on disk that no row names (a process died before its commit); gives their number."""
@@ -120,7 +131,22 @@ class Spool:
     def _row(self, connection: str, area: str, name: str) -> Any:
         with self._store.read() as tx:
             return tx.execute(
-                sa.select(spool.c.file, spool.c.size, spool.c.inbox_id).where(
-                    spool.c.connection == connection, spool.c.area == area, spool.c.name == name
-                )
+                sa.select(spool.c.file, spool.c.size, spool.c.inbox_id).where(*_place(connection, area, name))
             ).first()
+
+    def give(self, tx: Connection, connection: str, area: str, name: str, inbox_id: int) -> None:
+        """The file is an arrival now."""
+        tx.execute(spool.update().where(*_place(connection, area, name)).values(inbox_id=inbox_id))
+
+
+def label(name: str) -> str:
+    """A client's file name as it is kept: without NUL, and what is too long is cut and told apart by a hash."""
+    name = name.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    if len(name) <= _NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: _NAME_LENGTH - 17]}~{digest}"
+
+
+def _place(connection: str, area: str, name: str) -> list[sa.ColumnElement[bool]]:
+    return [spool.c.connection == connection, spool.c.area == area, spool.c.name == label(name)]

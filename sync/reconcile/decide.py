@@ -4,10 +4,11 @@ The canonical record is the middle of a star. Each side shows what it holds now 
 (`base`). A field that a side did not report takes no part there: unknown is not empty. A side has *moved* when what it
 shows differs from what was agreed. Per field, the first rule that fits:
 
-1. an owner with a live link and a known value decides, whatever the others hold                      (why: owner)
+1. an owner with a live link and a known value decides, whatever the others hold; the hub is always live (why: owner)
 2. nobody moved: the record's value stands; a side that lags behind is written again                  (why: observed)
 3. those who moved agree: their value goes to everybody else                                           (why: observed)
 4. they differ: the field's merge decides (prefer, join, union), else it is a conflict for a person    (why: the merge's name)
+   (a union also keeps what the record gained from elsewhere since)
 
 A stage is left out of a closed one only by a person ("hub"). What a side cannot express is not written there: it keeps
 its own word, and that counts as agreed.
@@ -60,7 +61,9 @@ class Conflict:
 @dataclass(slots=True)
 class Plan:
     values: dict[str, Any] = field(default_factory=dict)  # what changes in the record
-    why: dict[str, tuple[str, str]] = field(default_factory=dict)  # field → (reason, the side whose word it was)
+    why: dict[str, tuple[str, str]] = field(
+        default_factory=dict
+    )  # field that changes or is written → (reason, whose word)
     writes: dict[str, dict[str, Any]] = field(default_factory=dict)  # side → fields to write there
     agreed: dict[str, dict[str, Any]] = field(default_factory=dict)  # side → fields whose base advances
     conflicts: list[Conflict] = field(default_factory=list)
@@ -88,9 +91,10 @@ def decide(
             continue
         if name not in record or not same(name, current, value):
             plan.values[name] = value
-            plan.why[name] = (why, by)
         for side in knowing:
             _settle(plan, side, name, value)
+        if name in plan.values or any(name in fields for fields in plan.writes.values()):
+            plan.why[name] = (why, by)
     return plan
 
 
@@ -99,6 +103,8 @@ def _value(
 ) -> tuple[Any, str, str]:
     """The value that shall hold, the reason, and whose word it was. INEXPRESSIBLE: a person must decide."""
     hub = next((s for s in knowing if s.name == HUB), None)
+    if policy.owner == HUB and hub is None and known:  # the hub is always there: only people change the field
+        return current, "owner", HUB
     owners = [s for s in knowing if s.answers_to(policy.owner)]
     if hub is not None and not owners:
         owners = [hub] if not any(_moved(s, name, current, known) for s in knowing if s is not hub) else []
@@ -114,6 +120,10 @@ def _value(
     if not moved:
         return (current if known else knowing[0].seen[name] if knowing else None), "observed", HUB
     values = _distinct(name, moved)
+    if policy.merge == "union" and moved != [hub] and all(isinstance(v, list) for v in values if v is not None):
+        merged = _union(name, current, moved)
+        if len(values) > 1 or not same(name, merged, values[0]):
+            return merged, "union", moved[0].name
     if len(values) == 1:
         return values[0], ("human" if moved[0] is hub else "observed"), moved[0].name
     return _merge(name, current, moved, values, policy, graph)
@@ -147,18 +157,14 @@ def _merge(
         end = graph.join(values)
         if end is not None:
             return end, "join", next(s.name for s in moved if s.seen[name] == end)
-    if policy.merge == "union":
-        return _union(name, current, moved), "union", moved[0].name
     return INEXPRESSIBLE, "", ""
 
 
 def _union(name: str, current: Any, moved: list[Side]) -> list[Any]:
-    """Three-way set merge: what anybody added is in, what anybody removed is out."""
-    merged = list(current or [])
-    for side in moved:
-        base = side.base.get(name) or []
-        seen = side.seen[name] or []
-        merged = [v for v in merged if not _in(name, v, base) or _in(name, v, seen)]
+    """Three-way set merge: what anybody removed is out, what anybody added is in; the record's own other values stay."""
+    sets = [(s.base.get(name) or [], s.seen[name] or []) for s in moved]
+    merged = [v for v in current or [] if all(_in(name, v, seen) or not _in(name, v, base) for base, seen in sets)]
+    for base, seen in sets:
         merged += [v for v in seen if not _in(name, v, merged) and not _in(name, v, base)]
     return merged
 

@@ -30,8 +30,9 @@ class Store:
         self.url = url
         self.sqlite = engine.dialect.name == "sqlite"
         # Within one process writers queue up here instead of polling SQLite's lock
-        self._writer = threading.RLock() if self.sqlite else contextlib.nullcontext()
+        self._writer = threading.Lock() if self.sqlite else contextlib.nullcontext()
         self._insert_sql: dict[str, str] = {}
+        self._mine = threading.local()  # whether this thread is inside a write transaction
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -59,6 +60,16 @@ class Store:
     @contextlib.contextmanager
     def begin(self) -> Iterator[Connection]:
         """A write transaction; committed at the end, rolled back by any exception."""
+        if getattr(self._mine, "open", False):
+            raise RuntimeError("a write transaction was begun inside another one of the same thread")
+        self._mine.open = True
+        try:
+            yield from self._begin()
+        finally:
+            self._mine.open = False
+        points.reach("commit:after")
+
+    def _begin(self) -> Iterator[Connection]:
         with self._writer:
             with _errors(), self.engine.connect() as tx:
                 if self.sqlite:
@@ -72,7 +83,6 @@ class Store:
                 except BaseException:
                     tx.rollback()
                     raise
-            points.reach("commit:after")
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
@@ -100,11 +110,7 @@ class Store:
             mark = "?" if self.sqlite else "%s"
             sql = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"
             self._insert_sql[key] = sql
-        cursor = tx.connection.cursor()
-        try:
-            cursor.executemany(sql, rows)
-        finally:
-            cursor.close()
+        tx.exec_driver_sql(sql, rows)
 
     def lock_record(self, tx: Connection, uid: str) -> None:
         """Hold the record until the transaction ends (SQLite's only writer holds everything anyway)."""

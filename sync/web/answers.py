@@ -36,7 +36,9 @@ def failure(text: str) -> Response:
 
 def unexpected(where: str, error: BaseException) -> None:
     """Log the place of a fault. Its message is left out: it may quote a client's data."""
-    _log.error("unexpected", where=where, error=type(error).__name__, stack=traceback.format_tb(error.__traceback__))
+    _log.error(
+        "unexpected", where=where, error=type(error).__name__, frames="".join(traceback.format_tb(error.__traceback__))
+    )
 
 
 def _sendable(name: str, value: str) -> bool:

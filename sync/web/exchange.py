@@ -107,7 +107,9 @@ class Exchange:
     def _by_login(self, request: Request) -> tuple[Plug, ServerProtocol] | None:
         """The connection of this login, else of this session; else any, for it refuses a stranger in the protocol's own
         words. None when several have the login."""
-        there = {n: one for n, one in self._servers.items() if request.path.rstrip("/") in one[1].paths and one[1].login()}
+        there = {
+            n: one for n, one in self._servers.items() if request.path.rstrip("/") in one[1].paths and one[1].login()
+        }
         logins = set(_logins(request.headers.get("authorization", "")))
         named = [name for name, one in there.items() if one[1].login() in logins]
         if len(named) > 1:

@@ -204,9 +204,7 @@ _PASSWORD = NeedHuman(
     Text("The password is wanted (any user name).", "Нужен пароль (имя пользователя любое)."),
     code="web.password",
     setting="web.password",
-    remedy=Text(
-        "It stands in the configuration, web.password.", "Он указан в настройках узла, ключ web.password."
-    ),
+    remedy=Text("It stands in the configuration, web.password.", "Он указан в настройках узла, ключ web.password."),
 )
 _SLOWLY = NeedHuman(
     Text("Too many wrong passwords from this address.", "Слишком много неверных паролей с этого адреса."),
@@ -226,6 +224,8 @@ _FOREIGN = NeedHuman(
     ),
 )
 _INTERNAL = Fatal(
-    Text("Something unexpected happened; it is in the hub's log.", "Произошла непредвиденная ошибка, она в журнале узла."),
+    Text(
+        "Something unexpected happened; it is in the hub's log.", "Произошла непредвиденная ошибка, она в журнале узла."
+    ),
     code="web.internal",
 )

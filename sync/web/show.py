@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.requests import Request
@@ -16,7 +17,6 @@ from starlette.responses import HTMLResponse, Response
 from sync.errors import RetryLater, SverkaError, Text
 from sync.hub import Hub
 from sync.model.types import iso
-from sync.store.types import dump_bytes
 from sync.web.words import Words
 
 HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(money=money, when=when, plain=plain)
+    made.filters.update(money=money, when=when, recent=recent, plain=plain)
     files = sorted(p for p in STATIC.iterdir() if p.is_file())
     made.globals["version"] = hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:8]
     return made
@@ -54,12 +54,21 @@ def money(value: Any, currency: str | None = None, language: str = "ru") -> str:
 
 def when(value: datetime | None, language: str = "ru") -> Markup | str:
     """A time in this PC's zone, with UTC in its title."""
+    return _time(value, "%d.%m.%Y %H:%M:%S" if language == "ru" else "%Y-%m-%d %H:%M:%S")
+
+
+def recent(value: datetime | None, language: str = "ru") -> Markup | str:
+    """The same in short: of today only the hour, of another day no seconds."""
+    if value is not None and value.astimezone().date() == datetime.now(UTC).astimezone().date():
+        return _time(value, "%H:%M:%S")
+    return _time(value, "%d.%m.%Y %H:%M" if language == "ru" else "%Y-%m-%d %H:%M")
+
+
+def _time(value: datetime | None, form: str) -> Markup | str:
     if value is None:
         return "—"
-    local = value.astimezone()
-    shown = local.strftime("%d.%m.%Y %H:%M:%S" if language == "ru" else "%Y-%m-%d %H:%M:%S")
     utc = value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso(value), utc, shown)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso(value), utc, value.astimezone().strftime(form))
 
 
 def plain(value: Any) -> str:
@@ -115,7 +124,17 @@ def _here(request: Request) -> str:
 
 def as_json(value: Any, status: int = 200) -> Response:
     """Decimal as text, times as ISO 8601 with Z."""
-    return Response(dump_bytes(value), status, media_type="application/json")
+    # Keys of database rows are a subclass of str, which orjson takes only with this option
+    options = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+    return Response(orjson.dumps(value, _json_value, options), status, media_type="application/json")
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, datetime):
+        return iso(value)
+    raise TypeError(f"{type(value).__name__} is not shown as JSON")
 
 
 def problem(hub: Hub, request: Request, error: SverkaError, status: int) -> Response:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import imaplib
+import os
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -21,8 +25,6 @@ def running(request: pytest.FixtureRequest) -> Iterator[ImapServer]:
     if request.param == "pymap":
         server: ImapServer = PymapServer(login="sales@firma.ru")
     else:
-        import os
-
         program = need("dovecot")
         if os.geteuid() != 0:
             pytest.skip("dovecot needs root")
@@ -304,16 +306,15 @@ def test_check_says_all_is_well(server: ImapServer) -> None:
 
 
 def test_check_names_the_setting_to_mend(server: ImapServer) -> None:
-    def last(**more: object):
-        return [f for f in of(server, **more).check() if not f.ok][-1]
+    def last(**more: object) -> tuple[str, str]:
+        failed = [f for f in of(server, **more).check() if not f.ok][-1]
+        return failed.step, failed.setting
 
-    assert (last(password="wrong").step, last(password="wrong").setting) == ("auth", "password")
-    assert (last(folders=["INBOX", "Заявки"]).step, last(folders=["Заявки"]).setting) == ("rights", "folders")
-    refused = last(imap_port=free_port())
-    assert (refused.step, refused.setting) == ("connect", "imap_port")
-    unknown = last(imap_host="mail.nowhere.invalid")
-    assert (unknown.step, unknown.setting) == ("dns", "imap_host")
-    assert (last(imap_tls="tls").step, last(imap_tls="tls").setting) == ("tls", "imap_tls")
+    assert last(password="wrong") == ("auth", "password")
+    assert last(folders=["INBOX", "Заявки"]) == ("rights", "folders")
+    assert last(imap_port=free_port()) == ("connect", "imap_port")
+    assert last(imap_host="mail.nowhere.invalid") == ("dns", "imap_host")
+    assert last(imap_tls="tls") == ("tls", "imap_tls")
 
 
 def test_check_sees_a_clock_that_is_behind(server: ImapServer) -> None:
@@ -378,3 +379,46 @@ def test_names_of_the_sent_folder(name: str, flags: tuple[str, ...]) -> None:
 def test_a_folder_that_cannot_be_opened_is_not_chosen() -> None:
     existing = [Folder("Sent", frozenset({"\\noselect"}), "/"), Folder("Sent/Sent", frozenset(), "/")]
     assert folders.resolve("\\Sent", existing) == "Sent/Sent"
+
+
+class Babbler:
+    """A server that says what it is told to, whatever it is asked."""
+
+    def __init__(self, greeting: bytes, *answers: bytes) -> None:
+        self._lines = [greeting, *answers]
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._server.getsockname()[1])
+        self._thread = threading.Thread(target=self._talk, daemon=True)
+
+    def __enter__(self) -> Babbler:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def _talk(self) -> None:
+        client, _ = self._server.accept()
+        with client, suppress(OSError):
+            for line in self._lines:
+                client.sendall(line)
+                if not client.recv(4096):
+                    return
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n<html>",),
+        (b"\xff\xfe\x00\r\n",),
+        (b"* BYE too many connections\r\n",),
+        (b"* OK hello\r\n", b"* CAPABILITY IMAP4rev1\r\nx" + b"y" * 1_100_000 + b"\r\n"),
+        (b"",),
+    ],
+)
+def test_an_answer_that_is_no_imap_is_tried_again_later(answers: tuple[bytes, ...]) -> None:
+    with Babbler(*answers) as babbler:
+        mailbox = adapter(imap_port=babbler.port, imap_tls="none", timeout=1)
+        with pytest.raises(RetryLater):
+            drain(mailbox)
+        mailbox.close()

@@ -70,7 +70,7 @@ def configured(url: str, database: Path) -> config.Config:
                 "spool": str(database.parent / "spool"),
                 "mappings": str(HERE / "mappings"),
             },
-            "connections": {NAME: {"adapter": NAME, "url": url, "rate": 1_000_000}},
+            "connections": {NAME: {"adapter": NAME, "url": url, "rate": 30_000}},
         },
         database.parent / "config.toml",
     )

@@ -204,9 +204,11 @@ class Stage:
 
     def trace(self, query: str, kind: str = "deal") -> dict[str, Any] | None:
         """The first record of a kind that a search finds, by the API."""
-        found = self.api(f"/api/trace?q={httpx.QueryParams({'q': query})['q']}")
-        rows = found["found"] if isinstance(found, dict) else found
-        return next((r for r in rows if r["kind"] == kind), None)
+        found = self.api(f"/api/trace?{httpx.QueryParams({'q': query})}")["records"]
+        return next((r for r in found if r["kind"] == kind), None)
+
+    def arrivals(self, connection: str) -> list[dict[str, Any]]:
+        return list(self.api(f"/api/arrivals?connection={connection}")["arrivals"])
 
     # The others
 

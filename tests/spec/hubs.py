@@ -1,0 +1,254 @@
+"""A whole hub for tests: memory systems, a temporary database, a clock to turn, and a process that can be killed anywhere.
+
+`Kit` opens hubs over one database, one after the other or at once; the worlds of its memory connections live on while hubs
+come and go. `Death` stops the hub at the n-th instant of `sync.store.points`: from there on nothing is committed and
+nothing is called, as after kill -9.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from adapters.base import Arrival, Record
+from adapters.faults import Killed
+from adapters.memory import WORLDS, MemoryWorld, world
+from sync import config as configuration
+from sync.flow.plug import Cause, Plug
+from sync.flow.take import take_one
+from sync.hub import acts, works
+from sync.hub.runs import Run
+from sync.hub.runtime import Hub
+from sync.intake.inbox import Incoming, Stored
+from sync.store import Store, points
+from sync.store.tables import metadata
+from sync.store.types import dumps
+
+START = datetime(2026, 3, 1, 9, tzinfo=UTC)
+_kits = itertools.count(1)
+PHONE = "+79161234567"
+CLIENT = {"name": "Анна Тестова", "phone": PHONE, "email": "anna@example.ru"}
+
+
+class Clock:
+    """A clock that moves a millisecond at every look, so that no two instants are the same."""
+
+    def __init__(self) -> None:
+        self._at = START
+        self._lock = threading.Lock()
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            self._at += timedelta(milliseconds=1)
+            return self._at
+
+    def pass_(self, **time: float) -> None:
+        with self._lock:
+            self._at += timedelta(**time)
+
+
+class Kit:
+    """Hubs over one database whose memory systems are `kit.world(name)`."""
+
+    def __init__(self, database: str, folder: Path) -> None:
+        self.database = database
+        self.folder = folder
+        self.now = Clock()
+        self._prefix = f"kit{next(_kits)}"
+        self._hubs: list[Hub] = []
+        self._config: dict[str, Any] = {}
+        self._names: set[str] = set()
+
+    def __enter__(self) -> Kit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        points.hook = None
+        for hub in self._hubs:
+            hub.close()
+        for name in self._names:
+            WORLDS.pop(f"{self._prefix}:{name}", None)
+
+    def world(self, name: str) -> MemoryWorld:
+        self._names.add(name)
+        return world(f"{self._prefix}:{name}")
+
+    def open(
+        self,
+        connections: dict[str, dict[str, Any]] | None = None,
+        flows: list[tuple[Any, ...]] | None = None,
+        *,
+        frozen: bool = False,
+        **sections: Any,
+    ) -> Hub:
+        """A hub. `connections`: name → keys (`adapter` is "memory" unless named). `flows`: (kind, from, to[, create]).
+        Without arguments: the same configuration again."""
+        if connections is not None:
+            self._config = self._sections(connections, flows or [], sections)
+        hub = Hub(configuration.build(json.loads(json.dumps(self._config)), environ={}), self.now, frozen=frozen)
+        self._hubs.append(hub)
+        return hub
+
+    def _sections(
+        self, connections: dict[str, dict[str, Any]], flows: list[tuple[Any, ...]], sections: dict[str, Any]
+    ) -> dict[str, Any]:
+        ready = {}
+        for name, keys in connections.items():
+            ready[name] = {"adapter": "memory", "rate": 600_000, **keys}
+            if ready[name]["adapter"] == "memory":
+                self.world(name)
+                ready[name]["world"] = f"{self._prefix}:{name}"
+        hub = {"database": self.database, "spool": str(self.folder / "spool"), **sections.pop("hub", {})}
+        named = [dict(zip(("kind", "from", "to", "create"), f, strict=False)) for f in flows]
+        return {"hub": hub, "connections": ready, "flow": named, **sections}
+
+    def close(self, hub: Hub) -> None:
+        self._hubs.remove(hub)
+        hub.close()
+
+    def writes(self) -> list[tuple[str, str]]:
+        """Every write call that reached a memory system so far: (connection, kind)."""
+        return [(n, c["kind"]) for n in sorted(self._names) for c in self.world(n).plan.log if c["call"] == "write"]
+
+    def forget_calls(self) -> None:
+        for name in self._names:
+            self.world(name).plan.log.clear()
+
+
+def sync(hub: Hub, *, trouble: bool = False) -> list[Run]:
+    """What people asked for, then everything that is due."""
+    acts.run_commands(hub)
+    done, errors = works.sync_once(hub)
+    assert trouble or not errors, errors
+    for run in done:
+        counts = run.counts
+        assert counts.read == counts.new + counts.changed + counts.same + counts.skipped + counts.failed
+    return done
+
+
+def total(runs: list[Run], name: str) -> int:
+    return sum(int(getattr(run.counts, name)) for run in runs)
+
+
+def give(hub: Hub, connection: str, kind: str, id: str, data: dict[str, Any], **more: Any) -> str:
+    """One native record straight into the hub; its outcome."""
+    return take_one(hub.world, hub.plugs[connection], Record(kind, id, {"id": id, **data}, **more), Cause())
+
+
+def push(hub: Hub, connection: str, body: bytes, *, content_type: str = "application/json", **query: str) -> Stored:
+    """What the endpoint does with a post: the adapter's quick look, then on disk before it is answered."""
+    plug: Plug = hub.plugs[connection]
+    headers = {"content-type": content_type}
+    arrival = Arrival("post", query=query, headers=headers, at=hub.now(), size=len(body), open=lambda: BytesIO(body))
+    seen = plug.adapter.receive(arrival)
+    stored = body if seen.stored is None else seen.stored
+    return hub.writer.submit(
+        Incoming(
+            connection,
+            "push",
+            arrival.name,
+            arrival.at,
+            stored,
+            key=seen.key,
+            label=seen.label,
+            text=seen.reason,
+            request={"method": "POST", "query": query, "headers": headers},
+        )
+    ).result(30)
+
+
+def rows(hub: Hub, table: sa.Table, **where: Any) -> list[Any]:
+    query = sa.select(table).where(*(table.c[name] == value for name, value in where.items()))
+    with hub.store.read() as tx:
+        return list(tx.execute(query.order_by(*table.primary_key.columns)))
+
+
+def one(hub: Hub, table: sa.Table, **where: Any) -> Any:
+    (found,) = rows(hub, table, **where)
+    return found
+
+
+def contents(store: Store, without: tuple[str, ...] = ()) -> dict[str, str]:
+    """A hash of every table's rows."""
+    found = {}
+    with store.read() as tx:
+        for table in metadata.sorted_tables:
+            if table.name not in without:
+                lines = sorted(repr(tuple(row)) for row in tx.execute(sa.select(table)))
+                found[table.name] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return found
+
+
+def plain(hub: Hub, table: sa.Table, *without: str) -> list[str]:
+    """The table's rows without what differs from run to run: made ids, times and hashes."""
+    made = {
+        "id",
+        "uid",
+        "at",
+        "run_id",
+        "inbox_id",
+        "first_seen",
+        "created_at",
+        "updated_at",
+        "record_uid",
+        "shadow_hash",
+    }
+    return sorted(
+        dumps({k: v for k, v in row._mapping.items() if k not in made and k not in without}) for row in rows(hub, table)
+    )
+
+
+class Death:
+    """Passes `after` instants, then the process is dead: every further instant raises. `seen` are the instants' names."""
+
+    def __init__(self, after: int | None = None) -> None:
+        self.after = after
+        self.seen: list[str] = []
+        self.died = False
+        self._thread = threading.get_ident()
+
+    def __call__(self, point: str) -> None:
+        if threading.get_ident() != self._thread:
+            return
+        if self.died:
+            raise Killed(point)
+        self.seen.append(point)
+        if self.after is not None and len(self.seen) > self.after:
+            self.died = True
+            raise Killed(point)
+
+
+@contextmanager
+def dying(after: int | None) -> Iterator[Death]:
+    """Run a block until its n-th instant; None only counts them."""
+    death = Death(after)
+    points.hook = death
+    try:
+        yield death
+    except Killed:
+        assert death.died
+    finally:
+        points.hook = None
+
+
+def every_death(scenario: Callable[[int | None], tuple[Death, Any]]) -> tuple[int, Any]:
+    """Play `scenario` to its end, then once for every instant that it passed, dying there; each must end the same.
+
+    Gives the number of instants and the common end.
+    """
+    whole, end = scenario(None)
+    for after in range(len(whole.seen)):
+        death, other = scenario(after)
+        assert death.died, after
+        assert other == end, f"killed at {after}: {death.seen[-1]}"
+    return len(whole.seen), end

@@ -1,0 +1,399 @@
+"""kill -9 at every instant of `sync.store.points`, for real: the hub works in a forked child that kills itself.
+
+The other systems (shop, 1C, mail server, folders) live in the parent, outlive the child and act as the world does: who was
+answered does not ask again, who was not does. `Rig.enumerate` plays a scenario once undisturbed, then once per instant: from
+the same snapshot of database, files and stand-ins, killed there, started again. Both ends must be the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import pickle
+import shutil
+import signal
+import socket
+import struct
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import psycopg.errors
+
+from sync.hub import runtime
+from sync.store import points
+from tests.databases import Cluster
+from tests.peers.mail import SmtpPeer
+from tests.peers.onec import OneCBase
+from tests.peers.onec_base import MOSCOW
+from tests.peers.woo import WooPeer
+from tests.spec.kill_hub import START, Inside, mutants
+
+ANSWER = 60.0  # seconds that one request to a child may take
+DOWN = timedelta(minutes=5)  # between the kill and the next start: longer than any lease
+State = dict[str, Any]
+
+
+class Killed(ConnectionError):
+    """The child is gone; to the world it is a connection that broke."""
+
+
+class Database(Protocol):
+    url: str
+
+    def save(self) -> None:
+        """Remember the present content; nobody has it open."""
+
+    def restore(self) -> None:
+        """Bring the remembered content back."""
+
+
+class SqliteDatabase:
+    def __init__(self, folder: Path, template: Path) -> None:
+        self._file, self._kept = folder / "hub.db", folder / "kept.db"
+        self.url = f"sqlite:///{self._file}"
+        shutil.copyfile(template, self._file)
+
+    def save(self) -> None:
+        _copy_database(self._file, self._kept)
+
+    def restore(self) -> None:
+        _copy_database(self._kept, self._file)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        target.with_name(target.name + end).unlink(missing_ok=True)
+        if source.with_name(source.name + end).exists():
+            shutil.copyfile(source.with_name(source.name + end), target.with_name(target.name + end))
+
+
+class PostgresDatabase:
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._name, self._kept = cluster.create(cluster.template()), ""
+
+    @property
+    def url(self) -> str:
+        return self._cluster.url(self._name)
+
+    def save(self) -> None:
+        self._kept = self._copy(self._name)
+
+    def restore(self) -> None:
+        self._cluster.drop(self._name)
+        self._name = self._copy(self._kept)
+
+    def _copy(self, name: str) -> str:
+        until = time.monotonic() + 10
+        while True:
+            try:
+                return self._cluster.create(name)
+            except psycopg.errors.ObjectInUse:  # the server has not yet noticed that the child is gone
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+
+
+class Child:
+    """A hub in a process of its own. Any method of `Inside` may be called on it; `Killed` when it is no more."""
+
+    def __init__(self, make: Callable[[], Inside], kill_at: int | None = None, mutant: str = "") -> None:
+        ours, theirs = socket.socketpair()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # threads of the stand-ins are idle now
+            self.pid = os.fork()
+        if self.pid == 0:
+            ours.close()
+            _live(theirs, make, kill_at, mutant)
+        theirs.close()
+        ours.settimeout(ANSWER)
+        self._socket, self.killed = ours, False
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args: self.ask(name, *args)
+
+    def ask(self, name: str, *args: Any) -> Any:
+        try:
+            _send(self._socket, (name, args))
+            kind, value = _receive(self._socket)
+        except (ConnectionError, EOFError) as error:
+            self.killed = True
+            raise Killed("the hub was killed") from error
+        if kind == "error":
+            raise AssertionError(f"in the hub's process:\n{value}")
+        return value
+
+    def end(self) -> None:
+        """Let it close the database and go; collects a killed one as well."""
+        with contextlib.suppress(Killed):
+            self.ask("bye")
+        self._socket.close()
+        _, status = os.waitpid(self.pid, 0)
+        if self.killed and not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+            raise AssertionError(f"the hub's process ended by itself: {status}")
+
+    def abandon(self) -> None:
+        """After a failure of the test: whatever it does, it must not stay."""
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        self._socket.close()
+
+
+def _live(channel: socket.socket, make: Callable[[], Inside], kill_at: int | None, mutant: str) -> NoReturn:
+    """The child's whole life. It never returns into the test."""
+    try:
+        seen: list[str] = []
+        lock = threading.Lock()
+
+        def hook(point: str) -> None:
+            with lock:
+                seen.append(point)
+                if len(seen) == kill_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        points.hook = hook
+        if mutant:
+            mutants()[mutant]()
+        inside = make()
+        while True:
+            name, args = _receive(channel)
+            try:
+                if name == "bye":
+                    inside.close()
+                answer = seen if name in ("bye", "points") else getattr(inside, name)(*args)
+                _send(channel, ("ok", answer))
+            except Exception:
+                _send(channel, ("error", traceback.format_exc()))
+            if name == "bye":
+                os._exit(0)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            _send(channel, ("error", traceback.format_exc()))
+    finally:
+        os._exit(1)
+
+
+def _send(channel: socket.socket, value: Any) -> None:
+    raw = pickle.dumps(value)
+    channel.sendall(struct.pack("!I", len(raw)) + raw)
+
+
+def _receive(channel: socket.socket) -> Any:
+    (size,) = struct.unpack("!I", _exactly(channel, 4))
+    return pickle.loads(_exactly(channel, size))
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size:
+        part = channel.recv(min(size - len(parts), 1 << 20))
+        if not part:
+            raise EOFError
+        parts += part
+    return bytes(parts)
+
+
+@dataclass
+class Scenario:
+    """`prepare` brings about what is there before, undisturbed. `act` is what is interrupted. `again` is what the other
+    systems do of themselves after the hub came back. `prove` asserts that the undisturbed end is worth comparing."""
+
+    name: str
+    connections: Sequence[str]
+    act: Callable[[Rig, Child], None]
+    prove: Callable[[Rig, State], None]
+    prepare: Callable[[Rig], None] = lambda _: None
+    again: Callable[[Rig, Child], None] = lambda _rig, _child: None
+    later: timedelta = timedelta(0)  # the clock of the interrupted run, after that of the preparation
+    hub: dict[str, Any] = field(default_factory=dict)  # more keys of [hub]
+
+
+class Rig:
+    """The world around one hub. `answered` is what the world was told so far: it will not ask for that again."""
+
+    def __init__(self, folder: Path, database: Database, shop: WooPeer, smtp: SmtpPeer) -> None:
+        self.folder, self.database, self.shop, self.smtp = folder, database, shop, smtp
+        self.onec = OneCBase("kill", now=lambda: START.astimezone(MOSCOW))
+        self.disk, self._kept_disk = folder / "disk", folder / "kept"
+        self.answered: list[Any] = []
+        self.goods, self.sent = self.disk / "from-1c", self.disk / "sent"
+        self.config: dict[str, Any] = {}
+        self._saved: tuple[Any, ...] = ()
+
+    # one world ----------------------------------------------------------------------------------------------------
+
+    def configure(self, connections: Sequence[str], hub: dict[str, Any]) -> None:
+        """An empty world whose hub has these connections."""
+        for path in (self.goods, self.sent, self.disk / "spool", self.folder / "mappings"):
+            path.mkdir(parents=True, exist_ok=True)
+        (self.folder / "mappings/letters.toml").write_text('system = "letters"\nversion = 1\n')
+        self.smtp.deliver = self._keep_letter
+        self.shop.state = {**self.shop.fresh(), "tls_seen": True, "now": "2026-11-22T08:00:00", "tick": 10}
+        known = self._connections()
+        flows = [("deal", "shop", "onec", "always"), ("product", "onec", "shop", "never")]
+        self.config = {
+            "hub": {"spool": str(self.disk / "spool"), "mappings": str(self.folder / "mappings"), **hub},
+            "connections": {name: known[name] for name in connections},
+            "flow": [
+                dict(zip(("kind", "from", "to", "create"), f, strict=True)) for f in flows if {*f[1:3]} <= {*connections}
+            ],
+        }
+        if "mail" in connections:
+            self.config["notices"] = {"via": "mail", "to": ["boss@firma.test"]}
+
+    def _connections(self) -> dict[str, dict[str, Any]]:
+        shop = {"url": self.shop.url, "key": self.shop.key, "secret": self.shop.secret, "auth": "basic"}
+        mail = {"login": "sales@firma.test", "password": "secret", "smtp_host": "127.0.0.1", "smtp_port": self.smtp.port}
+        mail |= {"imap_host": "127.0.0.1", "smtp_tls": "none", "smtp_login": "-"}
+        return {
+            "tilda": {"adapter": "tilda"},
+            # the smallest overlap: what a page lost is not read once more by chance
+            "shop": {"adapter": "woocommerce", **shop, "overlap": 1, "verify_tls": False, "rate": 60_000},
+            "onec": {"adapter": "onec_exchange", "login": "1c", "password": "secret", "file_limit": 3000},
+            "goods": {"adapter": "onec_folder", "folder": str(self.goods), "settle_seconds": 0},
+            "mail": {"adapter": "mail", "mapping": "letters", "rate": 60_000, **mail},
+        }
+
+    def _keep_letter(self, raw: bytes) -> None:
+        number = len(list(self.sent.iterdir()))
+        (self.sent / f"{number}.eml").write_bytes(raw)
+
+    def child(self, kill_at: int | None = None, later: timedelta = timedelta(0), mutant: str = "") -> Child:
+        config = copy.deepcopy(self.config)
+        config["hub"]["database"] = self.database.url
+        return Child(lambda: Inside(config, later, self.sent), kill_at, mutant)
+
+    @contextlib.contextmanager
+    def living(self, kill_at: int | None = None, later: timedelta = timedelta(0), mutant: str = "") -> Iterator[Child]:
+        """A child that has ended when the block has."""
+        child = self.child(kill_at, later, mutant)
+        try:
+            yield child
+            child.end()
+        except BaseException:
+            child.abandon()
+            raise
+
+    def save(self) -> None:
+        self.database.save()
+        shutil.rmtree(self._kept_disk, ignore_errors=True)
+        shutil.copytree(self.disk, self._kept_disk)
+        with self.shop.lock:
+            self._saved = copy.deepcopy((self.shop.state, self.shop.faults, self.onec.state, self.smtp.state))
+        self._faults = copy.deepcopy(self.smtp.faults)
+
+    def restore(self) -> None:
+        self.database.restore()
+        shutil.rmtree(self.disk)
+        shutil.copytree(self._kept_disk, self.disk)
+        shop, faults, onec, smtp = copy.deepcopy(self._saved)
+        with self.shop.lock:
+            self.shop.state, self.shop.faults = shop, faults
+            self.shop.log.clear()
+        self.onec.restore(onec)
+        self.smtp.state, self.smtp.faults = smtp, copy.deepcopy(self._faults)
+        self.answered = []
+
+    # one history --------------------------------------------------------------------------------------------------
+
+    def enumerate(
+        self, scenario: Scenario, stride: int = 1, mutant: str = "", only: str = ""
+    ) -> tuple[list[str], list[str]]:
+        """Every `stride`-th instant (of those whose name has `only`) of a scenario: (all instants, what differed)."""
+        self.configure(scenario.connections, scenario.hub)
+        scenario.prepare(self)
+        self.save()
+        self.restore()
+        with self.living(later=scenario.later, mutant=mutant) as child:
+            scenario.act(self, child)
+            names = list(child.points())
+        end = self.recover(scenario, mutant)
+        scenario.prove(self, end)
+        found = []
+        for number in range(1, len(names) + 1):
+            if (number - 1) % stride == 0 and only in names[number - 1]:
+                self.restore()
+                other = self.interrupted(scenario, number, mutant)
+                if other != end:
+                    found.append(f"killed at {number} of {len(names)}, {names[number - 1]}:\n{difference(end, other)}")
+        return names, found
+
+    def interrupted(self, scenario: Scenario, number: int, mutant: str) -> State:
+        """The end of a history whose hub was killed at its n-th instant."""
+        with self.living(number, scenario.later, mutant) as child:
+            with contextlib.suppress(Killed):
+                scenario.act(self, child)
+            if not child.killed:
+                raise AssertionError(f"{scenario.name}: instant {number} was not reached; the enumeration is not steady")
+        return self.recover(scenario, mutant)
+
+    def recover(self, scenario: Scenario, mutant: str = "") -> State:
+        """A new process, and a world that goes on, until nothing moves any more; the state of everything."""
+        with self.living(later=scenario.later + DOWN, mutant=mutant) as child:
+            child.start()
+            child.work()
+            scenario.again(self, child)
+            child.finish()
+            return {**child.state(), **self.world()}
+
+    def world(self) -> State:
+        """What the other systems hold, and which writes they have executed."""
+        with self.shop.lock:
+            rows = {k: copy.deepcopy(self.shop.state[k]) for k in ("orders", "products")}
+            puts = sorted(c["path"] for c in self.shop.log if c["method"] not in ("GET", "OPTIONS"))
+        for row in (*rows["orders"].values(), *rows["products"].values()):
+            for name in [n for n in row if n.startswith("date_modified")]:
+                del row[name]
+        letters = sorted((m["to"], m["raw"].partition("Subject:")[2].partition("\n")[0]) for m in self.smtp.messages)
+        folder = sorted(p.relative_to(self.goods).as_posix().split(".")[0] for p in self.goods.rglob("*.xml"))
+        onec = copy.deepcopy(self.onec.state)
+        return {"shop": rows, "writes to the shop": puts, "1C": onec, "letters": letters, "folder": folder}
+
+
+def difference(one: State, other: State) -> str:
+    """What only one of two states has, by part."""
+    lines = []
+    for name in one:
+        a, b = (x if isinstance(x, list) else [repr(i) for i in _leaves(x)] for x in (one[name], other[name]))
+        missing, added = list(map(str, a)), []
+        for item in map(str, b):
+            if item in missing:
+                missing.remove(item)
+            else:
+                added.append(item)
+        lines += [f"  {name}: - {x[:400]}" for x in missing] + [f"  {name}: + {x[:400]}" for x in added]
+    return "\n".join(lines)
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict | list):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(one, f"{path}/{key}")
+    else:
+        yield path, value
+
+
+@contextlib.contextmanager
+def quick_start() -> Iterator[None]:
+    """What every start looks up anew (packages, mappings, the schema's version) is looked up once, before the forks."""
+    kept = {n: getattr(runtime, n) for n in ("assert_own_packages", "adapter_class", "load_mapping", "upgrade")}
+    runtime.assert_own_packages()
+    runtime.adapter_class = lru_cache(runtime.adapter_class)
+    runtime.load_mapping = lru_cache(runtime.load_mapping)
+    runtime.assert_own_packages = lambda: None
+    runtime.upgrade = lambda _: None
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(runtime, name, value)
