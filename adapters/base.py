@@ -97,6 +97,7 @@ class Capabilities:
     updates: frozenset[str] = frozenset()  # write(Change with id)
     creates: frozenset[str] = frozenset()  # write(Change without id)
     finds: frozenset[str] = frozenset()  # find(kind, key): holds our correlation key
+    vague: frozenset[str] = frozenset()  # …but find may miss what was created: a miss is a question, never a repeat
     conditional: frozenset[str] = frozenset()  # the vendor itself refuses a write over a moved record
     collects: bool = False  # collect(): fetches whole arrivals (files of a folder)
     receives: bool = False  # receive()/unpack(): takes arrivals at /in/<connection>

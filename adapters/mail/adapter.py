@@ -44,6 +44,7 @@ class MailAdapter(Adapter):
         reads=frozenset({KIND}),
         creates=frozenset({KIND}),
         finds=frozenset({KIND}),
+        vague=frozenset({KIND}),  # a letter that went out may not be in Sent yet, or never
         files=True,
     )
 

@@ -7,6 +7,7 @@ correlation key; where the other side can hold none, it is never repeated blindl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,13 +65,23 @@ def settle(adapter: Adapter, change: Change, tries: int) -> Outcome:
     return Outcome("moved", record)
 
 
+def made_by(adapter: Adapter, change: Change, records: Sequence[Record]) -> Record | None:
+    """The record that this create made although its answer was lost: by the correlation key, or the one among `records`
+    that shows all that was written. RetryLater when the other side cannot be asked now."""
+    if change.kind in adapter.capabilities.finds:
+        return adapter.find(change.kind, change.key)
+    return next((r for r in records if holds(r.data, change.data)), None)
+
+
 def _settle_create(adapter: Adapter, change: Change, tries: int) -> Outcome:
     if change.kind not in adapter.capabilities.finds:
         return Outcome("unknown", None, _unknown(change))
     record = adapter.find(change.kind, change.key)
     if record is not None:
         return Outcome("done", record)
-    return Outcome("repeat") if tries < 5 else Outcome("unknown", None, _unknown(change))
+    if change.kind in adapter.capabilities.vague or tries >= 5:
+        return Outcome("unknown", None, _unknown(change))
+    return Outcome("repeat")
 
 
 def holds(data: Any, wanted: Any) -> bool:

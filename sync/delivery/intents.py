@@ -78,6 +78,59 @@ def _same(stored: Any, fresh: Mapping[str, Any]) -> bool:
     return bool(stored == loads(dumps(dict(fresh))))
 
 
+def drop(tx: Connection, record_uid: str, connection: str, native_kind: str, now: datetime) -> int:
+    """Take back updates that are planned or were refused: they are not wanted any more. Gives their number."""
+    done = tx.execute(
+        intent.update()
+        .where(
+            intent.c.record_uid == record_uid,
+            intent.c.connection == connection,
+            intent.c.native_kind == native_kind,
+            intent.c.op == "update",
+            intent.c.state.in_(("planned", "refused")),
+        )
+        .values(state="dropped", done_at=now)
+    )
+    return done.rowcount
+
+
+def creating(tx: Connection, connection: str, native_kind: str) -> list[Any]:
+    """Creates whose outcome nobody knows yet."""
+    return list(
+        tx.execute(
+            sa.select(intent)
+            .where(
+                intent.c.connection == connection,
+                intent.c.native_kind == native_kind,
+                intent.c.op == "create",
+                intent.c.state.in_(("sending", "unknown")),
+            )
+            .order_by(intent.c.id)
+        )
+    )
+
+
+def unsettled(tx: Connection, id: str) -> bool:
+    """Whether the call's outcome is still to be taken in: somebody else may have learnt of it meanwhile."""
+    state = tx.execute(sa.select(intent.c.state).where(intent.c.id == id).with_for_update()).scalar()
+    return state in ("sending", "unknown")
+
+
+def again(tx: Connection, record_uid: str, connection: str, native_kind: str) -> int:
+    """A person wants what was refused or could not be settled to be tried once more; gives the number of writes."""
+    done = tx.execute(
+        intent.update()
+        .where(
+            intent.c.record_uid == record_uid,
+            intent.c.connection == connection,
+            intent.c.native_kind == native_kind,
+            intent.c.state.in_(("refused", "unknown")),
+        )
+        .values(state="planned", next_at=None, done_at=None, tries=0, error=None)
+    )
+    return done.rowcount
+
+
 def due(tx: Connection, connection: str, now: datetime, limit: int = 50) -> list[Any]:
     """Planned writes whose time has come and calls whose answer was lost, oldest first."""
     query = (

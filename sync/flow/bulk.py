@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from adapters.base import Record
@@ -20,7 +19,9 @@ from sync.store.tables import journal, link, record
 from sync.store.types import dump_bytes, dumps, stamp
 
 BULK_KINDS = frozenset({"product", "group", "price_type", "warehouse"})
-CHUNK = 1000  # records of one transaction: a commit costs as much as many of them, and keeps others waiting no longer than 0.1 s
+CHUNK = (
+    1000  # records of one transaction: a commit costs as much as fifty of them, but other writers wait while it lasts
+)
 _LINK = (
     "connection",
     "native_kind",
@@ -47,19 +48,19 @@ class Seen(NamedTuple):
 
 def hashes(world: World, tx: Connection, plug: Plug, native_kind: str, ids: Iterable[str]) -> dict[str, bytes | None]:
     """Shadow hashes of the links among these ids (None: nothing observed yet): one look-up for the whole page."""
-    marks = list(ids)
+    sql = "SELECT external_id, shadow_hash FROM link WHERE connection = ? AND native_kind = ? AND external_id"
+    return dict(_among(world, tx, sql, (plug.name, native_kind), ids))
+
+
+def _among(
+    world: World, tx: Connection, sql: str, values: tuple[str, ...], wanted: Iterable[str]
+) -> list[tuple[Any, ...]]:
+    """Rows of a query whose last column is among those wanted: one parameter, however many there are."""
     if world.store.sqlite:
-        rows = tx.exec_driver_sql(
-            "SELECT external_id, shadow_hash FROM link WHERE connection = ? AND native_kind = ?"
-            " AND external_id IN (SELECT value FROM json_each(?))",
-            (plug.name, native_kind, dumps(marks)),
-        )
+        found = tx.exec_driver_sql(f"{sql} IN (SELECT value FROM json_each(?))", (*values, dumps(list(wanted))))
     else:
-        rows = tx.exec_driver_sql(
-            "SELECT external_id, shadow_hash FROM link WHERE connection = %s AND native_kind = %s AND external_id = ANY(%s)",
-            (plug.name, native_kind, marks),
-        )
-    return {id: digest for id, digest in rows.all()}
+        found = tx.exec_driver_sql(f"{sql.replace('?', '%s')} = ANY(%s)", (*values, list(wanted)))
+    return [row._tuple() for row in found.all()]
 
 
 def changed(world: World, tx: Connection, plug: Plug, records: Sequence[Record]) -> list[Seen]:
@@ -90,13 +91,13 @@ def absorb_new(world: World, tx: Connection, plug: Plug, page: Sequence[Seen], c
         else:
             fresh[rec.id] = (seen, observed(world.config, plug, found, deleted=False, numbered=False))
     if lens.kind == "product":
-        for id in _shared_articles(tx, fresh):
+        for id in _shared_articles(world, tx, fresh):
             rest.append(fresh.pop(id)[0])
     _insert(world, tx, plug, kind, lens.kind, list(fresh.values()), cause)
     return rest
 
 
-def _shared_articles(tx: Connection, fresh: dict[str, tuple[Seen, dict[str, Any]]]) -> list[str]:
+def _shared_articles(world: World, tx: Connection, fresh: dict[str, tuple[Seen, dict[str, Any]]]) -> list[str]:
     """Those whose article exists already, here or twice in the page: they may be one product with another system's."""
     by_article: dict[str, list[str]] = {}
     for id, (_, fields) in fresh.items():
@@ -104,10 +105,8 @@ def _shared_articles(tx: Connection, fresh: dict[str, tuple[Seen, dict[str, Any]
             by_article.setdefault(fields["sku"], []).append(id)
     if not by_article:
         return []
-    rows = tx.execute(
-        sa.select(record.c.number).where(record.c.kind == "product", record.c.number.in_(list(by_article)))
-    )
-    taken = {r.number for r in rows}
+    sql = "SELECT number FROM record WHERE kind = ? AND number"
+    taken = {number for (number,) in _among(world, tx, sql, ("product",), by_article)}
     return [id for article, ids in by_article.items() if article in taken or len(ids) > 1 for id in ids]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from sync.delivery import intents
 from sync.errors import RecordRefused
+from sync.flow import trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.translate import canonical_kind, columns, observed, sale_price_keys
 from sync.lens import Lens, apply_patch
@@ -204,12 +205,12 @@ def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[S
 
 
 def _intend(world: World, tx: Connection, uid: str, row: Any, lens: Lens | None, plan: Plan, cause: Cause) -> int:
-    """Plan the write to one side; 1 when something new was planned."""
-    wanted = plan.writes.get(side_name(row))
-    if not wanted or lens is None:
-        return 0
-    patch = lens.put(wanted, row.shadow)
+    """Plan the write to one side, or take back one that is not wanted any more; 1 when something new was planned."""
+    wanted = plan.writes.get(side_name(row), {})
+    patch = lens.put(wanted, row.shadow) if wanted and lens is not None else {}
     if not patch:
+        if intents.drop(tx, uid, row.connection, row.native_kind, world.now()):
+            trouble.passed(tx, row.connection, row.native_kind, uid, world.now(), "delivery")
         return 0
     made = intents.plan(
         tx,
@@ -220,7 +221,7 @@ def _intend(world: World, tx: Connection, uid: str, row: Any, lens: Lens | None,
         op="update",
         data=patch,
         fields=wanted,
-        why={f: plan.why.get(f, ("observed", ""))[0] for f in wanted},
+        why={f: plan.why[f][0] for f in wanted},
         now=world.now(),
         run_id=cause.run_id,
     )

@@ -19,7 +19,19 @@ from sync.flow.translate import columns
 from sync.flow.weave import note, typed, weave
 from sync.hub.runtime import Hub
 from sync.reconcile import policy_for
-from sync.store.tables import activity, command, conflict, edit, link, observation, quarantine, record, review, task
+from sync.store.tables import (
+    activity,
+    command,
+    conflict,
+    edit,
+    intent,
+    link,
+    observation,
+    quarantine,
+    record,
+    review,
+    task,
+)
 from sync.store.types import dumps
 
 
@@ -227,14 +239,31 @@ def run_commands(hub: Hub) -> int:
         if row.kind == "reweave":
             result = _reweave(hub, row.args["uid"])
         else:
-            with hub.store.read() as tx:
-                name = tx.execute(sa.select(quarantine.c.connection).where(quarantine.c.id == row.args["id"])).scalar()
-            plug = hub.plugs.get(name or "")
-            if plug is not None:
-                result = {"outcome": take_again(hub.world, plug, row.args["id"])}
+            result = _retry(hub, row.args["id"])
         with hub.store.begin() as tx:
             tx.execute(command.update().where(command.c.id == row.id).values(state="done", result=result))
     return len(rows)
+
+
+def _retry(hub: Hub, id: int) -> dict[str, Any]:
+    """What came in is taken again; what could not go out is planned again."""
+    with hub.store.read() as tx:
+        row = tx.execute(sa.select(quarantine).where(quarantine.c.id == id, quarantine.c.state != "closed")).first()
+    if row is None or row.connection not in hub.plugs:
+        return {"outcome": "gone"}
+    if row.stage == "intake":
+        return {"outcome": take_again(hub.world, hub.plugs[row.connection], id)}
+    place = (intent.c.record_uid == row.external_id, intent.c.connection == row.connection)
+    with hub.store.begin() as tx:
+        again = tx.execute(
+            intent.update()
+            .where(*place, intent.c.native_kind == row.native_kind, intent.c.state.in_(("refused", "unknown")))
+            .values(state="planned", next_at=None, batch=None)
+        ).rowcount
+    if not again and row.record_uid:
+        _reweave(hub, row.record_uid)
+    hub.wake(row.connection)
+    return {"outcome": "planned"}
 
 
 def _reweave(hub: Hub, uid: str) -> dict[str, Any]:

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from openpyxl import Workbook
-from openpyxl.styles import Font, PatternFill
-from openpyxl.utils import get_column_letter
 
 from sync.hub.runtime import Hub
 from sync.store.tables import document, link, record
@@ -104,6 +101,10 @@ def _differences(deal: Any, there: Any, order_sum: Decimal | None, language: str
 
 def write_xlsx(hub: Hub, path: Path) -> int:
     """Write the report as a workbook with totals; gives the number of deals."""
+    from openpyxl import Workbook
+    from openpyxl.styles import Font, PatternFill
+    from openpyxl.utils import get_column_letter
+
     rows = deals(hub)
     book = Workbook()
     sheet = book.active

@@ -14,9 +14,7 @@ from sync.errors import SverkaError
 from sync.flow.plug import Plug
 from sync.hub import acts, runs, works
 from sync.hub.runtime import Hub
-from sync.schedule.embedded import EmbeddedEngine
 from sync.schedule.port import Engine
-from sync.schedule.queued import QueuedEngine
 from sync.store import new_uid
 from sync.store.tables import command
 
@@ -30,7 +28,11 @@ def make_engine(hub: Hub, alone: bool = False) -> Engine:
     """The engine that fits the database; not started."""
     owner = f"{hub.owner}:{new_uid()[-8:]}"
     if hub.store.sqlite:
+        from sync.schedule.embedded import EmbeddedEngine
+
         return EmbeddedEngine(hub.store, owner=owner, now=hub.now, alone=alone)
+    from sync.schedule.queued import QueuedEngine
+
     return QueuedEngine(hub.store, owner=owner, now=hub.now)
 
 

@@ -82,12 +82,13 @@ class Spool:
             return [r.name for r in tx.execute(query.order_by(spool.c.file))]
 
     def open(self, connection: str, area: str, name: str) -> IO[bytes]:
-        row = self._row(connection, area, name)
-        if row is None:
+        """What counts of the file: never what a process that died had written and not committed."""
+        found = self.entry(connection, area, name)
+        if found is None:
             raise RecordRefused(
                 Text(f"The file {name} was not uploaded.", f"Файл {name} не был загружен."), code="spool.unknown"
             )
-        return self.open_file(row.file)
+        return self.open_file(found[0])
 
     def open_file(self, file: str) -> IO[bytes]:
         try:

@@ -7,6 +7,7 @@ shows differs from what was agreed. Per field, the first rule that fits:
 1. an owner with a live link and a known value decides, whatever the others hold; the hub is always live (why: owner)
 2. nobody moved: the record's value stands; a side that lags behind is written again                  (why: observed)
 3. those who moved agree: their value goes to everybody else                                           (why: observed)
+   (where a side moved before it was told of the record's own last change, that change is one of the moves)
 4. they differ: the field's merge decides (prefer, join, union), else it is a conflict for a person    (why: the merge's name)
    (a union also keeps what the record gained from elsewhere since)
 
@@ -122,8 +123,13 @@ def _value(
     values = _distinct(name, moved)
     if policy.merge == "union" and moved != [hub] and all(isinstance(v, list) for v in values if v is not None):
         merged = _union(name, current, moved)
-        if len(values) > 1 or not same(name, merged, values[0]):
-            return merged, "union", moved[0].name
+        alone = len(values) == 1 and same(name, merged, values[0])
+        return (values[0], "observed", moved[0].name) if alone else (merged, "union", moved[0].name)
+    if known and any(_behind(s, name, current) for s in moved):
+        # The record moved as well, and the write of that had not arrived: whose word came first does not matter
+        rivals = [s for s in knowing if s not in moved and same(name, s.seen[name], current)]
+        moved = sorted([*moved, *(rivals or [Side(HUB, HUB, {name: current}, {})])], key=lambda s: s.name)
+        values = _distinct(name, moved)
     if len(values) == 1:
         return values[0], ("human" if moved[0] is hub else "observed"), moved[0].name
     return _merge(name, current, moved, values, policy, graph)
@@ -135,6 +141,14 @@ def _moved(side: Side, name: str, current: Any, known: bool) -> bool:
     if name in side.base:
         return not same(name, side.seen[name], side.base[name])
     return not known or not same(name, side.seen[name], side.image(name, current))
+
+
+def _behind(side: Side, name: str, current: Any) -> bool:
+    """Whether the side, which moved, had not yet been told the record's present value."""
+    if name not in side.base or name not in side.writable or same(name, side.seen[name], current):
+        return False
+    image = side.image(name, current)
+    return image is not INEXPRESSIBLE and not same(name, image, side.base[name])
 
 
 def _distinct(name: str, sides: Sequence[Side]) -> list[Any]:

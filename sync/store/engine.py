@@ -70,19 +70,18 @@ class Store:
         points.reach("commit:after")
 
     def _begin(self) -> Iterator[Connection]:
-        with self._writer:
-            with _errors(), self.engine.connect() as tx:
-                if self.sqlite:
-                    tx.exec_driver_sql("BEGIN IMMEDIATE")
-                else:
-                    tx.begin()
-                try:
-                    yield tx
-                    points.reach("commit:before")
-                    tx.commit()
-                except BaseException:
-                    tx.rollback()
-                    raise
+        with self._writer, _errors(), self.engine.connect() as tx:
+            if self.sqlite:
+                tx.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                tx.begin()
+            try:
+                yield tx
+                points.reach("commit:before")
+                tx.commit()
+            except BaseException:
+                tx.rollback()
+                raise
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from sync.errors import Fatal, Text
 from sync.store.engine import Store
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0001"  # the newest revision in migrations/versions (a test holds it); every command asks, few need the tools
 _FOLDER = Path(__file__).parent / "migrations"
 
 
-def _config() -> Config:
+def config_of() -> Config:
+    """Alembic's configuration for our migrations."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     return config
@@ -25,15 +29,21 @@ def _config() -> Config:
 def version(store: Store) -> str | None:
     """The database's revision, None for an empty one."""
     with store.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        return found
 
 
 def upgrade(store: Store) -> None:
     """Apply what is missing, in one transaction; nothing to do is cheap. Fatal for a database of a newer version."""
-    script = ScriptDirectory.from_config(_config())
-    head, current = script.get_current_head(), version(store)
-    if current == head:
+    current = version(store)
+    if current == HEAD:
         return
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory.from_config(config_of())
     if current is not None and current not in {s.revision for s in script.walk_revisions()}:
         raise Fatal(
             Text(
@@ -46,8 +56,8 @@ def upgrade(store: Store) -> None:
     with store.begin() as tx:
         if not store.sqlite:  # two processes that start at once
             tx.execute(sa.select(sa.func.pg_advisory_xact_lock(0x5645524B41)))
-            if MigrationContext.configure(tx).get_current_revision() == head:
+            if version(store) == HEAD:
                 return
-        config = _config()
+        config = config_of()
         config.attributes["connection"] = tx
         command.upgrade(config, "head")

@@ -43,10 +43,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "last_arrival": ("Last arrival", "Поступило"),
     "never": ("never yet", "ещё не было"),
     "waiting": ("On its way out", "На отправку"),
-    "in_quarantine": ("in quarantine", "в карантине"),
     "runs.last": ("Last runs", "Последние прогоны"),
     "runs.all": ("All runs", "Все прогоны"),
-    "all.good": ("Nothing waits for people.", "Ничего не ждёт людей."),
     "totals": ("In the hub", "В базе узла"),
     # runs
     "work": ("Work", "Работа"),
@@ -114,9 +112,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "ogrn": ("OGRN", "ОГРН"),
     "direction.in": ("incoming", "входящее"),
     "direction.out": ("outgoing", "исходящее"),
-    "client.none": ("There is no such client.", "Такого клиента нет."),
     # queues
-    "cause": ("Cause", "Причина"),
     "record": ("Record", "Запись"),
     "times": ("{n} times", "раз: {n}"),
     "since": ("since {at}", "с {at}"),
@@ -138,7 +134,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "conflict.base": ("as agreed before", "как было согласовано"),
     "conflict.take": ("Take this", "Взять это"),
     "conflict.keep": ("Keep this", "Оставить это"),
-    "conflict.of": ("Take {side}: {value}", "Взять {side}: {value}"),
+    "conflict.of": ("{verb}: {side}, {value}", "{verb}: {side}, {value}"),
     "reviews.none": ("No open questions about clients.", "Открытых вопросов о клиентах нет."),
     "reviews.how": (
         "The hub does not guess whose an event is. Until you decide, it lies on a card of its own.",
@@ -146,7 +142,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     ),
     "review.new": ("None of them: a client of its own", "Никто из них: отдельный клиент"),
     "review.this": ("This one", "Вот этот"),
-    "review.of": ("Choose {name}", "Выбрать: {name}"),
+    "review.of": ("This one: {name}", "Вот этот: {name}"),
     # what was done
     "done.stage": ("The stage will be changed with the next piece of work.", "Этап будет изменён ближайшей работой."),
     "done.retry": ("Will be tried again: {n}.", "Будет повторено: {n}."),
@@ -156,7 +152,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "error": ("It did not work", "Не получилось"),
     "error.setting": ("Setting", "Настройка"),
     "error.back": ("Back to the overview", "К обзору"),
-    "error.none": ("There is no such page.", "Такой страницы нет."),
     # states of a connection
     "state.green": ("works", "работает"),
     "state.yellow": ("waits for people", "ждёт людей"),

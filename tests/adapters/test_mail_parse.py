@@ -122,7 +122,7 @@ def test_html_to_text() -> None:
 
 def test_html_that_would_keep_a_parser_busy() -> None:
     for tag in ("<div>", "<x-y>", "<table><tr><td>", "<b>", "<"):
-        deep = tag * 300_000 + "дно"
+        deep = tag * 100_000 + "дно"
         assert html.to_text(deep).endswith("дно") or tag == "<"
         assert html.safe(deep) == "" or tag == "<"
 

@@ -103,7 +103,7 @@ class Stage:
         self.config = self.folder / "config.toml"
         self.shop = WooPeer()
         self.mail = PymapServer()
-        self.smtp = SmtpPeer()
+        self.smtp = SmtpPeer("sales@firma.test", "secret")
         self.onec = OneCBase()
         self.address = ""
         self._language, self._database = language, database

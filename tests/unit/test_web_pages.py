@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from selectolax.parser import HTMLParser
+from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from sync.hub import Hub, works
 from sync.store.tables import command, conflict, edit, quarantine, record, review
@@ -118,7 +118,7 @@ def test_a_trace_shows_every_hop_and_the_button_where_it_stopped(filled: tuple[H
     assert [h.attributes["class"] for h in tree.css(".hops tbody tr")].count("stop") == 2
     assert len(tree.css(".hops tbody tr")) >= 8
     forms = {f.attributes["action"] for f in tree.css(".hops form")}
-    assert forms == {"/act/conflicts/1", "/act/quarantine/1/retry"}
+    assert forms == {"/act/conflicts/1", "/act/quarantine/2/retry"}
     assert tree.css_first(f"#stage-{uid}") is not None
     assert tree.css_first("time").attributes["title"].endswith("UTC")
 
@@ -127,7 +127,7 @@ def test_what_is_stuck_before_it_became_a_record_is_found_too(filled: tuple[Hub,
     _, client, _ = filled
     tree = HTMLParser(client.get("/trace?q=form.field").text)
     assert "Дальше карантина не прошло" in tree.text()
-    assert tree.css_first("li.stop form").attributes["action"] == "/act/quarantine/2/retry"
+    assert tree.css_first("li.stop form").attributes["action"] == "/act/quarantine/3/retry"
     assert "ничего не известно" in client.get("/trace?q=nosuch").text
 
 
@@ -185,7 +185,7 @@ def test_quarantine_is_retried_one_by_one_and_by_cause(filled: tuple[Hub, Browse
 
 
 def test_a_conflict_is_decided_only_for_the_values_that_were_seen(filled: tuple[Hub, Browser, str]) -> None:
-    opened, client, uid = filled
+    opened, client, _ = filled
     tree = HTMLParser(client.get("/conflicts").text)
     form = tree.css_first("form[action='/act/conflicts/1']")
     fields = {i.attributes["name"]: i.attributes["value"] for i in form.css("input")}

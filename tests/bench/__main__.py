@@ -1,0 +1,65 @@
+"""The benchmarks: `python -m tests.bench` (a quarter of an hour or so), `--quick` for a tenth of the records.
+
+Exit code 1 when a gate is missed. What is measured and how: docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench import imports
+from tests.bench.measure import Report, versions
+
+NAMES = ("import", "intake", "commerceml")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure Sverka against limit programs.")
+    parser.add_argument("only", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="10,000 records, three rounds")
+    parser.add_argument("--rounds", type=int, help="how often each program is measured (5; quick: 3)")
+    parser.add_argument("--records", type=int, help="how many records (100,000; quick: 10,000)")
+    parser.add_argument("--folder", type=Path, help="where databases are made (it decides what a commit costs)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    given = parser.parse_args()
+    if unknown := set(given.only) - set(NAMES):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(NAMES)}")
+    rounds = given.rounds or (3 if given.quick else 5)
+    records = given.records or (10_000 if given.quick else 100_000)
+    found = versions()
+    print(", ".join(f"{name} {value}" for name, value in found.items()))
+    reports: list[Report] = []
+    wanted = given.only or NAMES
+    if "import" in wanted:
+        reports += _shown(imports.run(records, rounds, given.folder))
+    if given.json:
+        given.json.write_text(
+            json.dumps(
+                {
+                    "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "versions": found,
+                    "rounds": rounds,
+                    "records": records,
+                    "benchmarks": {report.title: report.as_dict() for report in reports},
+                },
+                indent=1,
+            ),
+            encoding="utf-8",
+        )
+    missed = [gate.name for report in reports for gate in report.gates if not gate.held]
+    print(f"\nmissed: {', '.join(missed)}" if missed else "\nevery gate holds")
+    return 1 if missed else 0
+
+
+def _shown(reports: list[Report]) -> list[Report]:
+    for report in reports:
+        report.print()
+    return reports
+
+
+if __name__ == "__main__":
+    sys.exit(main())
