@@ -205,7 +205,8 @@ def quarantine(
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Connections, what waits, and the last runs."""
     with reporting(), Hub.open(context.obj, frozen=True) as hub:
-        found: dict[str, Any] = {"connections": views.connections(hub), "totals": views.totals(hub), "runs": views.last_runs(hub)}
+        found: dict[str, Any] = {"connections": views.connections(hub), "totals": views.totals(hub)}
+        found["runs"] = views.last_runs(hub)
     if as_json:
         print_json(found)
         return

@@ -63,9 +63,11 @@ def _ask(path: Path, kind: str) -> list[str]:
     lines = [f"[connections.{name}]", f'adapter = "{kind}"']
     for key, field in adapter_class(kind, name).Settings.model_fields.items():
         secret = field.annotation is SecretStr or SecretStr in getattr(field.annotation, "__args__", ())
-        if not field.is_required() and not secret:
+        if not field.is_required() and (not secret or key.startswith("previous")):
             continue
-        value = typer.prompt(f"{name}.{key}", default="" if not field.is_required() else None, hide_input=secret)
+        value = typer.prompt(
+            f"{name}.{key}", default="" if not field.is_required() else None, hide_input=secret and sys.stdin.isatty()
+        )
         if not value:
             continue
         if secret:

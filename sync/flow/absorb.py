@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,7 +30,7 @@ _NOBODY = Verdict(None, "none", Text("nothing identifies the sender", "ничт�
 
 @dataclass(slots=True)
 class Absorbed:
-    outcome: str  # new, changed, same, skipped
+    outcome: str  # new, changed, same, skipped; stale: read before our own write to it ended
     touched: set[str] = field(default_factory=set)  # connections that got work
 
 
@@ -38,7 +39,11 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     known = find_link(tx, plug.name, rec.kind, rec.id)
     digest = plug.hash(rec)
     if known is not None and known.shadow_hash == digest:
+        if known.version != rec.version:  # a write must name the version that stands there now
+            tx.execute(link.update().where(link.c.id == known.id).values(version=rec.version))
         return Absorbed("same")
+    if known is not None and cause.read_at is not None and _written_since(tx, known, cause.read_at):
+        return Absorbed("stale")
     found = plug.mapping.lens(rec.kind).get(rec.data)
     if found.kind == "activity":
         return _activity(world, tx, plug, rec, found, digest, known, cause)
@@ -72,6 +77,22 @@ def find_link(tx: Connection, connection: str, native_kind: str, external_id: st
             link.c.connection == connection, link.c.native_kind == native_kind, link.c.external_id == external_id
         )
     ).first()
+
+
+def _written_since(tx: Connection, known: Any, moment: datetime) -> bool:
+    done = tx.execute(
+        sa.select(intent.c.id)
+        .where(
+            intent.c.record_uid == known.record_uid,
+            intent.c.connection == known.connection,
+            intent.c.native_kind == known.native_kind,
+            intent.c.op != "offer",
+            intent.c.state == "done",
+            intent.c.done_at >= moment,
+        )
+        .limit(1)
+    )
+    return done.first() is not None
 
 
 def _place(
@@ -192,8 +213,20 @@ def _remember(world: World, tx: Connection, plug: Plug, rec: Record, uid: str, d
                 **values,
             )
         )
-    else:
-        tx.execute(link.update().where(link.c.id == known.id).values(**values))
+        return
+    tx.execute(link.update().where(link.c.id == known.id).values(**values))
+    if known.state == "offered":  # it came back with our number: it is there, confirmed or not
+        tx.execute(
+            intent.update()
+            .where(
+                intent.c.record_uid == uid,
+                intent.c.connection == plug.name,
+                intent.c.native_kind == rec.kind,
+                intent.c.op == "offer",
+                intent.c.state == "offered",
+            )
+            .values(state="done", done_at=now)
+        )
 
 
 def _first_values(
@@ -230,8 +263,9 @@ def _problems(world: World, tx: Connection, plug: Plug, rec: Record, found: Tran
             "Add the value to the mapping's table, then retry.", "Добавьте значение в таблицу соответствий и повторите."
         ),
     )
+    kept = {"kind": rec.kind, "id": rec.id, "data": rec.data, "version": rec.version, "deleted": rec.deleted}
     trouble.refuse(
-        tx, plug.name, rec.kind, rec.id, error, world.now(), record_uid=uid, inbox_id=cause.inbox_id, data=rec.data
+        tx, plug.name, rec.kind, rec.id, error, world.now(), record_uid=uid, inbox_id=cause.inbox_id, data=kept
     )
 
 

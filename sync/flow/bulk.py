@@ -7,12 +7,14 @@ second system, takes the ordinary way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from adapters.base import Record
-from sync.flow.plug import Cause, Plug, World
+from sync.flow.plug import Cause, Plug, World, storable
 from sync.flow.translate import columns, observed
 from sync.store import new_uid
 from sync.store.tables import journal, link, record
@@ -49,18 +51,18 @@ class Seen(NamedTuple):
 def hashes(world: World, tx: Connection, plug: Plug, native_kind: str, ids: Iterable[str]) -> dict[str, bytes | None]:
     """Shadow hashes of the links among these ids (None: nothing observed yet): one look-up for the whole page."""
     sql = "SELECT external_id, shadow_hash FROM link WHERE connection = ? AND native_kind = ? AND external_id"
-    return dict(_among(world, tx, sql, (plug.name, native_kind), ids))
+    return {row[0]: row[1] for row in _among(world, tx, sql, (plug.name, native_kind), ids)}
 
 
 def _among(
     world: World, tx: Connection, sql: str, values: tuple[str, ...], wanted: Iterable[str]
-) -> list[tuple[Any, ...]]:
+) -> Sequence[sa.Row[Any]]:
     """Rows of a query whose last column is among those wanted: one parameter, however many there are."""
     if world.store.sqlite:
         found = tx.exec_driver_sql(f"{sql} IN (SELECT value FROM json_each(?))", (*values, dumps(list(wanted))))
     else:
         found = tx.exec_driver_sql(f"{sql.replace('?', '%s')} = ANY(%s)", (*values, list(wanted)))
-    return [row._tuple() for row in found.all()]
+    return found.all()
 
 
 def changed(world: World, tx: Connection, plug: Plug, records: Sequence[Record]) -> list[Seen]:
@@ -69,7 +71,11 @@ def changed(world: World, tx: Connection, plug: Plug, records: Sequence[Record])
     known = {k: hashes(world, tx, plug, k, [r.id for r in records if r.kind == k]) for k in kinds}
     news = []
     for rec in records:
-        shadow = dump_bytes(rec.data)
+        try:
+            shadow = dump_bytes(rec.data)
+        except TypeError:
+            rec = replace(rec, data=storable(rec.data))
+            shadow = dump_bytes(rec.data)
         digest = plug.hash(rec, shadow)
         if known[rec.kind].get(rec.id) != digest:
             news.append(Seen(rec, shadow, digest))
@@ -106,7 +112,7 @@ def _shared_articles(world: World, tx: Connection, fresh: dict[str, tuple[Seen, 
     if not by_article:
         return []
     sql = "SELECT number FROM record WHERE kind = ? AND number"
-    taken = {number for (number,) in _among(world, tx, sql, ("product",), by_article)}
+    taken = {row[0] for row in _among(world, tx, sql, ("product",), by_article)}
     return [id for article, ids in by_article.items() if article in taken or len(ids) > 1 for id in ids]
 
 

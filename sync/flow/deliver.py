@@ -6,6 +6,7 @@ as news first, and decided again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa

@@ -14,6 +14,7 @@ from sync.delivery import intents
 from sync.errors import RecordRefused, SverkaError, Text
 from sync.flow import trouble
 from sync.flow.plug import Cause, Plug, World
+from sync.flow.spread import spread
 from sync.flow.weave import note
 from sync.intake import inbox as inbox_rows
 from sync.intake.inbox import Incoming
@@ -116,13 +117,16 @@ class Context:
     def confirm(self, batch_id: str) -> None:
         """The other side has the batch: its records are linked there, and the journal says what was given."""
         with self._world.store.begin() as tx:
-            rows = tx.execute(sa.select(intent).where(intent.c.batch == batch_id, intent.c.state == "offered")).all()
+            mine = (intent.c.connection == self.connection, intent.c.batch == batch_id, intent.c.state == "offered")
+            rows = tx.execute(sa.select(intent).where(*mine).order_by(intent.c.id)).all()
             for row in rows:
                 self._confirmed(tx, row)
+                self._look_again(tx, row)
 
     def refuse(self, batch_id: str, key: str, error: SverkaError) -> None:
         with self._world.store.begin() as tx:
-            row = tx.execute(sa.select(intent).where(intent.c.id == key, intent.c.batch == batch_id)).first()
+            mine = (intent.c.connection == self.connection, intent.c.batch == batch_id, intent.c.state == "offered")
+            row = tx.execute(sa.select(intent).where(*mine, intent.c.id == key)).first()
             if row is None:
                 return
             intents.finish(tx, key, "refused", self.now(), error)
@@ -136,6 +140,12 @@ class Context:
                 stage="delivery",
                 record_uid=row.record_uid,
             )
+            self._look_again(tx, row)
+
+    def _look_again(self, tx: Any, row: Any) -> None:
+        """While it was under way nothing was planned beside it: the deal may have moved on since."""
+        self._world.store.lock_record(tx, row.record_uid)
+        spread(self._world, tx, row.record_uid, Cause())
 
     def _confirmed(self, tx: Any, row: Any) -> None:
         now = self.now()

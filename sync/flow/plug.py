@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
@@ -85,3 +86,17 @@ class Cause:
 
     run_id: int | None = None
     inbox_id: int | None = None
+    read_at: datetime | None = None  # of a polled record: when its system was asked for it
+
+
+def storable(value: Any) -> Any:
+    """A native value as JSON can hold it: half characters become "?", giant numbers their digits."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 63:
+        return str(value)
+    if isinstance(value, dict):
+        return {storable(str(k)): storable(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(v) for v in value]
+    return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,11 +36,13 @@ def pull(world: World, plug: Plug, kind: str, after_page: Callable[[], None]) ->
     """
     counts = Counts()
     points.reach(f"call:{plug.name}.scan:before")
+    asked = world.now()
     for page in _together(plug, kind, plug.adapter.scan(kind, read_cursor(world, plug.name, kind))):
-        same = store_page(world, plug, kind, page)
+        same = store_page(world, plug, kind, page, asked)
         counts.add("same", same)
         if same < len(page.records):
             after_page()
+        asked = world.now()
     after_page()
     return counts
 
@@ -66,15 +69,16 @@ def _together(plug: Plug, kind: str, pages: Iterable[Page]) -> Iterator[Page]:
         yield held
 
 
-def store_page(world: World, plug: Plug, kind: str, page: Page) -> int:
-    """Store what differs from its shadow together with the cursor; gives the number of records that were the same."""
+def store_page(world: World, plug: Plug, kind: str, page: Page, asked: datetime) -> int:
+    """Store what differs from its shadow together with the cursor; gives the number of records that were the same.
+    `asked`: when the page was asked for."""
     with world.store.read() as tx:
         news = changed(world, tx, plug, page.records) if page.records else []
         old = _cursor(tx, plug.name, kind)
     if news or old != page.cursor:
         with world.store.begin() as tx:
             world.guard(tx)
-            inbox_rows.put(tx, _incoming(world, plug, kind, news))
+            inbox_rows.put(tx, _incoming(world, plug, kind, news, asked))
             _save_cursor(world, tx, plug.name, kind, page.cursor)
     return len(page.records) - len(news)
 
@@ -94,12 +98,13 @@ def recheck(world: World, plug: Plug, kind: str, after_page: Callable[[], None],
     wanted = [r.external_id for r in rows if r.stage not in closed or r.created_at.timestamp() > since]
     for id in wanted:
         points.reach(f"call:{plug.name}.read:before")
+        asked = world.now()
         rec = plug.adapter.read(kind, id)
         points.reach(f"call:{plug.name}.read:after")
         found = rec if rec is not None else _gone(world, plug, kind, id)
         if found is not None:
             page = Page([found], read_cursor(world, plug.name, kind) or {})
-            counts.add("same", store_page(world, plug, kind, page))
+            counts.add("same", store_page(world, plug, kind, page, asked))
     after_page()
     return counts
 
@@ -163,7 +168,7 @@ def _save_cursor(world: World, tx: Connection, connection: str, kind: str, value
         )
 
 
-def _incoming(world: World, plug: Plug, kind: str, news: list[Seen]) -> list[Incoming]:
+def _incoming(world: World, plug: Plug, kind: str, news: list[Seen], asked: datetime) -> list[Incoming]:
     """One row for the page; a record with a raw source of its own (a letter) gets its own row."""
     now = world.now()
     plain = [seen for seen in news if not seen.record.raw]
@@ -172,7 +177,7 @@ def _incoming(world: World, plug: Plug, kind: str, news: list[Seen]) -> list[Inc
             plug.name,
             "poll",
             f"{kind}/{r.id}",
-            now,
+            asked,
             body=r.raw,
             key=f"poll:{kind}:{r.id}:{digest.hex()}:{now.timestamp()}",
             request={"kind": r.kind, "id": r.id, "data": r.data, "version": r.version, "deleted": r.deleted},
@@ -185,5 +190,5 @@ def _incoming(world: World, plug: Plug, kind: str, news: list[Seen]) -> list[Inc
         first = plain[0]
         name = f"{kind}/{first.record.id}" if len(plain) == 1 else f"{kind}: {len(plain)}"
         key = f"poll:{kind}:{first.record.id}:{first.hash.hex()}:{now.timestamp()}"
-        rows.append(Incoming(plug.name, "poll", name, now, body=body, key=key))
+        rows.append(Incoming(plug.name, "poll", name, asked, body=body, key=key))
     return rows

@@ -30,19 +30,32 @@ def spread(world: World, tx: Connection, uid: str, cause: Cause) -> int:
     row = tx.execute(sa.select(record).where(record.c.uid == uid)).one()
     links = list(tx.execute(sa.select(link).where(link.c.record_uid == uid)))
     sources = {one.connection for one in links if one.state != "offered"}
-    planned, crm_taken = 0, any(world.plugs[n].role == "crm" for n in sources if n in world.plugs)
+    crms = _crms(world, tx, uid, sources)
+    planned = 0
     for flow in world.config.flows:
         target = world.plugs.get(flow.target)
         if flow.kind != row.kind or target is None or flow.source not in sources:
             continue
         if target.role == "crm":
-            if crm_taken and flow.target not in sources:
+            if crms and flow.target not in crms:
                 continue
-            crm_taken = True
+            if wanted(flow.create, typed(row.kind, row.data)):
+                crms.add(flow.target)
         native = next((n for n, lens in target.mapping.lenses.items() if lens.kind == row.kind), None)
         if native is not None:
             planned += _one(world, tx, row, links, flow, target, native, cause)
     return planned
+
+
+def _crms(world: World, tx: Connection, uid: str, sources: set[str]) -> set[str]:
+    """The CRMs that hold the record, or are about to."""
+    under_way = tx.execute(
+        sa.select(intent.c.connection).where(
+            intent.c.record_uid == uid, intent.c.op == "create", intent.c.state.not_in(("done", "dropped"))
+        )
+    )
+    names = sources | {r.connection for r in under_way}
+    return {n for n in names if n in world.plugs and world.plugs[n].role == "crm"}
 
 
 def wanted(create: str | When, data: Mapping[str, Any]) -> bool:
@@ -102,8 +115,9 @@ def _one(
             inbox_id=cause.inbox_id,
         )
         return 0
-    trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
     if offers and _offered_already(tx, row.uid, target.name, native, native_data):
+        if not _refused(tx, row.uid, target.name, native):
+            trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
         return 0
     if there is None and offers:
         tx.execute(
@@ -130,6 +144,8 @@ def _one(
         number=number,
         run_id=cause.run_id,
     )
+    if made:  # what it waited for has come, or it is another one than was refused
+        trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
     return 1 if made else 0
 
 
@@ -241,6 +257,16 @@ def _base36(number: int) -> str:
         number, rest = divmod(number, 36)
         digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[rest] + digits
     return digits or "0"
+
+
+def _refused(tx: Connection, uid: str, connection: str, native: str) -> bool:
+    query = sa.select(intent.c.id).where(
+        intent.c.record_uid == uid,
+        intent.c.connection == connection,
+        intent.c.native_kind == native,
+        intent.c.state == "refused",
+    )
+    return tx.execute(query).first() is not None
 
 
 def _offered_already(tx: Connection, uid: str, connection: str, native: str, data: Mapping[str, Any]) -> bool:

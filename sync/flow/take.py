@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import io
 import itertools
+import traceback
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import IO, Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, StatementError
 
 from adapters.base import Arrival, Hint, Problem, Record
-from sync.errors import NeedHuman, RecordRefused
-from sync.flow import trouble
-from sync.flow.absorb import absorb
-from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_new, changed
-from sync.flow.plug import Cause, Counts, Plug, World
+from sync.errors import NeedHuman, RecordRefused, Text
+from sync.flow import deliver, trouble
+from sync.flow.absorb import Absorbed, absorb, find_link
+from sync.flow.bulk import BULK_KINDS, CHUNK, Seen, absorb_new, changed
+from sync.flow.plug import Cause, Counts, Plug, World, storable
 from sync.intake.spool import Spool
-from sync.store.tables import inbox, quarantine
+from sync.store.tables import inbox, link, quarantine
 from sync.store.types import loads
+
+# What a record that nobody foresaw may cause: it concerns that record. A database that does not work raises its own errors
+UNEXPECTED = (StatementError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
 def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | None = None) -> Counts:
@@ -31,7 +38,7 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
     counts = Counts()
     if row.state != "new":
         return counts
-    cause = Cause(run_id, inbox_id)
+    cause = Cause(run_id, inbox_id, row.received_at if row.via == "poll" else None)
     state, text = "done", None
     try:
         for items in chunks(_items(plug, spool, row)):
@@ -139,15 +146,14 @@ def take_chunk(world: World, plug: Plug, items: list[Record | Problem | Hint], c
             records.append(item)
     if not records:
         return counts
+    deliver.adopt(world, plug, records, cause.run_id)
     lens = plug.mapping.lenses.get(records[0].kind)
     if lens is not None and len(records) > 1:
         with world.store.read() as tx:
             rest = changed(world, tx, plug, records)
         counts.add("same", len(records) - len(rest))
         if rest and lens.kind in BULK_KINDS:
-            with world.store.begin() as tx:
-                world.guard(tx)
-                slow = absorb_new(world, tx, plug, rest, cause)
+            slow = _at_once(world, plug, rest, cause)
             counts.add("new", len(rest) - len(slow))
             rest = slow
         records = [seen.record for seen in rest]
@@ -156,25 +162,71 @@ def take_chunk(world: World, plug: Plug, items: list[Record | Problem | Hint], c
     return counts
 
 
-def take_one(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
-    """One record in one transaction; its outcome. A refusal goes to quarantine with the record itself."""
+def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> list[Seen]:
+    """The plain new ones of a page in one transaction; gives back the rest. One that spoils the page sends all of them
+    the ordinary way, where it is found."""
     try:
         with world.store.begin() as tx:
             world.guard(tx)
-            done = absorb(world, tx, plug, rec, cause)
+            return absorb_new(world, tx, plug, page, cause)
+    except UNEXPECTED:
+        return page
+
+
+def take_one(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
+    """One record in one transaction; its outcome. A refusal goes to quarantine with the record itself."""
+    try:
+        try:
+            done = _absorb(world, plug, rec, cause)
+        except IntegrityError:  # somebody else made the same at the same instant: now it is seen
+            done = _absorb(world, plug, rec, cause)
     except (RecordRefused, NeedHuman) as error:
-        with world.store.begin() as tx:
-            trouble.refuse(
-                tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id, data=_kept(rec)
-            )
-        return "failed"
+        return _refused(world, plug, rec, error, cause)
+    except UNEXPECTED as error:
+        return _refused(world, plug, rec, _unexpected(error), cause)
+    if done.outcome == "stale":
+        return _read_again(world, plug, rec, cause)
     for name in done.touched:
         world.wake(name)
     return done.outcome
 
 
+def _absorb(world: World, plug: Plug, rec: Record, cause: Cause) -> Absorbed:
+    with world.store.begin() as tx:
+        world.guard(tx)
+        return absorb(world, tx, plug, rec, cause)
+
+
+def _refused(world: World, plug: Plug, rec: Record, error: RecordRefused | NeedHuman, cause: Cause) -> str:
+    with world.store.begin() as tx:
+        trouble.refuse(tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id, data=_kept(rec))
+    return "failed"
+
+
+def _unexpected(error: Exception) -> RecordRefused:
+    """A fault that nobody foresaw concerns one record, not its neighbours. Its own text may hold data and is not shown."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno}"
+    return RecordRefused(
+        Text(
+            f"The hub could not process this record ({place}). The record is kept.",
+            f"Обработать эту запись не удалось ({place}). Запись сохранена.",
+        ),
+        code="record.unexpected",
+        remedy=Text("Correct it there or update Sverka, then retry.", "Исправьте запись там или обновите Сверку и повторите."),
+    )
+
+
+def _read_again(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
+    """The record was read before our own write to it ended: what it says may be older than what we know."""
+    if rec.kind not in plug.adapter.capabilities.reads:
+        return "skipped"
+    fresh = plug.adapter.read(rec.kind, rec.id)
+    return "skipped" if fresh is None else take_one(world, plug, fresh, replace(cause, read_at=None))
+
+
 def _kept(rec: Record) -> dict[str, Any]:
-    return {"kind": rec.kind, "id": rec.id, "data": rec.data, "version": rec.version, "deleted": rec.deleted}
+    return {"kind": rec.kind, "id": rec.id, "data": storable(rec.data), "version": rec.version, "deleted": rec.deleted}
 
 
 def _follow(world: World, plug: Plug, hint: Hint, cause: Cause, counts: Counts) -> str:
@@ -182,8 +234,14 @@ def _follow(world: World, plug: Plug, hint: Hint, cause: Cause, counts: Counts) 
     if not hint.id or hint.kind not in plug.adapter.capabilities.reads:
         world.wake(plug.name)
         return "skipped"
-    rec = plug.adapter.read(hint.kind, hint.id)
-    return "skipped" if rec is None else take_one(world, plug, rec, cause)
+    try:
+        rec = plug.adapter.read(hint.kind, hint.id)
+    except (RecordRefused, NeedHuman) as error:
+        return _refused(world, plug, Record(hint.kind, hint.id, {}), error, cause)
+    if rec is None:
+        return "skipped"
+    deliver.adopt(world, plug, [rec], cause.run_id)
+    return take_one(world, plug, rec, cause)
 
 
 def _progress(world: World, inbox_id: int, done: int) -> None:
@@ -192,16 +250,40 @@ def _progress(world: World, inbox_id: int, done: int) -> None:
 
 
 def retry(world: World, plug: Plug, quarantine_id: int, run_id: int | None = None) -> str:
-    """Today's mapping and rules on the input as it was stored; "same" when the row is closed or gone."""
+    """Today's mapping and rules on the input as it was stored, or the write once more; "same" when nothing is left to do,
+    "waits" when it is taken or written next."""
     with world.store.read() as tx:
         row = tx.execute(
             sa.select(quarantine).where(quarantine.c.id == quarantine_id, quarantine.c.state != "closed")
         ).first()
-    if row is None or not row.data or "kind" not in row.data:
+    if row is None:
         return "same"
-    rec = Record(row.data["kind"], row.data["id"], row.data["data"], row.data["version"], row.data["deleted"])
-    outcome = take_one(world, plug, rec, Cause(run_id, row.inbox_id))
-    if outcome != "failed":
+    if row.stage == "delivery":
         with world.store.begin() as tx:
+            return "waits" if deliver.retry(world, tx, row) else "same"
+    if not row.data or "kind" not in row.data:
+        return _take_again(world, row)
+    rec = Record(row.data["kind"], row.data["id"], row.data["data"], row.data["version"], row.data["deleted"])
+    with world.store.read() as tx:
+        known = find_link(tx, plug.name, rec.kind, rec.id)
+    if known is not None and known.shadow is not None:  # what was seen last is looked at anew
+        rec = replace(rec, data=known.shadow, version=known.version, deleted=known.deleted_at is not None)
+        with world.store.begin() as tx:
+            tx.execute(link.update().where(link.c.id == known.id).values(shadow_hash=None))
+    outcome = take_one(world, plug, rec, Cause(run_id, row.inbox_id))
+    with world.store.begin() as tx:
+        times = tx.execute(sa.select(quarantine.c.count).where(quarantine.c.id == quarantine_id)).scalar()
+        if outcome != "failed" and times == row._mapping["count"]:
             trouble.passed(tx, plug.name, rec.kind, rec.id, world.now())
     return outcome
+
+
+def _take_again(world: World, row: Any) -> str:
+    """A part that could not be read has no record of its own: its whole arrival is taken again."""
+    with world.store.begin() as tx:
+        done = tx.execute(
+            inbox.update()
+            .where(inbox.c.id == row.inbox_id, inbox.c.state.in_(("done", "failed")), inbox.c.via != "poll")
+            .values(state="new")
+        )
+    return "waits" if done.rowcount else "same"

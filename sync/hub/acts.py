@@ -235,11 +235,7 @@ def run_commands(hub: Hub) -> int:
             .order_by(command.c.id)
         ).all()
     for row in rows:
-        result: dict[str, Any] = {}
-        if row.kind == "reweave":
-            result = _reweave(hub, row.args["uid"])
-        else:
-            result = _retry(hub, row.args["id"])
+        result = _reweave(hub, row.args["uid"]) if row.kind == "reweave" else _retry(hub, row.args["id"])
         with hub.store.begin() as tx:
             tx.execute(command.update().where(command.c.id == row.id).values(state="done", result=result))
     return len(rows)

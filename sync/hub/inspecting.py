@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr
 
 from adapters.base import Adapter, AdapterContext, Arrival, Hint, Problem
 from sync.errors import BadConfig, RecordRefused, SverkaError, Text
@@ -38,36 +38,40 @@ class _Free:
 def inspect(path: Path, adapter: str | None = None, mappings: Path | None = None) -> Iterator[dict[str, Any]]:
     """One dictionary per record: {adapter, native_kind, id, kind, fields, client, event, deleted, problems}, or {problem}.
 
-    RecordRefused when the file cannot be read at all.
+    RecordRefused when the file cannot be read at all; BadConfig when there is no such file.
     """
-    first: SverkaError | None = None
-    for name in [adapter] if adapter else _candidates(path):
-        source, mapping = _open(name, mappings)
-        rows = _rows(name, source, mapping, path)
+    if not path.is_file():
+        raise BadConfig(Text(f"There is no file {path}.", f"Файла {path} нет."), code="inspect.file")
+    names = [adapter] if adapter else _candidates(path)
+    if len(names) == 1:
+        yield from _rows(names[0], path, mappings)
+    else:
+        yield from _best(names, path, mappings)
+
+
+def _best(names: list[str], path: Path, mappings: Path | None) -> list[dict[str, Any]]:
+    """The reading with the most records (and the fewest problems) of several adapters; files of these kinds are small."""
+    best: tuple[tuple[int, int], list[dict[str, Any]]] | None = None
+    refused: RecordRefused | None = None
+    for name in names:
         try:
-            head = next(rows, None)
+            rows = list(_rows(name, path, mappings))
         except RecordRefused as error:
-            first = first or error
+            refused = refused or error
             continue
-        if head is None or (adapter is None and "problem" in head):
-            rest = list(rows)
-            if adapter is None and not any("problem" not in r for r in rest) and name != _candidates(path)[-1]:
-                continue
-            yield from [head] if head else []
-            yield from rest
-            return
-        yield head
-        yield from rows
-        return
-    if first is not None:
-        raise first
-    raise RecordRefused(
-        Text(
-            f"No adapter understands {path.name}: name one by --as ({', '.join(sorted(available()))}).",
-            f"Ни один адаптер не понимает {path.name}: укажите его через --as ({', '.join(sorted(available()))}).",
-        ),
-        code="inspect.unknown",
-    )
+        good = sum(1 for r in rows if "fields" in r)
+        rank = (good, -len(rows) + good - sum(len(r.get("problems", ())) for r in rows))
+        if best is None or rank > best[0]:
+            best = (rank, rows)
+    if best is None or not best[1]:
+        raise refused or RecordRefused(
+            Text(
+                f"No adapter understands {path.name}: name one by --as ({', '.join(sorted(available()))}).",
+                f"Ни один адаптер не понимает {path.name}: укажите его через --as ({', '.join(sorted(available()))}).",
+            ),
+            code="inspect.unknown",
+        )
+    return best[1]
 
 
 def _candidates(path: Path) -> list[str]:
@@ -86,26 +90,20 @@ def _candidates(path: Path) -> list[str]:
 
 
 def _open(name: str, mappings: Path | None) -> tuple[Adapter, Mapping]:
+    """The adapter with its defaults; what a connection would need (addresses, secrets) is filled with placeholders."""
     kind = adapter_class(name, "inspect")
     context = AdapterContext("inspect", _Free(), lambda: datetime.now(UTC), logging.getLogger("sverka.inspect"))
-    try:
-        settings = kind.Settings.model_validate({})
-    except ValidationError:
-        settings = kind.Settings.model_construct()
-    return kind(settings, context), load(kind.mapping, mappings)
+    blanks: dict[Any, Any] = {Path: Path(), SecretStr: SecretStr("-"), str: "https://inspect.invalid"}
+    required = {k: blanks.get(f.annotation, "") for k, f in kind.Settings.model_fields.items() if f.is_required()}
+    return kind(kind.Settings.model_construct(**required), context), load(kind.mapping, mappings)
 
 
-def _rows(name: str, source: Adapter, mapping: Mapping, path: Path) -> Iterator[dict[str, Any]]:
+def _rows(name: str, path: Path, mappings: Path | None) -> Iterator[dict[str, Any]]:
     def opened() -> IO[bytes]:
         return open(path, "rb")
 
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise BadConfig(
-            Text(f"{path} cannot be read ({error.strerror}).", f"{path} не читается ({error.strerror})."),
-            code="inspect.file",
-        ) from error
+    source, mapping = _open(name, mappings)
+    stat = path.stat()
     at = datetime.fromtimestamp(stat.st_mtime, UTC)
     for item in source.unpack(Arrival(path.name, at=at, size=stat.st_size, open=opened)):
         if isinstance(item, Hint):

@@ -26,10 +26,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-import psycopg.errors
+import psycopg
+from psycopg.sql import SQL, Identifier
 
 from sync.hub import runtime
-from sync.store import points
+from sync.store import Store, points
 from tests.databases import Cluster
 from tests.peers.mail import SmtpPeer
 from tests.peers.onec import OneCBase
@@ -78,29 +79,31 @@ def _copy_database(source: Path, target: Path) -> None:
 
 class PostgresDatabase:
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._name, self._kept = cluster.create(cluster.template()), ""
-
-    @property
-    def url(self) -> str:
-        return self._cluster.url(self._name)
+        self._server = cluster.url("postgres")
+        self._name = cluster.create(cluster.template())
+        self._kept = f"{self._name}_kept"
+        self.url = cluster.url(self._name)
 
     def save(self) -> None:
-        self._kept = self._copy(self._name)
+        self._copy(self._name, self._kept)
 
     def restore(self) -> None:
-        self._cluster.drop(self._name)
-        self._name = self._copy(self._kept)
+        self._copy(self._kept, self._name)
 
-    def _copy(self, name: str) -> str:
+    def _copy(self, source: str, target: str) -> None:
         until = time.monotonic() + 10
-        while True:
-            try:
-                return self._cluster.create(name)
-            except psycopg.errors.ObjectInUse:  # the server has not yet noticed that the child is gone
-                if time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
+        with psycopg.connect(self._server, autocommit=True) as server:
+            server.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(target)))
+            while True:
+                try:
+                    server.execute(
+                        SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(target), Identifier(source))
+                    )
+                    return
+                except psycopg.errors.ObjectInUse:  # the server has not yet noticed that a process is gone
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(0.02)
 
 
 class Child:
@@ -203,6 +206,9 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
     return bytes(parts)
 
 
+Life = Inside | Child
+
+
 @dataclass
 class Scenario:
     """`prepare` brings about what is there before, undisturbed. `act` is what is interrupted. `again` is what the other
@@ -210,10 +216,10 @@ class Scenario:
 
     name: str
     connections: Sequence[str]
-    act: Callable[[Rig, Child], None]
+    act: Callable[[Rig, Life], None]
     prove: Callable[[Rig, State], None]
     prepare: Callable[[Rig], None] = lambda _: None
-    again: Callable[[Rig, Child], None] = lambda _rig, _child: None
+    again: Callable[[Rig, Life], None] = lambda _rig, _life: None
     later: timedelta = timedelta(0)  # the clock of the interrupted run, after that of the preparation
     hub: dict[str, Any] = field(default_factory=dict)  # more keys of [hub]
 
@@ -268,15 +274,21 @@ class Rig:
         number = len(list(self.sent.iterdir()))
         (self.sent / f"{number}.eml").write_bytes(raw)
 
-    def child(self, kill_at: int | None = None, later: timedelta = timedelta(0), mutant: str = "") -> Child:
+    def _inside(self, later: timedelta) -> Inside:
         config = copy.deepcopy(self.config)
         config["hub"]["database"] = self.database.url
-        return Child(lambda: Inside(config, later, self.sent), kill_at, mutant)
+        return Inside(config, later, self.sent)
+
+    @contextlib.contextmanager
+    def calm(self, later: timedelta = timedelta(0)) -> Iterator[Inside]:
+        """A hub in this process, for what nobody interrupts; closed when the block ends."""
+        with contextlib.closing(self._inside(later)) as inside:
+            yield inside
 
     @contextlib.contextmanager
     def living(self, kill_at: int | None = None, later: timedelta = timedelta(0), mutant: str = "") -> Iterator[Child]:
         """A child that has ended when the block has."""
-        child = self.child(kill_at, later, mutant)
+        child = Child(lambda: self._inside(later), kill_at, mutant)
         try:
             yield child
             child.end()
@@ -313,6 +325,8 @@ class Rig:
         self.configure(scenario.connections, scenario.hub)
         scenario.prepare(self)
         self.save()
+        with self.calm(scenario.later) as inside:  # once here, so that every child inherits warm caches
+            scenario.act(self, inside)
         self.restore()
         with self.living(later=scenario.later, mutant=mutant) as child:
             scenario.act(self, child)
@@ -385,9 +399,15 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 @contextlib.contextmanager
 def quick_start() -> Iterator[None]:
-    """What every start looks up anew (packages, mappings, the schema's version) is looked up once, before the forks."""
-    kept = {n: getattr(runtime, n) for n in ("assert_own_packages", "adapter_class", "load_mapping", "upgrade")}
+    """What every start looks up anew (packages, mappings, the schema's version) is looked up once, before the forks; and
+    the engine is made once for a database, so that compiled statements are inherited. No connection is."""
+
+    class Shared:
+        open = staticmethod(lru_cache(Store.open))
+
+    kept = {n: getattr(runtime, n) for n in ("assert_own_packages", "adapter_class", "load_mapping", "upgrade", "Store")}
     runtime.assert_own_packages()
+    runtime.Store = Shared
     runtime.adapter_class = lru_cache(runtime.adapter_class)
     runtime.load_mapping = lru_cache(runtime.load_mapping)
     runtime.assert_own_packages = lambda: None

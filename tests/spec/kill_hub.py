@@ -74,6 +74,8 @@ class Letterbox(MailAdapter):
 class Inside:
     """One life of the hub's process."""
 
+    killed = False  # as of a child, where one plays a scenario without one
+
     def __init__(self, config: dict[str, Any], later: timedelta, sent: Path) -> None:
         self.clock = Clock(later)
         self.hub = Hub(configuration.build(json.loads(json.dumps(config)), environ={}), self.clock)
@@ -320,10 +322,10 @@ def _cursor_ahead() -> None:
 
     right = pull.store_page
 
-    def store_page(world: Any, plug: Any, kind: str, page: Any) -> int:
+    def store_page(world: Any, plug: Any, kind: str, page: Any, *more: Any) -> int:
         with world.store.begin() as tx:
             pull._save_cursor(world, tx, plug.name, kind, page.cursor)
-        return right(world, plug, kind, page)
+        return right(world, plug, kind, page, *more)
 
     pull.store_page = store_page
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from adapters.base import Request
 from tests.peers.onec import ExchangeAborted, UtClient
 from tests.peers.story import folder_files
-from tests.spec.kill import Child, Killed, Rig, Scenario, State
+from tests.spec.kill import Killed, Life, Rig, Scenario, State
 from tests.spec.kill_hub import START
 
 FORM = "application/x-www-form-urlencoded"
@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 class PipedUt(UtClient):
     """A stock 1C whose requests go to a child's protocol handler. A dead child is a connection that broke."""
 
-    def __init__(self, rig: Rig, child: Child) -> None:
+    def __init__(self, rig: Rig, child: Life) -> None:
         super().__init__(rig.onec, "http://hub.test/exchange/onec", "1c", "secret", sleep=lambda _: None)
         self.child = child
 
@@ -43,7 +43,7 @@ class PipedUt(UtClient):
         return reply.status, answer, reply.body
 
 
-def exchange(rig: Rig, child: Child, what: Callable[[PipedUt], Any]) -> Any:
+def exchange(rig: Rig, child: Life, what: Callable[[PipedUt], Any]) -> Any:
     """One exchange by 1C; Killed when the hub died in it, whatever 1C made of that."""
     try:
         result = what(PipedUt(rig, child))
@@ -56,7 +56,7 @@ def exchange(rig: Rig, child: Child, what: Callable[[PipedUt], Any]) -> Any:
     return result
 
 
-def orders_until_quiet(rig: Rig, child: Child) -> None:
+def orders_until_quiet(rig: Rig, child: Life) -> None:
     """1C exchanges orders on its schedule; after some rounds neither side has anything to say."""
     for _ in range(4):
         report = exchange(rig, child, lambda ut: ut.exchange_orders())
@@ -98,7 +98,7 @@ def goods_in_1c(rig: Rig) -> str:
 def goods_on_both_sides(rig: Rig) -> None:
     shop_with_goods(rig)
     goods_in_1c(rig)
-    with rig.living() as child:
+    with rig.calm() as child:
         child.work()
         exchange(rig, child, lambda ut: ut.exchange_catalog())
         child.finish()
@@ -107,13 +107,13 @@ def goods_on_both_sides(rig: Rig) -> None:
 def order_waits_for_1c(rig: Rig) -> None:
     goods_on_both_sides(rig)
     add_order(rig)
-    with rig.living() as child:
+    with rig.calm() as child:
         child.finish()
 
 
 def order_in_1c(rig: Rig) -> None:
     order_waits_for_1c(rig)
-    with rig.living() as child:
+    with rig.calm() as child:
         orders_until_quiet(rig, child)
         child.finish()
 
@@ -142,7 +142,7 @@ POSTS = {
 }
 
 
-def send_forms(rig: Rig, child: Child) -> None:
+def send_forms(rig: Rig, child: Life) -> None:
     """Whoever was not answered 200 sends again."""
     for name, body in POSTS.items():
         if name not in rig.answered:
@@ -150,7 +150,7 @@ def send_forms(rig: Rig, child: Child) -> None:
             rig.answered.append(name)
 
 
-def forms(rig: Rig, child: Child) -> None:
+def forms(rig: Rig, child: Life) -> None:
     send_forms(rig, child)
     child.work()
 
@@ -170,7 +170,7 @@ def poll_prepare(rig: Rig) -> None:
     add_order(rig, "1044")
 
 
-def work(rig: Rig, child: Child) -> None:
+def work(rig: Rig, child: Life) -> None:
     child.work()
 
 
@@ -202,12 +202,12 @@ def catalogue_prepare(rig: Rig) -> None:
     goods_in_1c(rig)
 
 
-def catalogue(rig: Rig, child: Child) -> None:
+def catalogue(rig: Rig, child: Life) -> None:
     send_catalogue(rig, child)
     child.work()
 
 
-def send_catalogue(rig: Rig, child: Child) -> None:
+def send_catalogue(rig: Rig, child: Life) -> None:
     """What 1C was not told to be there, it sends again; nothing else."""
     waiting = rig.onec.state["registered"]
     if waiting["products"] or waiting["offers"]:
@@ -222,7 +222,7 @@ def catalogue_end(rig: Rig, end: State) -> None:
 # 5, 6 orders to 1C and back ----------------------------------------------------------------------------------------------
 
 
-def orders(rig: Rig, child: Child) -> None:
+def orders(rig: Rig, child: Life) -> None:
     exchange(rig, child, lambda ut: ut.exchange_orders())
     child.work()
 
@@ -251,12 +251,12 @@ def won(rig: Rig, end: State) -> None:
 # 7 a stage by hand ---------------------------------------------------------------------------------------------------------
 
 
-def by_hand(rig: Rig, child: Child) -> None:
+def by_hand(rig: Rig, child: Life) -> None:
     say_stage(rig, child)
     child.work()
 
 
-def say_stage(rig: Rig, child: Child) -> None:
+def say_stage(rig: Rig, child: Life) -> None:
     """A person whose command ended without an answer gives it again."""
     if "stage" not in rig.answered:
         child.stage("1043", "in_work")
@@ -295,7 +295,7 @@ def dearer_end(rig: Rig, end: State) -> None:
 
 
 def overdue(rig: Rig) -> None:
-    with rig.living() as child:
+    with rig.calm() as child:
         child.submit("tilda", POSTS["first"], FORM)
         child.finish()
 
@@ -319,20 +319,20 @@ def quarantined(rig: Rig) -> None:
     order = rig.onec.order("1043")
     rig.onec.new_order(**{**order, "guid": rig.onec.guid(), "number": "ТД00-000077", "site_number": "1050"})
     rig.onec.pay("1050")
-    with rig.living() as child:
+    with rig.calm() as child:
         exchange(rig, child, lambda ut: ut.exchange_orders())
         child.finish()
     add_order(rig, "1050")
-    with rig.living() as child:
+    with rig.calm() as child:
         child.finish()
 
 
-def retry(rig: Rig, child: Child) -> None:
+def retry(rig: Rig, child: Life) -> None:
     ask_retry(rig, child)
     child.work()
 
 
-def ask_retry(rig: Rig, child: Child) -> None:
+def ask_retry(rig: Rig, child: Life) -> None:
     if "retry" not in rig.answered:
         assert "retry" in rig.answered or child.retry() >= 0
         rig.answered.append("retry")

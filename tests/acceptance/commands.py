@@ -1,0 +1,34 @@
+"""Running the public commands in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class Commands:
+    """`run` gives a finished command; `ask` its --json document."""
+
+    def __init__(self, folder: Path, config: str) -> None:
+        self.folder = folder
+        self.config = folder / "config.toml"
+        self.config.write_text(config, encoding="utf-8")
+
+    def run(self, *args: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "sync", "-c", str(self.config), *args],
+            capture_output=True,
+            text=True,
+            input=given,
+            cwd=self.folder,
+            timeout=120,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        )
+
+    def ask(self, *args: str) -> Any:
+        return json.loads(self.run(*args, "--json").stdout)
