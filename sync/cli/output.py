@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sync.errors import BadConfig, Fatal, NeedHuman, SverkaError
+from sync.errors import BadConfig, NeedHuman, SverkaError
 from sync.store.types import dumps
 
 console = Console(highlight=False)
@@ -85,7 +85,3 @@ def reporting() -> Iterator[None]:
             both("Прервано; начатое продолжится при следующем запуске.", "Interrupted; the next run goes on from here.")
         )
         raise typer.Exit(130) from None
-
-
-def exit_code(error: SverkaError) -> int:
-    return 2 if isinstance(error, BadConfig | Fatal) else 1

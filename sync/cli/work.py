@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from datetime import timedelta
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 import typer
 
 from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
-from sync.errors import Fatal
+from sync.errors import BadConfig, Fatal, Text
 from sync.hub import Hub, acts, checks, plans, runs, works
 from sync.hub.service import Service, nudge, summary
 from sync.schedule.worklock import WorkLock
@@ -133,13 +134,10 @@ def _handed_over(hub: Hub, connection: str | None) -> dict[str, Any]:
         if row.state == "done":
             return dict(row.result)
         time.sleep(0.2)
-    raise Fatal(_no_answer(), code="sync.handed_over")
-
-
-def _no_answer() -> Any:
-    from sync.errors import Text
-
-    return Text("The running service did not finish the work in 30 minutes.", "Служба не выполнила работу за 30 минут.")
+    raise Fatal(
+        Text("The running service did not finish the work in 30 minutes.", "Служба не выполнила работу за 30 минут."),
+        code="sync.handed_over",
+    )
 
 
 def _show_sync(result: dict[str, Any], as_json: bool) -> None:
@@ -171,12 +169,13 @@ def serve(
         serve_hub(hub, hub.config.web.port if port is None else port)
 
 
-def serve_hub(hub: Hub, port: int, ready: threading.Event | None = None) -> None:
+def serve_hub(hub: Hub, port: int) -> None:
     """Service and web server in this process; returns after SIGINT or SIGTERM."""
     import uvicorn
 
     from sync.web.app import build
 
+    listener = _listen(hub.config.web.host, port)
     service = Service(hub, alone=hub.store.sqlite)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -188,29 +187,46 @@ def serve_hub(hub: Hub, port: int, ready: threading.Event | None = None) -> None
             timeout_graceful_shutdown=5,
         )
     )
-    started = threading.Thread(target=_announce, args=(server, hub, ready), daemon=True)
+    started = threading.Thread(target=_announce, args=(server, hub, listener.getsockname()[1]), daemon=True)
     service.start()
     started.start()
     try:
-        server.run()
+        server.run(sockets=[listener])
     finally:
         service.stop()
+        listener.close()
 
 
-def _announce(server: Any, hub: Hub, ready: threading.Event | None) -> None:
+def _listen(host: str, port: int) -> socket.socket:
+    """The address is taken before any work begins: BadConfig when somebody else has it."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise BadConfig(
+            Text(
+                f"The address {host}:{port} cannot be used ({error.strerror}): choose another web.port, or --port.",
+                f"Адрес {host}:{port} занят или недоступен ({error.strerror}): выберите другой web.port или --port.",
+            ),
+            code="web.port",
+            setting="web.port",
+        ) from error
+    return listener
+
+
+def _announce(server: Any, hub: Hub, port: int) -> None:
     while not server.started and not server.should_exit:
         time.sleep(0.02)
     if not server.started:
         return
-    port = server.servers[0].sockets[0].getsockname()[1]
     address = f"http://{hub.config.web.host}:{port}/"
     console.print(
         both(f"Сверка работает: {address} (Ctrl-C — остановить)", f"Sverka is at work: {address} (Ctrl-C stops it)")
     )
     for name, error in hub.broken.items():
         stderr.print(f"✗ {name}: {error.text.say(Voice.language)}", style="red", markup=False, soft_wrap=True)
-    if ready is not None:
-        ready.set()
 
 
 def worker(context: typer.Context) -> None:

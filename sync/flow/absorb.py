@@ -17,7 +17,7 @@ from adapters.base import Record
 from sync.errors import NeedHuman, RecordRefused, Text
 from sync.flow import documents, events, offers, trouble
 from sync.flow.plug import Cause, Plug, World
-from sync.flow.spread import spread
+from sync.flow.spread import confirmed, spread
 from sync.flow.translate import canonical_kind, columns, observed
 from sync.flow.weave import note, weave
 from sync.identity import Verdict, attach
@@ -50,7 +50,7 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     if rec.deleted and known is None:
         return Absorbed("skipped")
     uid, made = _place(world, tx, plug, rec, found, known, cause)
-    _remember(world, tx, plug, rec, uid, digest, known)
+    _remember(world, tx, plug, rec, uid, digest, known, cause)
     _problems(world, tx, plug, rec, found, uid, cause)
     fields = observed(
         world.config, plug, found, deleted=rec.deleted, numbered=known is not None and known.number is not None
@@ -191,7 +191,9 @@ def _deal_by_number(tx: Connection, plug: Plug, rec: Record) -> str:
     return str(rows[0].uid)
 
 
-def _remember(world: World, tx: Connection, plug: Plug, rec: Record, uid: str, digest: bytes, known: Any) -> None:
+def _remember(
+    world: World, tx: Connection, plug: Plug, rec: Record, uid: str, digest: bytes, known: Any, cause: Cause
+) -> None:
     """The link with its shadow: what the other side showed last."""
     now = world.now()
     values: dict[str, Any] = {
@@ -216,17 +218,9 @@ def _remember(world: World, tx: Connection, plug: Plug, rec: Record, uid: str, d
         return
     tx.execute(link.update().where(link.c.id == known.id).values(**values))
     if known.state == "offered":  # it came back with our number: it is there, confirmed or not
-        tx.execute(
-            intent.update()
-            .where(
-                intent.c.record_uid == uid,
-                intent.c.connection == plug.name,
-                intent.c.native_kind == rec.kind,
-                intent.c.op == "offer",
-                intent.c.state == "offered",
-            )
-            .values(state="done", done_at=now)
-        )
+        place = (intent.c.connection == plug.name, intent.c.native_kind == rec.kind, intent.c.state == "offered")
+        for offer in tx.execute(sa.select(intent).where(intent.c.record_uid == uid, *place)).all():
+            confirmed(world, tx, offer, cause)
 
 
 def _first_values(
@@ -279,7 +273,7 @@ def _client(
     row = tx.execute(sa.select(record.c.client_uid).where(record.c.uid == uid)).one()
     if row.client_uid and plug.role == "accounting":
         return row.client_uid, _NOBODY
-    client, verdict, _ = identify(world, tx, plug, found.client)
+    client, verdict, _ = identify(world, tx, plug, found.client, cause)
     if row.client_uid:
         return row.client_uid, verdict
     tx.execute(record.update().where(record.c.uid == uid).values(client_uid=client))
@@ -296,9 +290,11 @@ def _client(
     return client, verdict
 
 
-def identify(world: World, tx: Connection, plug: Plug, client: Mapping[str, Any]) -> tuple[str | None, Verdict, bool]:
-    hub = world.config.hub
-    return attach(world.store, tx, client, plug.name, world.now(), hub.country, hub.own_domains)
+def identify(
+    world: World, tx: Connection, plug: Plug, client: Mapping[str, Any], cause: Cause
+) -> tuple[str | None, Verdict, bool]:
+    hub, origin = world.config.hub, (cause.run_id, cause.inbox_id)
+    return attach(world.store, tx, client, plug.name, world.now(), hub.country, hub.own_domains, hub.own_lines, origin)
 
 
 def _event(
@@ -339,11 +335,11 @@ def _activity(
     cause: Cause,
 ) -> Absorbed:
     """A letter, call or meeting: an event and nothing else. Its link keeps the hash, so that it is not read twice."""
-    client, verdict, _ = identify(world, tx, plug, found.client)
+    client, verdict, _ = identify(world, tx, plug, found.client, cause)
     event = {**found.event, **found.fields}
     key = events.event_key(plug, rec.kind, rec.id, event)
     uid, logged = events.log(world, tx, plug, key, event, verdict, cause, client=client)
-    _remember(world, tx, plug, rec, uid, digest, known)
+    _remember(world, tx, plug, rec, uid, digest, known, cause)
     if client is None:
         error = NeedHuman(
             Text("Nothing in it says whose event this is.", "Неясно, к какому клиенту относится это событие."),

@@ -14,8 +14,7 @@ from sync.delivery import intents
 from sync.errors import RecordRefused, SverkaError, Text
 from sync.flow import trouble
 from sync.flow.plug import Cause, Plug, World
-from sync.flow.spread import spread
-from sync.flow.weave import note
+from sync.flow.spread import confirmed, spread
 from sync.intake import inbox as inbox_rows
 from sync.intake.inbox import Incoming
 from sync.intake.spool import Spool
@@ -120,7 +119,7 @@ class Context:
             mine = (intent.c.connection == self.connection, intent.c.batch == batch_id, intent.c.state == "offered")
             rows = tx.execute(sa.select(intent).where(*mine).order_by(intent.c.id)).all()
             for row in rows:
-                self._confirmed(tx, row)
+                confirmed(self._world, tx, row, Cause())
                 self._look_again(tx, row)
 
     def refuse(self, batch_id: str, key: str, error: SverkaError) -> None:
@@ -146,13 +145,6 @@ class Context:
         """While it was under way nothing was planned beside it: the deal may have moved on since."""
         self._world.store.lock_record(tx, row.record_uid)
         spread(self._world, tx, row.record_uid, Cause())
-
-    def _confirmed(self, tx: Any, row: Any) -> None:
-        now = self.now()
-        intents.finish(tx, row.id, "done", now)
-        trouble.passed(tx, self.connection, row.native_kind, row.record_uid, now, "delivery")
-        changes = {f: [None, v] for f, v in row.fields.items() if f in ("number", "stage", "amount")}
-        note(tx, row.record_uid, "deal", self.connection, "offered", changes, now, Cause(), "hub")
 
     def _session(self, sid: str) -> tuple[Any, ...]:
         return session.c.connection == self.connection, session.c.sid == sid

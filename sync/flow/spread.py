@@ -17,7 +17,7 @@ from sync.delivery import intents
 from sync.errors import NeedHuman, SverkaError, Text
 from sync.flow import trouble
 from sync.flow.plug import Cause, Plug, World
-from sync.flow.weave import typed
+from sync.flow.weave import note, typed
 from sync.lens import Lens
 from sync.store.tables import intent, link, record
 from sync.store.types import dumps
@@ -147,6 +147,15 @@ def _one(
     if made:  # what it waited for has come, or it is another one than was refused
         trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
     return 1 if made else 0
+
+
+def confirmed(world: World, tx: Connection, offer: Any, cause: Cause) -> None:
+    """The other side has what it was offered: the journal says what was given."""
+    now = world.now()
+    intents.finish(tx, offer.id, "done", now)
+    trouble.passed(tx, offer.connection, offer.native_kind, offer.record_uid, now, "delivery")
+    changes = {f: [None, v] for f, v in offer.fields.items() if f in ("number", "stage", "amount")}
+    note(tx, offer.record_uid, "deal", offer.connection, "offered", changes, now, cause, "hub")
 
 
 def outgoing(

@@ -213,7 +213,9 @@ def _unexpected(error: Exception) -> RecordRefused:
             f"Обработать эту запись не удалось ({place}). Запись сохранена.",
         ),
         code="record.unexpected",
-        remedy=Text("Correct it there or update Sverka, then retry.", "Исправьте запись там или обновите Сверку и повторите."),
+        remedy=Text(
+            "Correct it there or update Sverka, then retry.", "Исправьте запись там или обновите Сверку и повторите."
+        ),
     )
 
 

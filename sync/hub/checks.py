@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from adapters.base import Finding
 from sync.errors import SverkaError, Text
-from sync.hub.plugins import adapter_class
 from sync.hub.runtime import Hub
 from sync.model.records import KINDS
 from sync.reconcile import policy_for
@@ -111,12 +110,3 @@ def owners(hub: Hub) -> Iterator[tuple[str, str, Policy]]:
         for field in KINDS[kind].model_fields:
             if field != "documents":
                 yield kind, field, policy_for(kind, field, hub.config.owners)
-
-
-def known_adapter(name: str) -> bool:
-    """Whether an adapter of this name can be loaded (for `sverka init`)."""
-    try:
-        adapter_class(name, "new")
-    except SverkaError:
-        return False
-    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,6 +57,7 @@ class Service:
     def start(self) -> None:
         if self.hub.store.sqlite:
             runs.close_interrupted(self.hub.world)
+            self.hub.spool.sweep(timedelta(days=1))
         for plug in self.hub.plugs.values():
             self._schedule(plug)
         self.engine.schedule("tick", {}, key="tick", every=TICK_EVERY)

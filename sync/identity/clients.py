@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,31 @@ from sqlalchemy.engine import Connection
 
 from sync.identity.resolver import Keys, Known, Verdict, keys_of, resolve
 from sync.store import Store, new_uid
-from sync.store.tables import observation, record, review
+from sync.store.tables import journal, observation, record, review
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What the journal says of a change to a client."""
+
+    source: str
+    at: datetime
+    cause: tuple[int | None, int | None]
+
+    def write(self, tx: Connection, uid: str, kind: str, why: str, changes: Mapping[str, Any]) -> None:
+        tx.execute(
+            journal.insert().values(
+                at=self.at,
+                run_id=self.cause[0],
+                inbox_id=self.cause[1],
+                record_uid=uid,
+                kind=kind,
+                connection=self.source,
+                why=why,
+                who=self.source,
+                changes=dict(changes),
+            )
+        )
 
 
 def attach(
@@ -22,21 +47,24 @@ def attach(
     now: datetime,
     country: str = "RU",
     own_domains: Sequence[str] = (),
+    own_lines: Sequence[str] = (),
+    cause: tuple[int | None, int | None] = (None, None),
 ) -> tuple[str | None, Verdict, bool]:
     """(client uid, verdict, whether the client was made now). A question gives a holding card, so nothing is lost.
 
-    None only when nothing at all identifies the sender.
+    None only when nothing at all identifies the sender. `cause`: the run and the arrival, for the journal.
     """
-    keys = keys_of(client, country, own_domains)
+    note = _Note(source, now, cause)
+    keys = keys_of(client, country, own_domains, own_lines)
     for kind, value, _ in sorted(keys.all()):  # two events of one unknown person must not make two clients
         store.lock_key(tx, f"{kind}:{value}")
     verdict = resolve(keys, _known(tx, keys))
     if verdict.rule == "none":
         return None, verdict, False
-    uid = verdict.client or _waiting_card(tx, keys, verdict)
+    uid = verdict.client or _decided(tx, keys, verdict)
     made = uid is None
     if uid is None:
-        uid = _make(tx, keys, client, now)
+        uid = _make(tx, keys, client, note)
         if verdict.question:
             tx.execute(
                 review.insert().values(
@@ -48,16 +76,10 @@ def attach(
                 )
             )
     elif not verdict.question:
-        _learn(tx, uid, keys, now)
+        _learn(tx, uid, keys, note)
     if not verdict.question:
         _observe(tx, uid, keys, source, now)
     return uid, verdict, made
-
-
-def card_of(tx: Connection, uid: str) -> str:
-    """The client's name as a page shows it."""
-    row = tx.execute(sa.select(record.c.title).where(record.c.uid == uid)).first()
-    return (row[0] if row else None) or uid
 
 
 def _known(tx: Connection, keys: Keys) -> list[Known]:
@@ -74,17 +96,23 @@ def _known(tx: Connection, keys: Keys) -> list[Known]:
     return found
 
 
-def _waiting_card(tx: Connection, keys: Keys, verdict: Verdict) -> str | None:
-    """The holding card that the same open question already has: the same name under the same candidates."""
+def _decided(tx: Connection, keys: Keys, verdict: Verdict) -> str | None:
+    """Where the same question (the same name under the same candidates) lies already: its holding card, or the client
+    that a person chose."""
     if not verdict.question:
         return None
     wanted = {c["uid"] for c in verdict.candidates}
     rows = tx.execute(
-        sa.select(review.c.record_uid, review.c.candidates)
+        sa.select(review.c.record_uid, review.c.candidates, review.c.decision)
         .join(record, record.c.uid == review.c.record_uid)
-        .where(review.c.state == "open", record.c.title == _title(keys))
+        .where(review.c.state.in_(("open", "decided")), record.c.title == _title(keys))
+        .order_by(review.c.id.desc())
     )
-    return next((r.record_uid for r in rows if {c["uid"] for c in r.candidates} == wanted), None)
+    for row in rows:
+        if {c["uid"] for c in row.candidates} == wanted:
+            choice = (row.decision or {}).get("choice", "new")
+            return str(row.record_uid if choice == "new" else choice)
+    return None
 
 
 def _title(keys: Keys) -> str:
@@ -92,7 +120,7 @@ def _title(keys: Keys) -> str:
     return (keys.company if keys.inn else keys.name) or keys.company or (first[0][2] if first else "")
 
 
-def _make(tx: Connection, keys: Keys, client: Mapping[str, Any], now: datetime) -> str:
+def _make(tx: Connection, keys: Keys, client: Mapping[str, Any], note: _Note) -> str:
     uid = new_uid()
     data: dict[str, Any] = {"name": _title(keys)}
     if keys.inn:
@@ -100,33 +128,39 @@ def _make(tx: Connection, keys: Keys, client: Mapping[str, Any], now: datetime) 
         if client.get("kpp"):
             data["kpp"] = client["kpp"]
     data |= {"phones": [v for v, _ in keys.phones], "emails": [v for v, _ in keys.emails]}
+    kind, data = "company" if keys.inn else "contact", {k: v for k, v in data.items() if v}
     tx.execute(
         record.insert().values(
             uid=uid,
-            kind="company" if keys.inn else "contact",
-            title=data["name"],
+            kind=kind,
+            title=_title(keys),
             number=data.get("inn"),
-            data={k: v for k, v in data.items() if v},
-            created_at=now,
-            updated_at=now,
+            data=data,
+            created_at=note.at,
+            updated_at=note.at,
         )
     )
+    note.write(tx, uid, kind, "created", data)
     return uid
 
 
-def _learn(tx: Connection, uid: str, keys: Keys, now: datetime) -> None:
+def _learn(tx: Connection, uid: str, keys: Keys, note: _Note) -> None:
     """A fuller name and further phones and addresses of a known client."""
-    row = tx.execute(sa.select(record.c.data, record.c.title).where(record.c.uid == uid)).one()
+    row = tx.execute(
+        sa.select(record.c.data, record.c.title, record.c.kind).where(record.c.uid == uid).with_for_update()
+    ).one()
     data = dict(row.data)
     for name, values in (("phones", keys.phones), ("emails", keys.emails)):
         have = list(data.get(name) or [])
         data[name] = have + [v for v, _ in values if v not in have]
     title = row.title or ""
-    if keys.name and not keys.inn and len(keys.name.split()) > len(title.split()):
+    if keys.name and row.kind == "contact" and len(keys.name.split()) > len(title.split()):
         title = data["name"] = keys.name
     data = {k: v for k, v in data.items() if v}
     if data != row.data or title != (row.title or ""):
-        tx.execute(record.update().where(record.c.uid == uid).values(data=data, title=title, updated_at=now))
+        tx.execute(record.update().where(record.c.uid == uid).values(data=data, title=title, updated_at=note.at))
+        changes = {k: [row.data.get(k), v] for k, v in data.items() if row.data.get(k) != v}
+        note.write(tx, uid, row.kind, "observed", changes)
 
 
 def _observe(tx: Connection, uid: str, keys: Keys, source: str, now: datetime) -> None:

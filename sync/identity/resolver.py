@@ -56,15 +56,19 @@ class Verdict:
     candidates: tuple[dict[str, Any], ...] = field(default=())
 
 
-def keys_of(client: Mapping[str, Any], country: str = "RU", own_domains: Sequence[str] = ()) -> Keys:
+def keys_of(
+    client: Mapping[str, Any], country: str = "RU", own_domains: Sequence[str] = (), own_lines: Sequence[str] = ()
+) -> Keys:
     """The identifiers in a mapping's `client` section; own addresses and invalid values identify nobody.
 
     What cannot be read stays in the record that it came with; it is only no key.
     """
     phones: dict[str, str] = {}
+    ours = {form for line in own_lines for form in forms.phones(line, country)}
     for raw in _texts(client, "phone", "phones"):
         for number in forms.phones(raw, country):
-            phones.setdefault(number.split(";")[0], raw)
+            if number not in ours:
+                phones.setdefault(number.split(";")[0], raw)
     emails: dict[str, str] = {}
     for raw in _texts(client, "email", "emails"):
         mailbox = forms.email(raw)
@@ -102,9 +106,10 @@ def resolve(keys: Keys, known: Sequence[Known]) -> Verdict:
             )
         hit = next(iter(hits.values()))
         en, ru = _RULES[kind]
-        if kind != "inn" and not names_agree(keys.name, hit.name):
+        said = keys.name if hit.kind == "contact" else keys.company  # anybody may write in a company's name
+        if kind != "inn" and not names_agree(said, hit.name):
             return _question([hit], Text(f"{en} agrees, the name does not", f"{ru} совпал, имя другое"))
-        named = bool(keys.name and hit.name)
+        named = bool(said and hit.name)
         return Verdict(
             hit.uid,
             kind,

@@ -134,6 +134,7 @@ def _sqlite_events(engine: sa.Engine) -> None:
             "foreign_keys=ON",
             "busy_timeout=30000",
             "cache_size=-16000",
+            "wal_autocheckpoint=4000",  # 16 MB: an import changes the same index pages again and again
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 

@@ -80,7 +80,6 @@ record = Table(
     Column("title", Text),
     Column("stage", String(64)),  # of a deal; the status of a lead
     Column("client_uid", String(36)),  # the company or private person it belongs to
-    Column("person_uid", String(36)),
     Column("amount", money()),
     Column("currency", String(3)),
     Column("paid", money()),
@@ -151,7 +150,6 @@ activity = Table(
     Column("text", Text),
     Column("author", Text),
     Column("client_uid", String(36)),
-    Column("person_uid", String(36)),
     Column("deal_uid", String(36)),
     Column("lead_uid", String(36)),
     Column("connection", String(64), nullable=False),
@@ -396,17 +394,6 @@ command = Table(
     Column("state", String(8), nullable=False),  # new, working, done
     Column("result", Json),
     Column("created_at", Moment, nullable=False),
-)
-
-plan = Table(
-    "plan",
-    metadata,
-    Column("id", _Id, primary_key=True),
-    Column("hash", String(64), nullable=False),
-    Column("content", Json, nullable=False),
-    Column("state", String(10), nullable=False),  # waiting, approved, applied, dropped
-    Column("created_at", Moment, nullable=False),
-    Column("decided_at", Moment),
 )
 
 lease = Table(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.peers.demo import tell
+from tests.peers.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 10
@@ -28,3 +32,24 @@ def test_every_step_of_the_story_comes_out_as_told() -> None:
     assert sum(len(s["checks"]) for s in summary["steps"]) >= 60
     assert summary["ok"]
     assert done.returncode == 0
+
+
+def test_the_story_on_postgresql_with_a_second_worker(postgres_url: str, tmp_path: Path) -> None:
+    """The same, on the other database and the other engine, with `sverka worker` beside the service."""
+    with Stage(tmp_path, database=postgres_url) as stage:
+        stage.serve()
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "sync", "-c", str(stage.config), "worker"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            told = tell(stage, lambda row: None)
+        finally:
+            worker.send_signal(signal.SIGINT)
+            said = worker.communicate(timeout=30)[1]
+        wrong = [f"{s['step']}: {c['check']}" for s in told for c in s["checks"] if not c["ok"]]
+        assert not wrong, "\n".join([*wrong, stage.output, said])
+        assert len(told) == STEPS
+        assert worker.returncode == 0, said

@@ -6,6 +6,7 @@ All servers listen on 127.0.0.1 only. Both IMAP servers have one account and the
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import shutil
@@ -24,6 +25,8 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from imapclient import IMAPClient
+
+logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd warns of its own internals at every login
 
 SECONDS = 20  # to start
 

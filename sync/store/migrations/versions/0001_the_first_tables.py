@@ -24,7 +24,6 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("author", sa.Text(), nullable=True),
         sa.Column("client_uid", sa.String(length=36), nullable=True),
-        sa.Column("person_uid", sa.String(length=36), nullable=True),
         sa.Column("deal_uid", sa.String(length=36), nullable=True),
         sa.Column("lead_uid", sa.String(length=36), nullable=True),
         sa.Column("connection", sa.String(length=64), nullable=False),
@@ -266,16 +265,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_observation_client", "observation", ["client_uid"], unique=False)
     op.create_table(
-        "plan",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("hash", sa.String(length=64), nullable=False),
-        sa.Column("content", sync.store.types.Json(), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
-        sa.Column("created_at", sync.store.types.Moment(), nullable=False),
-        sa.Column("decided_at", sync.store.types.Moment(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_plan")),
-    )
-    op.create_table(
         "price",
         sa.Column("product_uid", sa.String(length=36), nullable=False),
         sa.Column("connection", sa.String(length=64), nullable=False),
@@ -323,7 +312,6 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), nullable=True),
         sa.Column("stage", sa.String(length=64), nullable=True),
         sa.Column("client_uid", sa.String(length=36), nullable=True),
-        sa.Column("person_uid", sa.String(length=36), nullable=True),
         sa.Column("amount", sync.store.types.Scaled(2), nullable=True),
         sa.Column("currency", sa.String(length=3), nullable=True),
         sa.Column("paid", sync.store.types.Scaled(2), nullable=True),
@@ -449,7 +437,6 @@ def downgrade() -> None:
     )
     op.drop_table("quarantine")
     op.drop_table("price")
-    op.drop_table("plan")
     op.drop_index("ix_observation_client", table_name="observation")
     op.drop_table("observation")
     op.drop_table("notice")

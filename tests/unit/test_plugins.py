@@ -1,0 +1,76 @@
+"""Adapters are found by entry point; a third party's needs no edit here, and a broken one harms nobody."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.base import Adapter, AdapterSettings, Text
+from sync.config import build
+from sync.errors import BadConfig, Fatal
+from sync.hub import Hub, plugins
+
+HERE = "tests.unit.test_plugins"
+
+
+class Settings(AdapterSettings):
+    address: str
+
+
+class Foreign(Adapter):
+    """What another package might bring."""
+
+    title = Text("Foreign", "Чужой")
+    role = "crm"
+    mapping = "memory"
+    Settings = Settings
+
+
+@pytest.fixture(autouse=True)
+def points(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {
+        "foreign": EntryPoint("foreign", f"{HERE}:Foreign", plugins.GROUP),
+        "broken": EntryPoint("broken", "no_such_package:Adapter", plugins.GROUP),
+        "nonsense": EntryPoint("nonsense", f"{HERE}:HERE", plugins.GROUP),
+    }
+    monkeypatch.setattr(plugins, "available", lambda: found)
+
+
+def hub_of(folder: Path, **connections: dict[str, Any]) -> Hub:
+    return Hub(
+        build({"hub": {"database": f"sqlite:///{folder}/hub.db"}, "connections": connections}, folder / "config.toml")
+    )
+
+
+def test_a_plug_in_is_configured_by_its_own_model(tmp_path: Path) -> None:
+    with hub_of(tmp_path, theirs={"adapter": "foreign", "address": "here", "every": "5m"}) as hub:
+        assert hub.plugs["theirs"].adapter.settings.address == "here"
+        assert hub.plugs["theirs"].config.every == 300
+        assert not hub.broken
+
+
+def test_broken_ones_are_reported_and_the_others_work(tmp_path: Path) -> None:
+    with hub_of(
+        tmp_path,
+        good={"adapter": "foreign", "address": "x"},
+        dead={"adapter": "broken"},
+        wrong={"adapter": "nonsense"},
+        typo={"adapter": "foreing"},
+        unset={"adapter": "foreign"},
+        extra={"adapter": "foreign", "address": "x", "adress": "y"},
+    ) as hub:
+        assert set(hub.plugs) == {"good"}
+        assert set(hub.broken) == {"dead", "wrong", "typo", "unset", "extra"}
+        assert all(isinstance(e, BadConfig) and e.text.ru and e.text.en for e in hub.broken.values())
+        assert "did you mean 'foreign'" in hub.broken["typo"].text.en
+        assert "address" in hub.broken["unset"].setting
+        assert "did you mean 'address'" in hub.broken["extra"].text.en
+
+
+def test_a_foreign_package_of_our_name_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "packages_distributions", lambda: {"adapters": ["adapters"], "sync": ["sverka"]})
+    with pytest.raises(Fatal, match="adapters"):
+        plugins.assert_own_packages()
