@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import typer
 
 from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
+from sync.cli.progress import watching
 from sync.errors import BadConfig, Fatal, Text
 from sync.hub import Hub, acts, checks, plans, runs, works
 from sync.hub.service import Service, nudge, summary
@@ -106,7 +107,8 @@ def sync(context: typer.Context, connection: Only = None, as_json: AsJson = Fals
                 if hub.store.sqlite:
                     runs.close_interrupted(hub.world)
                 acts.run_commands(hub)
-                result = summary(*works.sync_once(hub, connection))
+                with watching(hub):
+                    result = summary(*works.sync_once(hub, connection))
         except Fatal as error:
             if error.code != "work.locked":
                 raise

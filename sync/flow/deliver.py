@@ -250,6 +250,13 @@ def _not_kept(world: World, tx: Connection, plug: Plug, row: Any) -> None:
     _refused(world, tx, plug, following, error, "refused")
 
 
+def lost(world: World, connection: str) -> bool:
+    """Whether the outcome of a call is not known yet."""
+    query = sa.select(intent.c.id).where(intent.c.connection == connection, intent.c.state == "sending")
+    with world.store.read() as tx:
+        return tx.execute(query.limit(1)).first() is not None
+
+
 def anything_due(world: World, connection: str) -> bool:
     with world.store.read() as tx:
         return bool(intents.due(tx, connection, world.now(), 1))

@@ -17,6 +17,7 @@ from orjson import Fragment
 from sqlalchemy.engine import Connection
 
 from adapters.base import Page, Record
+from sync.flow import trouble
 from sync.flow.bulk import BULK_KINDS, CHUNK, Seen, changed
 from sync.flow.plug import Counts, Plug, World
 from sync.intake import inbox as inbox_rows
@@ -38,9 +39,9 @@ def pull(world: World, plug: Plug, kind: str, after_page: Callable[[], None]) ->
     points.reach(f"call:{plug.name}.scan:before")
     asked = world.now()
     for page in _together(plug, kind, plug.adapter.scan(kind, read_cursor(world, plug.name, kind))):
-        same = store_page(world, plug, kind, page, asked)
-        counts.add("same", same)
-        if same < len(page.records):
+        known = store_page(world, plug, kind, page, asked)
+        counts.merge(known)
+        if known.read < len(page.records):
             after_page()
         asked = world.now()
     after_page()
@@ -69,18 +70,23 @@ def _together(plug: Plug, kind: str, pages: Iterable[Page]) -> Iterator[Page]:
         yield held
 
 
-def store_page(world: World, plug: Plug, kind: str, page: Page, asked: datetime) -> int:
-    """Store what differs from its shadow together with the cursor; gives the number of records that were the same.
-    `asked`: when the page was asked for."""
+def store_page(world: World, plug: Plug, kind: str, page: Page, asked: datetime) -> Counts:
+    """Store what differs from its shadow together with the cursor; counts what need not be taken. `asked`: when the page
+    was asked for."""
+    counts = Counts()
     with world.store.read() as tx:
-        news = changed(world, tx, plug, page.records) if page.records else []
+        moved = changed(world, tx, plug, page.records) if page.records else []
+        waiting = trouble.waiting_as_they_are(tx, plug.name, [seen.record for seen in moved])
+        news = [seen for seen in moved if (seen.record.kind, seen.record.id) not in waiting]
         old = _cursor(tx, plug.name, kind)
+    counts.add("same", len(page.records) - len(moved))
+    counts.add("skipped", len(moved) - len(news))
     if news or old != page.cursor:
         with world.store.begin() as tx:
             world.guard(tx)
             inbox_rows.put(tx, _incoming(world, plug, kind, news, asked))
             _save_cursor(world, tx, plug.name, kind, page.cursor)
-    return len(page.records) - len(news)
+    return counts
 
 
 def recheck(world: World, plug: Plug, kind: str, after_page: Callable[[], None], days: int = 30) -> Counts:
@@ -104,7 +110,7 @@ def recheck(world: World, plug: Plug, kind: str, after_page: Callable[[], None],
         found = rec if rec is not None else _gone(world, plug, kind, id)
         if found is not None:
             page = Page([found], read_cursor(world, plug.name, kind) or {})
-            counts.add("same", store_page(world, plug, kind, page, asked))
+            counts.merge(store_page(world, plug, kind, page, asked))
     after_page()
     return counts
 

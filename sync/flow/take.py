@@ -22,7 +22,7 @@ from sync.errors import NeedHuman, RecordRefused, Text
 from sync.flow import deliver, trouble
 from sync.flow.absorb import Absorbed, absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, Seen, absorb_new, changed
-from sync.flow.plug import Cause, Counts, Plug, World, storable
+from sync.flow.plug import Cause, Counts, Plug, World
 from sync.intake.spool import Spool
 from sync.store.tables import inbox, link, quarantine
 from sync.store.types import loads
@@ -50,7 +50,7 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
         counts.add("failed")
         with world.store.begin() as tx:
             trouble.refuse(tx, plug.name, "arrival", f"{row.id} {row.name}", error, world.now(), inbox_id=inbox_id)
-    if counts.new:
+    if counts.new or counts.same:  # same: what it brought may have been taken by a process that died before this line
         _take_waiting(world, plug, run_id)
     with world.store.begin() as tx:
         tx.execute(
@@ -199,7 +199,9 @@ def _absorb(world: World, plug: Plug, rec: Record, cause: Cause) -> Absorbed:
 
 def _refused(world: World, plug: Plug, rec: Record, error: RecordRefused | NeedHuman, cause: Cause) -> str:
     with world.store.begin() as tx:
-        trouble.refuse(tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id, data=_kept(rec))
+        trouble.refuse(
+            tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id, data=trouble.kept(rec)
+        )
     return "failed"
 
 
@@ -225,10 +227,6 @@ def _read_again(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
         return "skipped"
     fresh = plug.adapter.read(rec.kind, rec.id)
     return "skipped" if fresh is None else take_one(world, plug, fresh, replace(cause, read_at=None))
-
-
-def _kept(rec: Record) -> dict[str, Any]:
-    return {"kind": rec.kind, "id": rec.id, "data": storable(rec.data), "version": rec.version, "deleted": rec.deleted}
 
 
 def _follow(world: World, plug: Plug, hint: Hint, cause: Cause, counts: Counts) -> str:

@@ -3,15 +3,18 @@ and it closes itself when the record later passes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from adapters.base import Record
 from sync.delivery.intents import error_json
 from sync.errors import SverkaError
 from sync.store.tables import quarantine
+from sync.store.types import dumps
 
 
 def refuse(
@@ -61,6 +64,30 @@ def refuse(
     elif stage == "intake" or row.code != values["code"] or row.text != values["text"]:
         # a delivery that still waits for the same thing is no news
         tx.execute(quarantine.update().where(quarantine.c.id == row.id).values(count=row.times + 1, **values))
+
+
+def waiting_as_they_are(tx: Connection, connection: str, records: Sequence[Record]) -> set[tuple[str, str]]:
+    """(kind, id) of those that wait in quarantine just as they are: seen again by a poll, they are no news."""
+    found = {}
+    for kind in {r.kind for r in records}:
+        rows = tx.execute(
+            sa.select(quarantine.c.external_id, quarantine.c.data).where(
+                quarantine.c.connection == connection,
+                quarantine.c.native_kind == kind,
+                quarantine.c.stage == "intake",
+                quarantine.c.state == "open",
+                quarantine.c.data.is_not(None),
+            )
+        )
+        found |= {(kind, row.external_id): row.data for row in rows}
+    if not found:
+        return set()
+    return {(r.kind, r.id) for r in records if (r.kind, r.id) in found and dumps(found[r.kind, r.id]) == dumps(kept(r))}
+
+
+def kept(rec: Record) -> dict[str, Any]:
+    """A record as quarantine keeps it, to be taken again as it was."""
+    return {"kind": rec.kind, "id": rec.id, "data": rec.data, "version": rec.version, "deleted": rec.deleted}
 
 
 def passed(

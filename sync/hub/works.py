@@ -20,8 +20,9 @@ LEASE_SECONDS = 60
 
 
 def poll(hub: Hub, plug: Plug) -> list[Run]:
-    """Fetch what is new on the other side: files first, then every kind that it can list."""
-    done: list[Run] = []
+    """Fetch what is new on the other side: files first, then every kind that it can list. A write whose answer was lost is
+    settled before: what it did there is no news."""
+    done = deliver(hub, plug) if delivery.lost(hub.world, plug.name) else []
     capabilities = plug.adapter.capabilities
     if capabilities.collects:
         with running(hub.world, plug.name, "collect") as run:
@@ -71,13 +72,16 @@ def take_pushed(hub: Hub, plug: Plug) -> list[Run]:
 
 
 def deliver(hub: Hub, plug: Plug) -> list[Run]:
-    """Carry out planned writes; no run is recorded where nothing is due."""
+    """Carry out planned writes, one worker at a time: a call that another one is making must not look like a lost one.
+    No run is recorded where nothing is due."""
     delivery.replan_waiting(hub.world, plug.name)
     if not delivery.anything_due(hub.world, plug.name):
         return []
-    with running(hub.world, plug.name, "deliver") as run:
-        run.counts.merge(delivery.deliver(hub.world, plug, run.id))
-    return [run]
+    with contextlib.suppress(LeaseBusy), hub.leases.held(f"deliver:{plug.name}", LEASE_SECONDS):
+        with running(hub.world, plug.name, "deliver") as run:
+            run.counts.merge(delivery.deliver(hub.world, plug, run.id))
+        return [run]
+    return []
 
 
 def settle_protocol(hub: Hub, plug: Plug) -> None:

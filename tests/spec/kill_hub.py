@@ -36,6 +36,7 @@ from sync.store.types import dumps
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)
 PASSES = 8  # until nothing moves any more; a chain of facts is shorter
 LONGEST = timedelta(hours=2)  # a postponed write comes again within it
+SILENCE = timedelta(minutes=5)  # after it, files that nobody asked to import are imported
 
 
 class Clock:
@@ -108,6 +109,7 @@ class Inside:
 
     def finish(self) -> None:
         """Work until a pass moves nothing and nothing waits for its time."""
+        self.clock.pass_(SILENCE)
         for _ in range(PASSES):
             moved = self.work()
             waits = self._waits()
@@ -188,6 +190,7 @@ class Inside:
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?|\b\d{10}\.\d+\b|\d{8}T\d{6}Z")
+_WROTE = re.compile(r'"why":"wrote:\w+"')  # a write that is decided again is "observed": who wished it, its own row says
 _SESSION = re.compile(r"\b[0-9a-f]{32}\b(\.\d+)?")
 # of every table: what is the same however often the process died on the way
 _COLUMNS = {
@@ -255,6 +258,7 @@ class State:
 
     def _line(self, row: Any) -> str:
         text = _UUID.sub(self._name, dumps({str(k): _plain(v) for k, v in row._mapping.items()}))
+        text = _WROTE.sub('"why":"wrote"', text)
         return _SESSION.sub("<session>", _TIMES.sub("<time>", text))
 
     def _name(self, match: re.Match[str]) -> str:

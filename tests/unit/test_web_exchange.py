@@ -41,7 +41,8 @@ def replace(opened: Hub, name: str, handle: Any) -> None:
 
 def test_two_1c_bases_exchange_at_once(tmp_path: Path) -> None:
     """УТ at its own address and УНФ at the address that 1C makes of a bare host, told apart by the login."""
-    with hub(tmp_path) as opened, served(opened) as url, working(opened), ThreadPoolExecutor(2) as pool:
+    # The server goes before the pool: a client that waits for ever is cut off then
+    with hub(tmp_path) as opened, ThreadPoolExecutor(2) as pool, served(opened) as url, working(opened):
         ut = UtClient(small_base(), f"{url}/exchange/ut", "buh", "1c-password")
         unf = UnfClient(small_base(), url, "учёт", "other-password", sleep=lambda _: None)
         for report in [r.result(60) for r in [pool.submit(ut.session), pool.submit(unf.session)]]:

@@ -1,0 +1,630 @@
+"""Taking records in: once, for the right client, with every trouble kept apart and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from adapters.base import Problem, Record, RecordRefused, Text
+from sync.flow import bulk
+from sync.flow.plug import Cause, Counts
+from sync.flow.take import pending, take, take_chunk
+from sync.hub import acts, works
+from sync.hub.runtime import Hub
+from sync.store import Store
+from sync.store.tables import (
+    activity,
+    command,
+    conflict,
+    inbox,
+    intent,
+    journal,
+    link,
+    observation,
+    price,
+    quarantine,
+    record,
+    review,
+    stock,
+    task,
+)
+from tests.spec.hubs import CLIENT, Kit, dying, every_death, give, one, plain, push, rows, sync, total
+
+LEAD = {"Name": "Анна Тестова", "Phone": "+7 916 123-45-67", "tranid": "1:100", "formid": "f1", "Textarea": "Нужен шкаф"}
+DEAL = {"number": "1043", "title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB", "client": CLIENT}
+
+
+@pytest.fixture
+def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
+    with Kit(database, tmp_path) as made:
+        yield made
+
+
+def forms(kit: Kit) -> Hub:
+    return kit.open(
+        {"tilda": {"adapter": "tilda"}, "office": {"adapter": "events", "role": "form"}, "pbx": {"adapter": "events"}}
+    )
+
+
+def shop(kit: Kit, **more: Any) -> Hub:
+    return kit.open({"shop": {"role": "shop", "kinds": ["deal", "product"], **more}})
+
+
+def post_lead(hub: Hub, **more: str) -> Any:
+    body = urlencode({**LEAD, **more}).encode()
+    return push(hub, "tilda", body, content_type="application/x-www-form-urlencoded")
+
+
+def post_event(hub: Hub, connection: str = "office", **event: Any) -> Any:
+    return push(hub, connection, json.dumps({"type": "call", "id": "c1", **event}).encode())
+
+
+def clients(hub: Hub) -> list[str]:
+    return [r.title for r in rows(hub, record) if r.kind in ("contact", "company")]
+
+
+# the same again ------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_record_twice(kit: Kit) -> None:
+    hub = shop(kit)
+    assert [give(hub, "shop", "deal", "7", DEAL) for _ in range(3)] == ["new", "same", "same"]
+    assert (len(rows(hub, journal, kind="deal")), len(rows(hub, activity)), len(clients(hub))) == (1, 1, 1)
+    deal = one(hub, record, kind="deal")
+    assert (deal.number, deal.stage, deal.amount, deal.currency) == ("1043", "new", Decimal("100.10"), "RUB")
+    assert deal.data["pipeline"] == "main"
+
+
+def test_a_version_without_a_change_is_no_change(kit: Kit) -> None:
+    hub = shop(kit)
+    give(hub, "shop", "deal", "7", DEAL, version="1")
+    assert give(hub, "shop", "deal", "7", DEAL, version="2") == "same"
+    assert one(hub, link).version == "2", "the next write must name the version that stands there now"
+
+
+def test_a_lead_repeated_by_its_sender(kit: Kit) -> None:
+    hub = forms(kit)
+    for _ in range(2):
+        post_lead(hub)
+        sync(hub)
+    assert [r.state for r in rows(hub, inbox)] == ["done", "duplicate"]
+    lead = one(hub, record, kind="lead")
+    assert (lead.stage, clients(hub)) == ("new", ["Анна Тестова"])
+    assert (len(rows(hub, task)), len(rows(hub, activity)), one(hub, task).client_uid) == (1, 1, lead.client_uid)
+
+
+def test_a_changed_record_is_taken_and_journalled(kit: Kit) -> None:
+    hub = shop(kit)
+    give(hub, "shop", "deal", "7", DEAL)
+    assert give(hub, "shop", "deal", "7", {**DEAL, "amount": "100.11", "comment": "срочно"}) == "changed"
+    last = rows(hub, journal, kind="deal")[-1]
+    assert last.changes == {"amount": ["100.10", "100.11"], "comment": [None, "срочно"]}
+    assert (last.why, last.who, last.connection) == ("observed", "shop", "shop")
+    assert one(hub, record, kind="deal").amount == Decimal("100.11")
+
+
+# whose it is -----------------------------------------------------------------------------------------------------------
+
+
+def test_two_events_of_one_unknown_person_at_once_make_one_client(kit: Kit) -> None:
+    hub = forms(kit)
+    for number in range(6):
+        connection = "office" if number % 2 else "pbx"
+        post_event(hub, connection, id=f"c{number}", phone=LEAD["Phone"], email=CLIENT["email"], name="Анна")
+    gate = threading.Barrier(2)
+    errors: list[BaseException] = []
+
+    def work(name: str) -> None:
+        try:
+            gate.wait(10)
+            works.take_pushed(hub, hub.plugs[name])
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("office", "pbx")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert clients(hub) == ["Анна"]
+    assert len(rows(hub, observation)) == 2
+    assert {r.client_uid for r in rows(hub, activity)} == {one(hub, record).uid}
+    assert len(rows(hub, activity)) == 6
+
+
+def test_everything_that_becomes_known_of_a_client_is_journalled(kit: Kit) -> None:
+    hub = forms(kit)
+    post_lead(hub, Name="Анна")
+    post_event(hub, phone=LEAD["Phone"], name="Анна Тестова", email=CLIENT["email"])
+    sync(hub)
+    client = one(hub, record, kind="contact")
+    assert client.data == {"name": "Анна Тестова", "phones": ["+79161234567"], "emails": ["anna@example.ru"]}
+    created, learnt = rows(hub, journal, record_uid=client.uid)
+    assert (created.why, created.who, created.changes) == ("created", "tilda", {"name": "Анна", "phones": ["+79161234567"]})
+    assert learnt.changes == {"name": ["Анна", "Анна Тестова"], "emails": [None, ["anna@example.ru"]]}
+    assert (learnt.why, learnt.who, learnt.inbox_id) == ("observed", "office", rows(hub, inbox)[1].id)
+
+
+def test_another_name_at_a_known_phone_is_a_question(kit: Kit) -> None:
+    hub = forms(kit)
+    post_lead(hub)
+    post_event(hub, id="c1", phone=LEAD["Phone"], name="Пётр Пробный")
+    post_event(hub, id="c2", phone=LEAD["Phone"], name="Пётр Пробный")
+    sync(hub)
+    question = one(hub, review)
+    card = one(hub, record, uid=question.record_uid)
+    anna = one(hub, record, title="Анна Тестова")
+    assert card.title == "Пётр Пробный"
+    assert [c["uid"] for c in question.candidates] == [anna.uid]
+    assert "phone" in question.reason["en"]
+    assert "телефон" in question.reason["ru"]
+    assert {r.client_uid for r in rows(hub, activity, connection="office")} == {card.uid}, "the events lie on the card"
+    assert [o.client_uid for o in rows(hub, observation)] == [anna.uid], "a question is no evidence"
+
+
+@pytest.mark.parametrize("choice", ["new", "candidate"])
+def test_a_decision_is_remembered(kit: Kit, choice: str) -> None:
+    hub = forms(kit)
+    post_lead(hub)
+    post_event(hub, id="c1", phone=LEAD["Phone"], name="Пётр Пробный")
+    sync(hub)
+    question = one(hub, review)
+    chosen = question.record_uid if choice == "new" else question.candidates[0]["uid"]
+    acts.decide_review(hub, question.id, choice if choice == "new" else chosen, "Тест")
+    post_event(hub, id="c2", phone=LEAD["Phone"], name="Пётр Пробный")
+    sync(hub)
+    assert {r.client_uid for r in rows(hub, activity, connection="office")} == {chosen}
+    assert len(rows(hub, review)) == 1, "the same question was asked again"
+
+
+def test_two_clients_behind_two_keys_are_a_question_and_never_a_merge(kit: Kit) -> None:
+    hub = forms(kit)
+    post_event(hub, id="c1", phone="+79161234567", name="Анна Тестова")
+    post_event(hub, id="c2", email="anna@example.ru", name="Анна Тестова")
+    post_event(hub, id="c3", phone="+79161234567", email="anna@example.ru", name="Анна Тестова")
+    sync(hub)
+    assert len(clients(hub)) == 3
+    assert len(one(hub, review).candidates) == 2
+
+
+def test_a_company_is_known_by_its_inn_and_anybody_may_write_in_its_name(kit: Kit) -> None:
+    hub = forms(kit)
+    post_event(hub, id="c1", inn="7707083893", company="ООО Ромашка", email="zakaz@romashka.example", name="Анна")
+    post_event(hub, id="c2", inn="7707083893/773601001", company="ООО Ромашка-2", name="Пётр")
+    post_event(hub, id="c3", email="zakaz@romashka.example", name="Пётр")
+    sync(hub)
+    company = one(hub, record)
+    assert (company.kind, company.number, company.title) == ("company", "7707083893", "ООО Ромашка")
+    assert len(rows(hub, activity, client_uid=company.uid)) == 3
+
+
+def test_an_order_without_contacts_is_a_deal_and_a_row_with_words(kit: Kit) -> None:
+    hub = shop(kit)
+    assert give(hub, "shop", "deal", "7", {**DEAL, "client": {"name": "Аноним"}}) == "new"
+    deal = one(hub, record)
+    assert (deal.kind, deal.client_uid) == ("deal", None)
+    waiting = one(hub, quarantine)
+    assert (waiting.code, waiting.record_uid, waiting.state) == ("client.none", deal.uid, "open")
+    assert "phone" in waiting.text["en"]
+    assert "телефон" in waiting.text["ru"]
+    give(hub, "shop", "deal", "7", DEAL)
+    assert one(hub, quarantine).state == "closed"
+    assert one(hub, record, kind="deal").client_uid == one(hub, record, kind="contact").uid
+
+
+# what cannot be taken ----------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_word_is_named_and_the_rest_is_taken(kit: Kit, tmp_path: Path) -> None:
+    mappings = tmp_path / "mappings"
+    mappings.mkdir()
+    own = 'system = "memory"\nversion = 1\n[tables.words]\nnew = "new"\n[deal.fields]\nstage = "stage | lookup(words)"\n'
+    (mappings / "memory.toml").write_text(own, encoding="utf-8")
+    hub = kit.open({"shop": {"role": "shop", "kinds": ["deal"]}}, hub={"mappings": str(mappings)})
+    assert give(hub, "shop", "deal", "7", {**DEAL, "stage": "packed"}) == "new"
+    deal = one(hub, record, kind="deal")
+    assert (deal.amount, deal.stage) == (Decimal("100.10"), "new")
+    waiting = one(hub, quarantine)
+    assert (waiting.field, waiting.code, waiting.record_uid) == ("stage", "mapping.value", deal.uid)
+    assert "packed" in waiting.text["en"]
+    assert "packed" in waiting.text["ru"]
+    _mended_and_retried(kit, hub, mappings / "memory.toml", own)
+
+
+def _mended_and_retried(kit: Kit, hub: Hub, path: Path, own: str) -> None:
+    acts.retry(hub, one(hub, quarantine).id)
+    sync(hub)
+    assert (one(hub, quarantine).state, one(hub, quarantine).count) == ("open", 2), "nothing was mended"
+    kit.close(hub)
+    path.write_text(own.replace('new = "new"', 'new = "new"\npacked = "shipped"'), encoding="utf-8")
+    hub = kit.open()
+    acts.retry(hub, one(hub, quarantine).id)
+    sync(hub)
+    assert (one(hub, quarantine).state, one(hub, record, kind="deal").stage) == ("closed", "shipped")
+    assert one(hub, command, kind="retry", id=2).result == {"outcome": "changed"}
+
+
+POISON: list[dict[str, Any]] = [
+    {"title": "half \ud800 character"},
+    {"number": 1 << 80},
+    {"title": "a\x00b", "number": "1\x00"},
+    {"currency": "рублей"},
+    {"stage": "x" * 200},
+    {"client": "a text"},
+    {"client": {**CLIENT, "phone": ["list"], "name": {"a": 1}}},
+    {"lines": [{"id": None}, 5, "x"]},
+    {"lines": "text"},
+    {"amount": "1e400"},
+    {"amount": "NaN"},
+    {"title": {"nested": ["x"] * 10}},
+    {"number": None},
+]
+
+
+@pytest.mark.parametrize("poison", POISON, ids=lambda p: ascii(p)[:40])
+def test_a_poison_record_costs_its_neighbours_nothing(kit: Kit, poison: dict[str, Any]) -> None:
+    hub = shop(kit)
+    world = kit.world("shop")
+    world.put("deal", {**DEAL, "number": "1"})
+    world.put("deal", {**DEAL, "number": "2", **poison})
+    world.put("deal", {**DEAL, "number": "3"})
+    sync(hub)
+    numbers = {r.number for r in rows(hub, record, kind="deal")}
+    assert {"1", "3"} <= numbers
+    assert len(rows(hub, record, kind="deal")) + len(rows(hub, quarantine, code="record.unexpected")) == 3
+    assert all(r.state == "done" for r in rows(hub, inbox))
+    sync(hub)
+    assert {"1", "3"} <= {r.number for r in rows(hub, record, kind="deal")}
+
+
+def test_a_fault_of_ours_is_kept_and_can_be_retried(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = shop(kit)
+    monkeypatch.setattr("sync.flow.absorb.columns", lambda kind, data: {}[data["number"]])
+    kit.world("shop").put("deal", DEAL)
+    assert total(sync(hub), "failed") == 1
+    waiting = one(hub, quarantine)
+    assert (waiting.code, rows(hub, record)) == ("record.unexpected", [])
+    assert "KeyError, test_absorb.py" in waiting.text["en"]
+    assert "1043" not in waiting.text["en"]
+    assert waiting.data["data"]["number"] == "1043"
+    monkeypatch.undo()
+    acts.retry(hub, waiting.id)
+    sync(hub)
+    assert (one(hub, quarantine).state, one(hub, record, kind="deal").number) == ("closed", "1043")
+
+
+def test_a_poison_product_sends_its_page_the_ordinary_way(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = shop(kit)
+    original = bulk.columns
+
+    def columns(kind: str, data: Any) -> Any:
+        if data.get("name") == "poison":
+            raise AttributeError("a fault")
+        return original(kind, data)
+
+    monkeypatch.setattr("sync.flow.bulk.columns", columns)
+    monkeypatch.setattr("sync.flow.absorb.columns", columns)
+    for name in ("a", "poison", "b"):
+        kit.world("shop").put("product", {"name": name, "sku": name})
+    runs = sync(hub)
+    assert sorted(r.title for r in rows(hub, record)) == ["a", "b"]
+    assert (total(runs, "new"), total(runs, "failed"), total(runs, "read")) == (2, 1, 3)
+
+
+def test_a_part_that_cannot_be_read_waits_beside_its_neighbours(kit: Kit) -> None:
+    hub = forms(kit)
+    body = [{"type": "call", "id": "1", "phone": LEAD["Phone"]}, {"type": "visit", "id": "2"}, 5, {"type": "note", "id": "3"}]
+    push(hub, "office", json.dumps(body).encode())
+    runs = sync(hub)
+    assert (total(runs, "new"), total(runs, "failed")) == (2, 2)
+    codes = sorted((r.code, r.external_id) for r in rows(hub, quarantine))
+    assert [c for c, _ in codes] == ["client.none", "events.field", "events.shape"]
+    assert one(hub, quarantine, code="events.field").raw
+
+
+def test_a_whole_arrival_that_cannot_be_read(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = forms(kit)
+    push(hub, "office", b"{broken")
+    assert [(r.label, r.state) for r in rows(hub, inbox)] == [("broken", "kept")]
+    post_event(hub, phone=LEAD["Phone"])
+    adapter = type(hub.plugs["office"].adapter)
+    refusal = RecordRefused(Text("unreadable", "не читается"), code="events.json")
+    with monkeypatch.context() as patch:
+        patch.setattr(adapter, "unpack", lambda self, arrival: (_ for _ in ()).throw(refusal))
+        sync(hub)
+    assert rows(hub, inbox)[1].state == "failed"
+    acts.retry(hub, one(hub, quarantine).id)
+    sync(hub)
+    assert (rows(hub, inbox)[1].state, len(rows(hub, activity)), one(hub, quarantine).state) == ("done", 1, "closed")
+
+
+def test_a_problem_is_counted_once_and_closed_when_the_record_passes(kit: Kit) -> None:
+    hub = shop(kit)
+    plug = hub.plugs["shop"]
+    bad = Problem("deal", "7", RecordRefused(Text("cut", "обрезано"), code="x.cut"), b"raw")
+    for _ in range(3):
+        assert take_chunk(hub.world, plug, [bad], Cause()).failed == 1
+    assert (one(hub, quarantine).count, bytes(one(hub, quarantine).raw)) == (3, b"raw")
+    give(hub, "shop", "deal", "7", DEAL)
+    assert one(hub, quarantine).state == "closed"
+
+
+# crashes, order, deletion ------------------------------------------------------------------------------------------------
+
+
+def test_killed_between_records_and_taken_again(database: str, store: Store, tmp_path: Path) -> None:
+    """Dying at every instant of taking a page leaves, after another try, the same records and no double."""
+
+    def scenario(after: int | None) -> Any:
+        store.close()
+        with Kit(database, tmp_path) as kit:
+            hub = shop(kit)
+            _forget(hub)
+            world = kit.world("shop")
+            for number in ("1", "2", "3"):
+                world.put("deal", {**DEAL, "number": number})
+            with dying(after) as death:
+                sync(hub)
+            kit.close(hub)
+            kit.now.pass_(minutes=5)
+            hub = kit.open()
+            sync(hub)
+            assert total(sync(hub), "new") == 0
+            return death, [plain(hub, t, "cursor", "body", "key") for t in (record, link, journal, activity, quarantine)]
+
+    number, end = every_death(scenario)
+    assert number > 15
+    assert len(end[0]) == 4
+
+
+def _forget(hub: Hub) -> None:
+    from sync.store.tables import metadata
+
+    with hub.store.begin() as tx:
+        for table in reversed(metadata.sorted_tables):
+            tx.execute(table.delete())
+
+
+def test_an_arrival_that_was_half_taken_goes_on(kit: Kit) -> None:
+    hub = shop(kit)
+    for number in range(4):
+        kit.world("shop").put("deal", {**DEAL, "number": str(number)})
+    give(hub, "shop", "deal", "1", {**DEAL, "number": "0"}, version="1")
+    runs = sync(hub)
+    assert (total(runs, "same"), total(runs, "new")) == (1, 3)
+    (waiting,) = rows(hub, inbox)
+    with hub.store.begin() as tx:
+        tx.execute(inbox.update().values(state="new"))
+    counts = take(hub.world, hub.plugs["shop"], hub.spool, waiting.id)
+    assert (counts.same, counts.read) == (3, 3)
+    assert pending(hub.world, "shop") == []
+    assert take(hub.world, hub.plugs["shop"], hub.spool, waiting.id) == Counts()
+
+
+def test_what_was_read_before_our_own_write_is_read_again(kit: Kit) -> None:
+    """A page asked for before a write ended shows the old value: it must not count as somebody's change back."""
+    hub = kit.open(
+        {"shop": {"role": "shop", "kinds": ["deal"]}, "crm": {"kinds": ["deal"]}}, [("deal", "shop", "crm", "always")]
+    )
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    crm = kit.world("crm")
+    old = crm.record("deal", "1")
+    before = hub.now()
+    kit.world("shop").put("deal", {"comment": "от магазина"}, "1")
+    sync(hub)
+    assert crm.rows("deal")["1"]["data"]["comment"] == "от магазина"
+    late = Cause(read_at=before)
+    counts = take_chunk(hub.world, hub.plugs["crm"], [replace(old, data={**old.data, "comment": ""})], late)
+    assert (counts.same, counts.changed) == (1, 0)
+    assert one(hub, record, kind="deal").data["comment"] == "от магазина"
+    assert rows(hub, conflict) == []
+    assert rows(hub, intent, state="planned") == []
+
+
+def test_deletion_and_return(kit: Kit) -> None:
+    hub = shop(kit)
+    world = kit.world("shop")
+    world.put("deal", DEAL)
+    world.put("product", {"name": "Болт", "sku": "B-1"})
+    sync(hub)
+    world.delete("deal", "1")
+    world.delete("product", "2")
+    sync(hub)
+    assert [r.deleted_at is not None for r in rows(hub, link)] == [True, True]
+    assert one(hub, record, kind="deal").data["title"] == "Шкаф", "the deal stays"
+    assert one(hub, record, kind="product").data["active"] is False
+    world.put("deal", {"title": "Шкаф-2"}, "1")
+    world.put("product", {"name": "Болт"}, "2")
+    sync(hub)
+    assert [r.deleted_at for r in rows(hub, link)] == [None, None]
+    assert one(hub, record, kind="deal").data["title"] == "Шкаф-2"
+    assert len(rows(hub, record)) == 3
+
+
+def test_an_unknown_record_that_is_deleted_already_is_nothing(kit: Kit) -> None:
+    hub = shop(kit)
+    assert give(hub, "shop", "deal", "7", DEAL, deleted=True) == "skipped"
+    assert rows(hub, record) == []
+
+
+# goods -----------------------------------------------------------------------------------------------------------------
+
+
+def goods(number: int) -> list[Record]:
+    return [
+        Record("product", str(n), {"id": str(n), "name": f"Болт {n}", "sku": f"B-{n}", "price": "1.50", "stock": "3"})
+        for n in range(number)
+    ]
+
+
+def test_a_page_at_once_and_one_by_one_give_the_same(database: str, store: Store, tmp_path: Path) -> None:
+    states = []
+    for together in (True, False):
+        with Kit(database, tmp_path) as kit:
+            hub = shop(kit)
+            _forget(hub)
+            plug = hub.plugs["shop"]
+            first = [replace(r, version="1") for r in goods(5)]
+            twice = replace(first[0], id="x", data={**first[0].data, "id": "x"})  # the same article twice
+            odd = replace(first[1], id="y", data={"id": "y", "name": "", "price": "дорого"})
+            page = [*first, twice, odd]
+            for part in [page] if together else [[rec] for rec in page]:
+                take_chunk(hub.world, plug, part, Cause())
+            changed = [replace(r, data={**r.data, "price": "1.60"}) for r in first[:2]]
+            for part in [changed] if together else [[rec] for rec in changed]:
+                take_chunk(hub.world, plug, part, Cause())
+            states.append([plain(hub, t) for t in (record, link, journal, quarantine, intent, conflict)])
+            assert len(rows(hub, link)) == 7
+    assert states[0] == states[1]
+
+
+def test_a_product_of_two_systems_is_one_by_its_article(kit: Kit) -> None:
+    hub = kit.open({"onec": {"role": "accounting", "kinds": ["product"]}, "shop": {"role": "shop", "kinds": ["product"]}})
+    kit.world("onec").put("product", {"name": "Болт", "sku": "B-1", "price": "1.5"})
+    kit.world("shop").put("product", {"name": "Болт (магазин)", "sku": "B-1", "price": "2"})
+    kit.world("shop").put("product", {"name": "Другой с тем же артикулом", "sku": "B-1"})
+    sync(hub)
+    products = rows(hub, record, kind="product")
+    assert sorted(r.title for r in products) == ["Болт", "Другой с тем же артикулом"], "accounting names it"
+    assert len(rows(hub, link, record_uid=one(hub, record, title="Болт").uid)) == 2
+
+
+def onec(kit: Kit, **hub: Any) -> Hub:
+    return kit.open(
+        {
+            "onec": {"adapter": "onec_exchange", "login": "обмен", "password": "слово"},
+            "shop": {"role": "shop", "kinds": ["product"]},
+        },
+        [("product", "onec", "shop")],
+        hub=hub,
+    )
+
+
+PRODUCT = {"name": "Болт", "sku": "B-1", "type": "good"}
+
+
+def offer(**more: Any) -> dict[str, Any]:
+    rows = [{"type": "opt", "value": "1.40", "currency": "руб"}, {"type": "rozn", "value": "1.50", "currency": "RUB"}]
+    return {"product": "g1", "prices": rows, "stocks": [{"warehouse": "w1", "qty": "10"}], **more}
+
+
+def test_prices_and_stock(kit: Kit) -> None:
+    hub = onec(kit, price_type="rozn")
+    assert hub.broken == {}
+    kit.world("shop").put("product", {"name": "Болт", "sku": "B-1", "price": "9", "stock": "0"})
+    sync(hub)
+    give(hub, "onec", "product", "g1", PRODUCT)
+    assert give(hub, "onec", "offer", "g1", offer()) == "new"
+    sync(hub)
+    shown = kit.world("shop").rows("product")["1"]["data"]
+    assert (shown["price"], shown["stock"]) == ("1.5", "10"), "price and stock are accounting's"
+    assert [(r.price_type, r.value, r.currency) for r in rows(hub, price)] == [
+        ("opt", Decimal("1.400000"), "RUB"),
+        ("rozn", Decimal("1.500000"), "RUB"),
+    ]
+    assert one(hub, stock).qty == Decimal("10.000")
+    kit.forget_calls()
+    assert total(sync(hub), "writes") == 0
+    assert give(hub, "onec", "offer", "g1", offer()) == "same"
+    assert kit.writes() == []
+
+
+def test_a_changed_price_is_journalled_and_goes_to_the_shop_once(kit: Kit) -> None:
+    hub = onec(kit, price_type="rozn")
+    kit.world("shop").put("product", {"name": "Болт", "sku": "B-1", "price": "1.5", "stock": "10"})
+    sync(hub)
+    give(hub, "onec", "product", "g1", PRODUCT)
+    give(hub, "onec", "offer", "g1", offer())
+    sync(hub)
+    kit.forget_calls()
+    dearer = offer(prices=[{"type": "opt", "value": "1.40", "currency": "RUB"}, {"type": "rozn", "value": "1.65"}])
+    assert give(hub, "onec", "offer", "g1", dearer) == "changed"
+    uid = one(hub, record, kind="product").uid
+    notes = [n.changes for n in rows(hub, journal, record_uid=uid) if n.connection == "onec"]
+    assert {"price rozn": ["1.500000", "1.650000"]} in notes
+    assert any(n.get("price") == ["1.500000", "1.650000"] for n in notes)
+    sync(hub)
+    assert kit.world("shop").rows("product")["1"]["data"]["price"] == "1.65"
+    assert kit.writes() == [("shop", "product")]
+    kit.forget_calls()
+    sync(hub)
+    assert kit.writes() == []
+
+
+def test_absent_is_not_zero(kit: Kit) -> None:
+    hub = onec(kit)
+    give(hub, "onec", "product", "g1", PRODUCT)
+    give(hub, "onec", "offer", "g1", offer())
+    give(hub, "onec", "offer", "g1", {"product": "g1", "prices": offer()["prices"]})
+    assert one(hub, stock).qty == Decimal(10), "no stock was sent: nothing is known of it"
+    give(hub, "onec", "offer", "g1", {"product": "g1", "stocks": []})
+    assert rows(hub, stock) == [], "an empty list was sent: there is none"
+    assert len(rows(hub, price)) == 2
+    give(hub, "onec", "offer", "g1", {"product": "g1", "stocks": [{"warehouse": "w1", "qty": "0"}]})
+    assert (one(hub, stock).qty, one(hub, record, kind="product").data["stock"]) == (Decimal(0), "0.000")
+
+
+def test_an_offer_before_its_product_waits_and_is_taken_with_it(kit: Kit) -> None:
+    hub = onec(kit)
+    assert give(hub, "onec", "offer", "g1", offer()) == "failed"
+    waiting = one(hub, quarantine)
+    assert (waiting.code, waiting.state) == ("offer.no_product", "open")
+    assert "g1" in waiting.text["ru"]
+    give(hub, "onec", "product", "g1", PRODUCT)
+    acts.retry(hub, waiting.id)
+    sync(hub)
+    assert (one(hub, quarantine).state, one(hub, stock).qty) == ("closed", Decimal(10))
+
+
+# leads and deals -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_only_open_lead_becomes_the_deal(kit: Kit) -> None:
+    hub = kit.open({"tilda": {"adapter": "tilda"}, "shop": {"role": "shop", "kinds": ["deal"]}})
+    post_lead(hub)
+    sync(hub)
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    lead, deal = one(hub, record, kind="lead"), one(hub, record, kind="deal")
+    assert (lead.stage, lead.converted_deal, lead.data["status"]) == ("converted", deal.uid, "converted")
+    assert rows(hub, journal, record_uid=lead.uid)[-1].changes == {"status": ["new", "converted"]}
+    assert len(clients(hub)) == 1
+
+
+def test_several_open_leads_are_a_question_and_old_ones_are_none(kit: Kit) -> None:
+    hub = kit.open(
+        {"tilda": {"adapter": "tilda"}, "shop": {"role": "shop", "kinds": ["deal"]}}, hub={"lead_window": "1d"}
+    )
+    post_lead(hub, tranid="1:1")
+    sync(hub)
+    kit.now.pass_(days=2)
+    for tranid in ("1:2", "1:3"):
+        post_lead(hub, tranid=tranid)
+    sync(hub)
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    question = one(hub, review)
+    assert len(question.candidates) == 2
+    assert question.record_uid == one(hub, record, kind="deal").uid
+    assert [r.converted_deal for r in rows(hub, record, kind="lead")] == [None, None, None]
+
+
+def test_an_event_with_the_same_id_and_newer_contents(kit: Kit) -> None:
+    hub = forms(kit)
+    post_event(hub, phone=LEAD["Phone"], direction="in", text="звонит")
+    sync(hub)
+    post_event(hub, phone=LEAD["Phone"], direction="in", text="поговорили", duration=65)
+    runs = sync(hub)
+    event = one(hub, activity)
+    assert (event.text, event.duration) == ("поговорили", 65)
+    assert total(runs, "changed") == 1
