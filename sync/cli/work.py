@@ -182,10 +182,11 @@ def serve_hub(hub: Hub, port: int) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             build(hub),
-            host=hub.config.web.host,
-            port=port,
             log_level="warning",
-            access_log=False,
+            access_log=False,  # addresses may carry secrets
+            ws="none",
+            lifespan="off",
+            server_header=False,
             timeout_graceful_shutdown=5,
         )
     )

@@ -246,10 +246,11 @@ def _problems(world: World, tx: Connection, plug: Plug, rec: Record, found: Tran
         return
     first = found.problems[0]
     more = len(found.problems) - 1
+    where = f"{first.field} ({first.path} = {first.value!r})"
     error = RecordRefused(
         Text(
-            f"{first.text.en}{f' (and {more} more fields)' if more else ''} The rest of the record was taken.",
-            f"{first.text.ru}{f' (и ещё полей: {more})' if more else ''} Остальное принято.",
+            f"{where}: {first.text.en}{f' (and {more} more fields)' if more else ''} The rest of the record was taken.",
+            f"{where}: {first.text.ru}{f' (и ещё полей: {more})' if more else ''} Остальное принято.",
         ),
         code="mapping.value",
         field=first.field,
@@ -339,6 +340,7 @@ def _activity(
     event = {**found.event, **found.fields}
     key = events.event_key(plug, rec.kind, rec.id, event)
     uid, logged = events.log(world, tx, plug, key, event, verdict, cause, client=client)
+    renewed = known is not None and not logged and events.renew(tx, uid, event, client)
     _remember(world, tx, plug, rec, uid, digest, known, cause)
     if client is None:
         error = NeedHuman(
@@ -349,7 +351,7 @@ def _activity(
         trouble.refuse(tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id)
     else:
         _problems(world, tx, plug, rec, found, uid, cause)
-    return Absorbed("new" if logged else "same")
+    return Absorbed("new" if logged else "changed" if renewed else "same")
 
 
 def _open_targets(tx: Connection, uid: str) -> set[str]:

@@ -72,6 +72,18 @@ def log(
     return uid, True
 
 
+def renew(tx: Connection, uid: str, event: Mapping[str, Any], client: str | None) -> bool:
+    """The same event with newer contents: a call has ended, its caller is known now. True when anything differs."""
+    row = tx.execute(sa.select(activity).where(activity.c.uid == uid)).one()
+    names = ("direction", "at", "duration", "subject", "text", "author")
+    values = {n: event[n] for n in names if event.get(n) not in (None, "") and event[n] != getattr(row, n)}
+    if client and row.client_uid is None:
+        values["client_uid"] = client
+    if values:
+        tx.execute(activity.update().where(activity.c.uid == uid).values(**values))
+    return bool(values)
+
+
 def event_key(plug: Plug, native_kind: str, external_id: str, event: Mapping[str, Any]) -> str:
     """The name of an event wherever it is seen: a letter's Message-ID is the same in every mailbox."""
     if event.get("type") == "email" and event.get("key"):

@@ -58,6 +58,8 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
             .where(inbox.c.id == inbox_id)
             .values(state=state, done=counts.read, processed_at=world.now(), text=text or row.text)
         )
+        if state == "done" and row.via != "poll":
+            trouble.passed(tx, plug.name, "arrival", f"{row.id} {row.name}", world.now())
     return counts
 
 

@@ -68,7 +68,7 @@ def refuse(
 
 def waiting_as_they_are(tx: Connection, connection: str, records: Sequence[Record]) -> set[tuple[str, str]]:
     """(kind, id) of those that wait in quarantine just as they are: seen again by a poll, they are no news."""
-    found = {}
+    found: dict[tuple[str, str], Any] = {}
     for kind in {r.kind for r in records}:
         rows = tx.execute(
             sa.select(quarantine.c.external_id, quarantine.c.data).where(

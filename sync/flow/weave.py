@@ -133,8 +133,9 @@ def _record(
             why, by = plan.why[name]
             groups.setdefault((by, why), {})[name] = [data.get(name), value]
         for (by, why), changes in groups.items():
-            who = next((e.who for e in edits if e.field in changes), by) if by == "hub" else by
-            note(tx, uid, kind, by.split("/")[0], why, changes, now, cause, who)
+            place = by.split("/")[0]
+            who = next((e.who for e in edits if e.field in changes), by) if by == "hub" else place
+            note(tx, uid, kind, place, why, changes, now, cause, who)
     for one in edits:
         wanted = typed_field(kind, one.field, one.value)
         refused = not same(one.field, {**data, **plan.values}.get(one.field), wanted)

@@ -24,6 +24,7 @@ from sync.store.tables import (
     command,
     conflict,
     edit,
+    inbox,
     intent,
     link,
     observation,
@@ -80,7 +81,7 @@ def set_stage(hub: Hub, number: str, stage: str, who: str, reason: str | None = 
             code="deal.reason",
             field="lost_reason",
         )
-    owner = _owner_of_stage(hub, deal.uid)
+    owner = owner_of_stage(hub, deal.uid)
     if owner:
         raise NeedHuman(
             Text(
@@ -109,7 +110,8 @@ def set_stage(hub: Hub, number: str, stage: str, who: str, reason: str | None = 
     return {"uid": deal.uid, "from": deal.stage, "to": stage}
 
 
-def _owner_of_stage(hub: Hub, uid: str) -> str | None:
+def owner_of_stage(hub: Hub, uid: str) -> str | None:
+    """The connection in which this deal's stage is kept, None when it may be moved here."""
     owner = policy_for("deal", "stage", hub.config.owners).owner
     with hub.store.read() as tx:
         rows = tx.execute(sa.select(link.c.connection).where(link.c.record_uid == uid, link.c.deleted_at.is_(None)))
@@ -247,8 +249,10 @@ def _retry(hub: Hub, id: int) -> dict[str, Any]:
         row = tx.execute(sa.select(quarantine).where(quarantine.c.id == id, quarantine.c.state != "closed")).first()
     if row is None or row.connection not in hub.plugs:
         return {"outcome": "gone"}
-    if row.stage == "intake":
+    if row.stage == "intake" and row.data and "kind" in row.data:
         return {"outcome": take_again(hub.world, hub.plugs[row.connection], id)}
+    if row.stage == "intake":
+        return _take_arrival_again(hub, row)
     place = (intent.c.record_uid == row.external_id, intent.c.connection == row.connection)
     with hub.store.begin() as tx:
         again = tx.execute(
@@ -258,6 +262,17 @@ def _retry(hub: Hub, id: int) -> dict[str, Any]:
         ).rowcount
     if not again and row.record_uid:
         _reweave(hub, row.record_uid)
+    hub.wake(row.connection)
+    return {"outcome": "planned"}
+
+
+def _take_arrival_again(hub: Hub, row: Any) -> dict[str, Any]:
+    """The whole arrival that the row came from; what is broken in it still will be there again."""
+    now = hub.now()
+    with hub.store.begin() as tx:
+        tx.execute(quarantine.update().where(quarantine.c.id == row.id).values(state="closed", last_at=now))
+        if row.inbox_id is not None:
+            tx.execute(inbox.update().where(inbox.c.id == row.inbox_id).values(state="new", processed_at=None))
     hub.wake(row.connection)
     return {"outcome": "planned"}
 

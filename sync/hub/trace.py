@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from sync.hub import telling
 from sync.hub.runtime import Hub
 from sync.model import keys
 from sync.store.tables import (
@@ -27,6 +28,10 @@ from sync.store.tables import (
     task,
 )
 
+CAUSES = {
+    "both_moved": {"en": "both sides changed it", "ru": "изменили обе стороны"},
+    "illegal_transition": {"en": "the step is not allowed by itself", "ru": "такой переход сам собой не разрешён"},
+}
 _STATES = {"planned": "wait", "sending": "wait", "offered": "wait", "refused": "stop", "unknown": "stop", "done": "ok"}
 
 
@@ -43,6 +48,7 @@ class Hop:
     text: dict[str, str]
     reason: dict[str, str] | None = None
     remedy: dict[str, str] | None = None
+    ref: int | None = None  # of the quarantine or conflict row, for the button that mends it
 
 
 @dataclass(slots=True)
@@ -129,8 +135,9 @@ def _trace(hub: Hub, tx: Connection, uid: str) -> Trace:
         {"connection": r.connection, "kind": r.native_kind, "id": r.external_id, "number": r.number, "state": r.state}
         for r in tx.execute(sa.select(link).where(link.c.record_uid == uid).order_by(link.c.id))
     ]
-    for part in (_arrivals, _journal, _intents, _events, _conflicts, _quarantine, _tasks):
+    for part in (_arrivals, _intents, _events, _conflicts, _quarantine, _tasks):
         found.hops += part(tx, uid)
+    found.hops += _journal(tx, uid, {s.name: s.title for p in hub.config.pipelines for s in p.stages})
     found.hops.sort(key=lambda h: h.at)
     if row.kind == "product":
         found.goods = _goods(tx, uid)
@@ -148,48 +155,17 @@ def _arrivals(tx: Connection, uid: str) -> list[Hop]:
     hops = []
     for r in rows:
         repeat = r.duplicate_of is not None
-        text = {
-            "en": f"{'a repeat arrived' if repeat else 'arrived'}: {r.name or r.via} ({r.via}, {r.size} bytes)",
-            "ru": f"{'пришёл повтор' if repeat else 'пришло'}: {r.name or r.via} ({r.via}, {r.size} байт)",
-        }
+        text = telling.arrival(r.via, r.name, repeat)
         hops.append(Hop(r.received_at, "repeat" if repeat else "arrived", "ok", r.connection, text))
     return hops
 
 
-def _journal(tx: Connection, uid: str) -> list[Hop]:
+def _journal(tx: Connection, uid: str, stages: dict[str, str]) -> list[Hop]:
     hops = []
     for r in tx.execute(sa.select(journal).where(journal.c.record_uid == uid)):
-        created = r.why in ("created", "wrote:created")
-        step = "written" if r.why.startswith("wrote") else "offered" if r.why == "offered" else r.why
-        step = "created" if created and step != "written" else step
-        shown = _changes(r.changes, created)
-        verb = {"written": ("written there", "записано туда"), "offered": ("given to it", "передано туда")}.get(
-            step, ("created", "создано") if created else ("changed", "изменено")
-        )
-        text = {"en": f"{verb[0]}: {shown} ({r.why}, {r.who})", "ru": f"{verb[1]}: {shown} ({r.why}, {r.who})"}
-        hops.append(Hop(r.at, step, "ok", r.connection, text))
+        step = "written" if r.why.startswith("wrote") else r.why
+        hops.append(Hop(r.at, step, "ok", r.connection, telling.change(r.why, r.who, r.changes, stages)))
     return hops
-
-
-def _changes(changes: dict[str, Any], created: bool) -> str:
-    parts = []
-    for name, value in changes.items():
-        if created and not (isinstance(value, list) and len(value) == 2):
-            if name in ("number", "stage", "amount", "title", "name", "sku", "status"):
-                parts.append(f"{name} {value}")
-        elif isinstance(value, list) and len(value) == 2:
-            parts.append(f"{name}: {_short(value[0])} → {_short(value[1])}")
-    return "; ".join(parts) or ", ".join(changes)
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "—"
-    if isinstance(value, list):
-        return f"[{len(value)}]"
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {v}" for k, v in value.items() if v is not None)
-    return str(value)[:60]
 
 
 def _intents(tx: Connection, uid: str) -> list[Hop]:
@@ -226,11 +202,7 @@ def _events(tx: Connection, uid: str) -> list[Hop]:
     )
     hops = []
     for r in tx.execute(query):
-        because = r.evidence or {}
-        text = {
-            language: f"{r.type} {'→' if r.direction == 'out' else '←'} {r.subject or ''} [{because.get(language, '')}]"
-            for language in ("en", "ru")
-        }
+        text = telling.event(r.type, r.direction, r.subject, r.evidence)
         hops.append(Hop(r.at, "event", "ok", r.connection, text))
     return hops
 
@@ -238,10 +210,10 @@ def _events(tx: Connection, uid: str) -> list[Hop]:
 def _conflicts(tx: Connection, uid: str) -> list[Hop]:
     hops = []
     for r in tx.execute(sa.select(conflict).where(conflict.c.record_uid == uid, conflict.c.state == "open")):
-        sides = ", ".join(f"{k}: {_short(v)}" for k, v in r.sides.items())
+        sides = ", ".join(f"{k}: {v}"[:80] for k, v in r.sides.items())
         text = {"en": f"conflict in {r.field}: {sides}", "ru": f"расхождение в поле {r.field}: {sides}"}
         remedy = {"en": "Decide it: sverka conflicts", "ru": "Решите его: sverka conflicts"}
-        hops.append(Hop(r.since, "conflict", "stop", "hub", text, {"en": r.cause, "ru": r.cause}, remedy))
+        hops.append(Hop(r.since, "conflict", "stop", "hub", text, CAUSES.get(r.cause), remedy, r.id))
     return hops
 
 
@@ -252,7 +224,7 @@ def _quarantine(tx: Connection, uid: str) -> list[Hop]:
     )
     for r in tx.execute(query):
         text = {"en": f"quarantined ({r.code}, {r.times}×)", "ru": f"в карантине ({r.code}, {r.times}×)"}
-        hops.append(Hop(r.last_at, "quarantined", "stop", r.connection, text, r.text, r.remedy))
+        hops.append(Hop(r.last_at, "quarantined", "stop", r.connection, text, r.text, r.remedy, r.id))
     return hops
 
 

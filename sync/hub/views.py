@@ -65,6 +65,11 @@ def connections(hub: Hub) -> list[dict[str, Any]]:
     return found
 
 
+def plain(row: Any) -> dict[str, Any]:
+    """A row with ordinary texts as keys (the database library's own kind cannot be written as JSON)."""
+    return {str.__str__(name): value for name, value in row._mapping.items()}
+
+
 def _title(plug: Any) -> dict[str, str] | None:
     return {"en": plug.adapter.title.en, "ru": plug.adapter.title.ru} if plug else None
 
@@ -75,7 +80,7 @@ def last_runs(hub: Hub, connection: str | None = None, limit: int = 20) -> list[
     if connection:
         query = query.where(runs.c.connection == connection)
     with hub.store.read() as tx:
-        rows = [dict(r._mapping) for r in tx.execute(query)]
+        rows = [plain(r) for r in tx.execute(query)]
     shown: list[dict[str, Any]] = []
     idle: set[tuple[str, str]] = set()
     for row in rows:
@@ -97,7 +102,7 @@ def quarantined(hub: Hub) -> list[dict[str, Any]]:
         .order_by(quarantine.c.last_at.desc())
     )
     with hub.store.read() as tx:
-        return [_without(dict(r._mapping), "data", "raw") for r in tx.execute(query.limit(500))]
+        return [_without(plain(r), "data", "raw") for r in tx.execute(query.limit(500))]
 
 
 def conflicts(hub: Hub) -> list[dict[str, Any]]:
@@ -109,7 +114,7 @@ def conflicts(hub: Hub) -> list[dict[str, Any]]:
         .order_by(conflict.c.id)
     )
     with hub.store.read() as tx:
-        return [dict(r._mapping) for r in tx.execute(query)]
+        return [plain(r) for r in tx.execute(query)]
 
 
 def reviews(hub: Hub) -> list[dict[str, Any]]:
@@ -121,12 +126,12 @@ def reviews(hub: Hub) -> list[dict[str, Any]]:
         .order_by(review.c.id)
     )
     with hub.store.read() as tx:
-        return [dict(r._mapping) for r in tx.execute(query)]
+        return [plain(r) for r in tx.execute(query)]
 
 
 def notices(hub: Hub, limit: int = 20) -> list[dict[str, Any]]:
     with hub.store.read() as tx:
-        return [dict(r._mapping) for r in tx.execute(sa.select(notice).order_by(notice.c.id.desc()).limit(limit))]
+        return [plain(r) for r in tx.execute(sa.select(notice).order_by(notice.c.id.desc()).limit(limit))]
 
 
 def tasks(hub: Hub) -> list[dict[str, Any]]:
@@ -139,7 +144,7 @@ def tasks(hub: Hub) -> list[dict[str, Any]]:
     )
     now = hub.now()
     with hub.store.read() as tx:
-        return [{**dict(r._mapping), "overdue": r.due_at < now} for r in tx.execute(query)]
+        return [{**plain(r), "overdue": r.due_at < now} for r in tx.execute(query)]
 
 
 def client(hub: Hub, uid: str) -> dict[str, Any] | None:
@@ -157,11 +162,11 @@ def client(hub: Hub, uid: str) -> dict[str, Any] | None:
         ).all()
         todo = tx.execute(sa.select(task).where(task.c.client_uid == uid).order_by(task.c.due_at)).all()
     return {
-        **dict(row._mapping),
-        "deals": [dict(r._mapping) for r in own if r.kind == "deal"],
-        "leads": [dict(r._mapping) for r in own if r.kind == "lead"],
-        "timeline": [dict(r._mapping) for r in events],
-        "tasks": [dict(r._mapping) for r in todo],
+        **plain(row),
+        "deals": [plain(r) for r in own if r.kind == "deal"],
+        "leads": [plain(r) for r in own if r.kind == "lead"],
+        "timeline": [plain(r) for r in events],
+        "tasks": [plain(r) for r in todo],
     }
 
 
@@ -190,7 +195,7 @@ def arrivals(hub: Hub, connection: str | None = None, limit: int = 50) -> list[d
     if connection:
         query = query.where(inbox.c.connection == connection)
     with hub.store.read() as tx:
-        return [_without(dict(r._mapping), "body", "spool", "request") for r in tx.execute(query)]
+        return [_without(plain(r), "body", "spool", "request") for r in tx.execute(query)]
 
 
 def _without(row: dict[str, Any], *names: str) -> dict[str, Any]:

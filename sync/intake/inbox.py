@@ -137,7 +137,8 @@ class InboxWriter:
             self._failed(batch, error)
             return
         for (_, future), row in zip(batch, stored, strict=True):
-            future.set_result(row)
+            if future.set_running_or_notify_cancel():  # whoever asked may have gone; what is stored stays
+                future.set_result(row)
 
     def _failed(self, batch: list[tuple[Incoming, Future[Stored]]], error: Exception) -> None:
         if isinstance(error, SverkaError):  # the database does not work, for all of them

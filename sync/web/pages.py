@@ -13,7 +13,6 @@ from starlette.routing import Route
 from sync.errors import NeedHuman, SverkaError, Text
 from sync.hub import Hub, acts, views
 from sync.hub.trace import Hop, Trace, trace
-from sync.reconcile import policy_for
 from sync.store.types import dumps
 from sync.web.show import page
 
@@ -96,11 +95,9 @@ class Pages:
             deal = acts.find_deal(self._hub, one.uid)
         except SverkaError:
             return None
-        owner = policy_for("deal", "stage", self._hub.config.owners).owner
-        for name in sorted({link["connection"] for link in one.links if link["state"] != "gone"}):
-            plug = self._hub.plugs.get(name)
-            if plug is not None and owner in (plug.role, f"connection:{name}"):
-                return {"owner": name, "stages": ()}
+        owner = acts.owner_of_stage(self._hub, one.uid)
+        if owner:
+            return {"owner": owner, "stages": ()}
         return {"owner": "", "stages": self._hub.config.pipeline(deal.data.get("pipeline")).stages}
 
     def _client(self, request: Request) -> tuple[str, dict[str, Any]]:
@@ -136,10 +133,10 @@ def _sides(row: dict[str, Any]) -> dict[str, Any]:
 def _held(hop: Hop, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     if hop.step != "quarantined":
         return None
-    return next((r for r in rows if r["connection"] == hop.place and r["last_at"] == hop.at), None)
+    return next((r for r in rows if r["id"] == hop.ref), None)
 
 
 def _conflict(hop: Hop, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     if hop.step != "conflict":
         return None
-    return next((r for r in rows if r["since"] == hop.at and f" {r['field']}: " in hop.text["en"]), None)
+    return next((r for r in rows if r["id"] == hop.ref), None)

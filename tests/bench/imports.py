@@ -106,9 +106,7 @@ def _speed(title: str, name: str, found: dict[str, Measured], least: float, want
             "of_limit": share,
         }
     ours = found["Sverka"]
-    report.gates.append(
-        Gate(f"{name} of limit program", ours.rate.median / best.rate.median, least, wanted=wanted)
-    )
+    report.gates.append(Gate(f"{name} of limit program", ours.rate.median / best.rate.median, least, wanted=wanted))
     return report
 
 
@@ -141,7 +139,9 @@ def check_subject(database: Path, count: int) -> None:
             "SELECT l.external_id, l.shadow_hash, json_extract(r.data, '$.name'), r.number, j.why FROM link l"
             " JOIN record r ON r.uid = l.record_uid JOIN journal j ON j.record_uid = r.uid ORDER BY l.external_id"
         )
-        expected = ((one["id"], hashed(at), one["name"], one["sku"], "created") for at, one in enumerate(products(count)))
+        expected = (
+            (one["id"], hashed(at), one["name"], one["sku"], "created") for at, one in enumerate(products(count))
+        )
         _same(rows, expected)
         for table in ("record", "link", "journal"):
             _same(store.execute(f"SELECT count(*) FROM {table}"), [(count,)])

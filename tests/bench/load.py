@@ -3,7 +3,7 @@
 32 connections, one form of about 300 bytes after the other on each; it ends after SECONDS, or when the server is gone. Used
 for the kill test, and for the throughput where `wrk` is not installed.
 
-    python -m tests.bench.load PORT SECONDS TAG        prints the figures and the acknowledged ids as JSON
+    python -m tests.bench.load PORT SECONDS TAG        prints "begun", then the figures and the acknowledged ids as JSON
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from tests.bench.serve import SECRET
-
+SECRET = "bench-secret-0123"
 CONNECTIONS = 32
 FIELDS = (
     "name=%D0%98%D0%B2%D0%B0%D0%BD+%D0%A2%D0%B5%D1%81%D1%82%D0%BE%D0%B2&phone=%2B7+900+000-00-00&"
@@ -53,6 +52,8 @@ async def one_connection(port: int, number: int, until: float, tally: Tally) -> 
             await reader.readexactly(length)
             tally.waits.append(time.monotonic() - start)
             if head.startswith(b"HTTP/1.1 200 "):
+                if not tally.acknowledged:
+                    print("begun", flush=True)
                 tally.acknowledged.append(id)
             else:
                 tally.refused += 1

@@ -150,11 +150,12 @@ class Report:
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Left-aligned first column, right-aligned others."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))] if rows else []
-    return "\n".join(
-        "  "
-        + "  ".join(cell.rjust(width) if at else cell.ljust(width) for at, (cell, width) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    )
+
+    def line(row: Sequence[str]) -> str:
+        first, *others = zip(row, widths, strict=True)
+        return "  ".join(["", first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)])
+
+    return "\n".join(line(row) for row in rows)
 
 
 def versions(*more: str) -> dict[str, str]:

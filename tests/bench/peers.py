@@ -1,6 +1,6 @@
 """Other tools at the same import, when they are installed (the optional group `bench`): dlt and the Singer SDK.
 
-    python -m tests.bench.peers URL DATABASE dlt|singer        prints seconds and peak memory as JSON
+python -m tests.bench.peers URL DATABASE dlt|singer        prints seconds and peak memory as JSON
 """
 
 from __future__ import annotations

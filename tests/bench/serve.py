@@ -23,8 +23,7 @@ from starlette.types import ASGIApp
 
 from sync import config
 from sync.hub import Hub
-
-SECRET = "bench-secret-0123"
+from tests.bench.load import SECRET
 
 
 async def _answer(request: Request) -> Response:
@@ -48,10 +47,11 @@ def configured(folder: Path) -> config.Config:
 
 def serve(app: ASGIApp) -> None:
     """Until the input is closed."""
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
-        )
+    # The protocol must be named: asyncio switches Nagle's algorithm off only on sockets that say "TCP"
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(256)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5))
 
         def until_closed() -> None:
             sys.stdin.read()
