@@ -104,8 +104,7 @@ def sync(context: typer.Context, connection: Only = None, as_json: AsJson = Fals
     with reporting(), Hub.open(context.obj) as hub:
         try:
             with WorkLock(hub.store).acquire("sync"):
-                if hub.store.sqlite:
-                    runs.close_interrupted(hub.world)
+                runs.take_over(hub)
                 acts.run_commands(hub)
                 with watching(hub):
                     result = summary(*works.sync_once(hub, connection))

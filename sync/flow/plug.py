@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -26,6 +27,8 @@ class Plug:
     config: configuration.Connection
     adapter: Adapter
     mapping: Lenses
+    # An adapter works in one thread at a time (its server's answers excepted): whoever polls, takes or delivers holds this
+    lock: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
 
     def hash(self, rec: Record, shadow: bytes | None = None) -> bytes:
         """16 bytes of the native record together with the mapping's fingerprint. A version stamp alone is no change.

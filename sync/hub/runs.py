@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from sync.delivery.intents import error_json
 from sync.errors import SverkaError
 from sync.flow.plug import Counts, World
+from sync.hub.runtime import Hub
 from sync.store.tables import lease
 from sync.store.tables import run as runs
 
@@ -57,6 +58,13 @@ def _end(world: World, one: Run) -> None:
             .where(runs.c.id == one.id)
             .values(ended_at=world.now(), outcome=one.outcome, error=error_json(one.error), **one.counts.as_dict())
         )
+
+
+def take_over(hub: Hub) -> None:
+    """The holder of the work lock is the only one at work: what dead processes left open is closed at once."""
+    if hub.store.sqlite:
+        close_interrupted(hub.world)
+        hub.leases.end_others()
 
 
 def close_interrupted(world: World) -> int:

@@ -55,8 +55,8 @@ class Service:
         hub.wake = self.wake
 
     def start(self) -> None:
+        runs.take_over(self.hub)
         if self.hub.store.sqlite:
-            runs.close_interrupted(self.hub.world)
             self.hub.spool.sweep(timedelta(days=1))
         for plug in self.hub.plugs.values():
             self._schedule(plug)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 
 from sync.errors import SverkaError
@@ -19,9 +20,31 @@ from sync.schedule.lease import LeaseBusy
 LEASE_SECONDS = 60
 
 
+@contextlib.contextmanager
+def alone(hub: Hub, plug: Plug, work: str) -> Iterator[None]:
+    """One work of one kind at a time over all processes, one thread at a time on the adapter. Waits its turn; RetryLater
+    when it does not come within the lease's length."""
+    until = time.monotonic() + LEASE_SECONDS
+    with plug.lock, contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(hub.leases.held(f"{work}:{plug.name}", LEASE_SECONDS))
+                break
+            except LeaseBusy:
+                if time.monotonic() > until or hub.stopping.wait(0.2):
+                    raise
+        yield
+
+
 def poll(hub: Hub, plug: Plug) -> list[Run]:
-    """Fetch what is new on the other side: files first, then every kind that it can list. A write whose answer was lost is
-    settled before: what it did there is no news."""
+    """Fetch what is new on the other side, and take it."""
+    with alone(hub, plug, "fetch"):
+        return _poll(hub, plug)
+
+
+def _poll(hub: Hub, plug: Plug) -> list[Run]:
+    """Files first, then every kind that the other side can list. A write whose answer was lost is settled before: what it
+    did there is no news."""
     done = deliver(hub, plug) if delivery.lost(hub.world, plug.name) else []
     capabilities = plug.adapter.capabilities
     if capabilities.collects:
@@ -43,6 +66,11 @@ def scanned(hub: Hub, plug: Plug) -> list[str]:
 
 def recheck(hub: Hub, plug: Plug) -> list[Run]:
     """Read open and recent deals again by id."""
+    with alone(hub, plug, "fetch"):
+        return _recheck(hub, plug)
+
+
+def _recheck(hub: Hub, plug: Plug) -> list[Run]:
     done = []
     for kind in sorted(plug.adapter.capabilities.reads & plug.mapping.lenses.keys()):
         if plug.mapping.lenses[kind].kind == "deal":
@@ -56,7 +84,7 @@ def recheck(hub: Hub, plug: Plug) -> list[Run]:
 
 def take_all(hub: Hub, plug: Plug, run: Run) -> None:
     """Take everything that waits in the connection's inbox; somebody else at it is as good."""
-    with contextlib.suppress(LeaseBusy), hub.leases.held(f"take:{plug.name}", LEASE_SECONDS):
+    with plug.lock, contextlib.suppress(LeaseBusy), hub.leases.held(f"take:{plug.name}", LEASE_SECONDS):
         while ids := pending(hub.world, plug.name):
             for id in ids:
                 run.counts.merge(take(hub.world, plug, hub.spool, id, run.id))
@@ -77,7 +105,7 @@ def deliver(hub: Hub, plug: Plug) -> list[Run]:
     delivery.replan_waiting(hub.world, plug.name)
     if not delivery.anything_due(hub.world, plug.name):
         return []
-    with contextlib.suppress(LeaseBusy), hub.leases.held(f"deliver:{plug.name}", LEASE_SECONDS):
+    with plug.lock, contextlib.suppress(LeaseBusy), hub.leases.held(f"deliver:{plug.name}", LEASE_SECONDS):
         with running(hub.world, plug.name, "deliver") as run:
             run.counts.merge(delivery.deliver(hub.world, plug, run.id))
         return [run]

@@ -128,7 +128,9 @@ def _value(
     if known and any(_behind(s, name, current) for s in moved):
         # The record moved as well, and the write of that had not arrived: whose word came first does not matter
         rivals = [s for s in knowing if s not in moved and same(name, s.seen[name], current)]
-        moved = sorted([*moved, *(rivals or [Side(HUB, HUB, {name: current}, {})])], key=lambda s: s.name)
+        if not rivals and not any(name in s.base and same(name, s.base[name], current) for s in moved):
+            rivals = [Side(HUB, HUB, {name: current}, {})]  # else whoever said it says something else now
+        moved = sorted([*moved, *rivals], key=lambda s: s.name)
         values = _distinct(name, moved)
     if len(values) == 1:
         return values[0], ("human" if moved[0] is hub else "observed"), moved[0].name

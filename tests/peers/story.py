@@ -263,7 +263,7 @@ class Story:
         yield "shipped too: the deal is won", self._exchanged(lambda: self._deal()["stage"] == "won")
         yield "and the shop's order is completed", wait_for(lambda: self._status() == "completed")
         hops = self.stage.trace("1043")["hops"]  # type: ignore[index]
-        yield "every value has its journal row", any("paid_amount" in h["text"]["en"] for h in hops)
+        yield "every value has its journal row", any("paid sum" in h["text"]["en"] for h in hops)
         yield from self._cancellation()
 
     def _cancellation(self) -> Iterator[Check]:

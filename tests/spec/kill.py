@@ -39,7 +39,7 @@ from tests.peers.woo import WooPeer
 from tests.spec.kill_hub import START, Inside, mutants
 
 ANSWER = 60.0  # seconds that one request to a child may take
-LIFE = timedelta(minutes=1)  # of a hub that works in peace, by its clock
+LIFE = timedelta(minutes=1)  # between two lives of the hub that nobody interrupts, by its clock: it never goes back
 State = dict[str, Any]
 
 
@@ -291,7 +291,7 @@ class Rig:
         """A hub in this process, for what nobody interrupts; closed when the block ends."""
         with contextlib.closing(self._inside(later)) as inside:
             yield inside
-        self._elapsed += LIFE
+        self._elapsed = inside.clock() - START + LIFE
 
     @contextlib.contextmanager
     def living(self, kill_at: int | None = None, later: timedelta = timedelta(0), mutant: str = "") -> Iterator[Child]:

@@ -137,6 +137,7 @@ def _nothing_lost(
         assert same(field, final, side.seen[field]) or ruled, "a change was overwritten in silence"
         if record is not UNKNOWN and field in side.base and field in side.writable:
             untold = not same(field, side.base[field], record) and not same(field, side.seen[field], record)
+            untold &= not any(field in s.base and same(field, s.base[field], record) for s in movers)
             assert not untold or ruled, "the record's own change, not yet written there, was overwritten in silence"
     if not movers and not ruled and record is not UNKNOWN:
         assert same(field, final, record), "the record moved although nobody did"

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sync.errors import Fatal, Text
 from sync.intake import inbox as module
-from sync.intake.inbox import REPEAT_WINDOW, Incoming, InboxWriter, Stored, put
+from sync.intake.inbox import REPEAT_WINDOW, InboxWriter, Incoming, Stored, put
 from sync.store import Store
 from sync.store.tables import inbox
 from tests.spec.hubs import START
