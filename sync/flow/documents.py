@@ -105,7 +105,7 @@ def _event(
         f"{plug.name}:document:{deal_uid}:{row['key']}",
         {
             "type": "shipment" if row["kind"] == "shipment" else "payment",
-            "direction": "out" if row["kind"] == "refund" else "in",
+            "direction": "in" if row["kind"] == "payment" else "out",
             "at": at,
             "subject": f"{title.say(world.config.hub.language)}{number}{amount}",
         },
