@@ -9,16 +9,16 @@ setup: .venv/.ok
 
 # uv with the lock's hashes; where uv cannot be had, pip with the same hashes
 .venv/.ok: requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
-	( $(BIN)/pip install -q --disable-pip-version-check uv==$(UV_VERSION) \
+	@$(PYTHON) -m venv .venv
+	@( $(BIN)/pip install -q --disable-pip-version-check uv==$(UV_VERSION) \
 	  && $(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock \
 	  && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e . ) \
 	|| ( $(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock \
 	  && $(BIN)/pip install -q --disable-pip-version-check --no-deps -e . )
-	touch $@
+	@touch $@
 
 demo: setup
-	$(BIN)/sverka demo $(ARGS)
+	@$(BIN)/sverka demo $(ARGS)
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
@@ -29,7 +29,7 @@ check: setup
 	$(BIN)/mypy
 
 bench: setup
-	$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 # Names, versions and hashes only: no index address is written
 lock: setup
