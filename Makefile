@@ -12,9 +12,9 @@ setup: .venv/.ok
 	@$(PYTHON) -m venv .venv
 	@( $(BIN)/pip install -q --disable-pip-version-check uv==$(UV_VERSION) \
 	  && $(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements.lock \
-	  && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e . ) \
+	  && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . ) \
 	|| ( $(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock \
-	  && $(BIN)/pip install -q --disable-pip-version-check --no-deps -e . )
+	  && $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . )
 	@touch $@
 
 demo: setup
@@ -34,7 +34,8 @@ bench: setup
 # Names, versions and hashes only: no index address is written
 lock: setup
 	$(BIN)/pip install -q --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip compile -q pyproject.toml --group demo --group test --generate-hashes --no-emit-index-url -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --group build --group demo --group test \
+	  --universal --generate-hashes --no-emit-index-url -o requirements.lock
 
 clean:
 	rm -rf .venv

@@ -103,7 +103,7 @@ class MemoryAdapter(Adapter):
         self.world = world(settings.world)
         kinds, none = frozenset(settings.kinds), frozenset[str]()
         finds, conditional = kinds if settings.holds_key else none, kinds if settings.conditional else none
-        self.capabilities = Capabilities(kinds, kinds, kinds, kinds, finds, conditional)
+        self.capabilities = Capabilities(kinds, kinds, kinds, kinds, finds, conditional=conditional)
 
     def check(self) -> Iterator[Finding]:
         unknown = ", ".join(sorted(set(self.settings.kinds) - set(KINDS)))

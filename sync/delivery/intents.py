@@ -94,6 +94,14 @@ def drop(tx: Connection, record_uid: str, connection: str, native_kind: str, now
     return done.rowcount
 
 
+def sent(tx: Connection, record_uid: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The values of updates whose outcome is not known yet, by (connection, native kind)."""
+    query = sa.select(intent.c.connection, intent.c.native_kind, intent.c.fields).where(
+        intent.c.record_uid == record_uid, intent.c.op == "update", intent.c.state.in_(("sending", "unknown"))
+    )
+    return {(r.connection, r.native_kind): r.fields for r in tx.execute(query)}
+
+
 def creating(tx: Connection, connection: str, native_kind: str) -> list[Any]:
     """Creates whose outcome nobody knows yet."""
     return list(

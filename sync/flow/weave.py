@@ -36,9 +36,9 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     links = tx.execute(
         sa.select(link).where(link.c.record_uid == uid, link.c.state == "linked").order_by(link.c.id)
     ).all()
-    sides, lenses = [], {}
+    sides, lenses, sent = [], {}, intents.sent(tx, uid) if links else {}
     for one in links:
-        found = _side(world, tx, row.kind, one)
+        found = _side(world, tx, row.kind, one, sent.get((one.connection, one.native_kind), {}))
         if found is not None:
             lenses[one.id] = found[1]
             sides.append(found[0])
@@ -76,8 +76,9 @@ def side_name(row: Any) -> str:
     return f"{row.connection}/{row.native_kind}"
 
 
-def _side(world: World, tx: Connection, kind: str, row: Any) -> tuple[Side, Lens] | None:
-    """A link as a side of the decision; None when its connection or mapping is gone: it has no say then."""
+def _side(world: World, tx: Connection, kind: str, row: Any, sent: Mapping[str, Any]) -> tuple[Side, Lens] | None:
+    """A link as a side of the decision; None when its connection or mapping is gone: it has no say then. `sent` are the
+    values of a write whose outcome is not known yet: to show one of them is nothing that the side did by itself."""
     plug = world.plugs.get(row.connection)
     lens = plug.mapping.lenses.get(row.native_kind) if plug else None
     if plug is None or lens is None or row.shadow is None or canonical_kind(lens.kind) != kind:
@@ -89,7 +90,9 @@ def _side(world: World, tx: Connection, kind: str, row: Any) -> tuple[Side, Lens
     keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
     seen = observed(world.config, plug, found, deleted=gone, numbered=row.number is not None, price_keys=keys)
     writable = lens.two_way if not gone and _may_write(world, plug, row.native_kind, kind) else frozenset[str]()
-    return Side(side_name(row), plug.role, seen, typed(kind, row.base or {}), writable, _image(lens, row.shadow)), lens
+    base = typed(kind, row.base or {})
+    base |= {f: seen[f] for f, value in typed(kind, sent).items() if f in seen and same(f, seen[f], value)}
+    return Side(side_name(row), plug.role, seen, base, writable, _image(lens, row.shadow)), lens
 
 
 def _may_write(world: World, plug: Plug, native_kind: str, kind: str) -> bool:

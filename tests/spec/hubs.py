@@ -239,14 +239,16 @@ def dying(after: int | None) -> Iterator[Death]:
         points.hook = None
 
 
-def every_death(scenario: Callable[[int | None], tuple[Death, Any]], step: int = 1) -> tuple[int, Any]:
+def every_death(
+    scenario: Callable[[int | None], tuple[Death, Any]], step: int = 1, first: int = 0
+) -> tuple[int, Any]:
     """Play `scenario` to its end, then once for every `step`-th instant that it passed, dying there; each must end the
     same.
 
     Gives the number of instants and the common end.
     """
     whole, end = scenario(None)
-    for after in range(0, len(whole.seen), step):
+    for after in range(first, len(whole.seen), step):
         death, other = scenario(after)
         assert death.died, after
         assert other == end, f"killed at {after}: {death.seen[-1]}"

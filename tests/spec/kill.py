@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import os
 import pickle
 import shutil
@@ -227,6 +228,7 @@ class Scenario:
     again: Callable[[Rig, Life], None] = lambda _rig, _life: None
     later: timedelta = timedelta(0)  # the clock of the interrupted run, after that of the preparation
     hub: dict[str, Any] = field(default_factory=dict)  # more keys of [hub]
+    since: str = ""  # the instants before this one are those of another scenario
     instead: Callable[[State], State] = lambda end: end  # the other end that is right, where nobody can know what happened
 
 
@@ -328,8 +330,8 @@ class Rig:
 
     def enumerate(
         self, scenario: Scenario, stride: int = 1, mutant: str = "", only: str = ""
-    ) -> tuple[list[str], list[str]]:
-        """Every `stride`-th instant (of those whose name has `only`) of a scenario: (all instants, what differed)."""
+    ) -> tuple[int, list[str]]:
+        """Kill at every `stride`-th instant of a scenario (of those whose name has `only`): (their number, what differed)."""
         self.configure(scenario.connections, scenario.hub)
         scenario.prepare(self)
         self.save()
@@ -341,14 +343,15 @@ class Rig:
             names = list(child.points())
         end = self.recover(scenario, mutant)
         scenario.prove(self, end)
+        first = names.index(scenario.since) + 1 if scenario.since else 1
+        chosen = [n for n in range(first, len(names) + 1, stride) if only in names[n - 1]]
         found = []
-        for number in range(1, len(names) + 1):
-            if (number - 1) % stride == 0 and only in names[number - 1]:
-                self.restore()
-                other = self.interrupted(scenario, number, mutant)
-                if other != end and other != scenario.instead(end):
-                    found.append(f"killed at {number} of {len(names)}, {names[number - 1]}:\n{difference(end, other)}")
-        return names, found
+        for number in chosen:
+            self.restore()
+            other = self.interrupted(scenario, number, mutant)
+            if other not in (end, scenario.instead(end)):
+                found.append(f"killed at {number} of {len(names)}, {names[number - 1]}:\n{difference(end, other)}")
+        return len(chosen), found
 
     def interrupted(self, scenario: Scenario, number: int, mutant: str) -> State:
         """The end of a history whose hub was killed at its n-th instant."""
@@ -357,13 +360,15 @@ class Rig:
                 scenario.act(self, child)
             if not child.killed:
                 raise AssertionError(f"{scenario.name}: instant {number} was not reached; the enumeration is not steady")
-        return self.recover(scenario, mutant)
+        return self.recover(scenario, mutant, at_once=number % 2 == 0)
 
-    def recover(self, scenario: Scenario, mutant: str = "") -> State:
-        """A new process, and a world that goes on, until nothing moves any more; the state of everything."""
+    def recover(self, scenario: Scenario, mutant: str = "", at_once: bool = False) -> State:
+        """A new process, and a world that goes on, until nothing moves any more; the state of everything. `at_once`: the
+        others come before the hub has looked at what lies there."""
         with self.living(later=scenario.later + self.database.down, mutant=mutant) as child:
             child.start()
-            child.work()
+            if not at_once:
+                child.work()
             scenario.again(self, child)
             child.finish()
             return {**child.state(), **self.world()}
@@ -415,6 +420,8 @@ def quick_start() -> Iterator[None]:
 
     kept = {n: getattr(runtime, n) for n in ("assert_own_packages", "adapter_class", "load_mapping", "upgrade", "Store")}
     runtime.assert_own_packages()
+    gc.collect()
+    gc.freeze()  # the children's collector need not go through what they inherit
     runtime.Store = Shared
     runtime.adapter_class = lru_cache(runtime.adapter_class)
     runtime.load_mapping = lru_cache(runtime.load_mapping)
@@ -423,5 +430,6 @@ def quick_start() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.unfreeze()
         for name, value in kept.items():
             setattr(runtime, name, value)

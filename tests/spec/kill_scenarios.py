@@ -61,7 +61,6 @@ def orders_until_quiet(rig: Rig, child: Life) -> None:
     """1C exchanges orders on its schedule; after some rounds neither side has anything to say."""
     for _ in range(4):
         report = exchange(rig, child, lambda ut: ut.exchange_orders())
-        child.work()
         if not report.loaded and not report.sent:
             return
     raise AssertionError("the exchange of orders does not come to rest")
@@ -375,10 +374,10 @@ ALL = [
     Scenario("orders to 1C", ["shop", "onec"], orders, fetched, order_waits_for_1c, orders_until_quiet),
     Scenario("orders from 1C", ["shop", "onec"], orders, won, paid_and_shipped, orders_until_quiet, HOUR),
     Scenario("stage", ["shop", "onec"], by_hand, processing, order_in_1c, say_stage, HOUR),
-    Scenario("lost answer", ["shop", "onec"], by_hand, processing, lost_answer, say_stage, HOUR),
+    Scenario("lost answer", ["shop", "onec"], by_hand, processing, lost_answer, say_stage, HOUR, since="call:shop.write:before"),
     Scenario("price", ["shop", "onec"], catalogue, dearer_end, dearer, send_catalogue, HOUR),
     Scenario("letter", ["tilda", "mail"], work, told, overdue, later=HOUR, instead=asked),
-    Scenario("lost letter", ["tilda", "mail"], work, told, overdue_lost, later=HOUR, instead=asked),
+    Scenario("lost letter", ["tilda", "mail"], work, told, overdue_lost, later=HOUR, since="call:mail.write:before", instead=asked),
     Scenario("retry", ["shop", "onec"], retry, retried, quarantined, ask_retry, HOUR),
 ]
 NAMED = {scenario.name: scenario for scenario in ALL}

@@ -402,7 +402,7 @@ def test_killed_anywhere_the_end_is_the_same(database: str, store: Store, tmp_pa
                 kit.world("crm").put("deal", {"stage": "in_work"}, "1")
                 works.poll(hub, hub.plugs["crm"])
                 works.deliver(hub, hub.plugs["shop"])
-            for _ in range(3):
+            for _ in range(3 if after is not None else 1):
                 kit.now.pass_(**LATER)
                 sync(hub)
                 if kit.world("crm").rows("deal"):
@@ -412,7 +412,9 @@ def test_killed_anywhere_the_end_is_the_same(database: str, store: Store, tmp_pa
                     acts.retry(hub, row.id)
             return death, _end(kit, hub)
 
-    number, (state, deals, written) = every_death(scenario, step=2)
+    # each database and way of settling dies at other instants; all of them together at every second one
+    first = 2 * holds_key + 4 * store.sqlite
+    number, (state, deals, written) = every_death(scenario, step=8, first=first)
     assert number > 30
     assert (deals, len(written)) == ([["in_work"], ["in_work"]], 2)
     assert len(state[0]) == 2

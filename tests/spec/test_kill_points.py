@@ -32,5 +32,5 @@ def rig(tmp_path: Path, sqlite_template: Path, peers: tuple[WooPeer, SmtpPeer]) 
 @pytest.mark.parametrize("name", NAMED)
 def test_every_point(rig: Rig, name: str) -> None:
     points, differences = rig.enumerate(NAMED[name])
-    print(name, len(points))
+    print(name, points)
     assert not differences, f"{len(differences)} ends differ\n" + "\n".join(differences[:5])
