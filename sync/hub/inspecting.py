@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from adapters.base import Adapter, AdapterContext, Arrival, Hint, Problem
 from sync.errors import BadConfig, RecordRefused, SverkaError, Text
-from sync.hub.plugins import adapter_class, available
+from sync.hub.plugins import adapter_class, available, mapping_folder
 from sync.lens import Mapping, load
 
 # Which adapters understand a file, tried by what its name and first bytes say
@@ -95,7 +95,7 @@ def _open(name: str, mappings: Path | None) -> tuple[Adapter, Mapping]:
     context = AdapterContext("inspect", _Free(), lambda: datetime.now(UTC), logging.getLogger("sverka.inspect"))
     blanks: dict[Any, Any] = {Path: Path(), SecretStr: SecretStr("-"), str: "https://inspect.invalid"}
     required = {k: blanks.get(f.annotation, "") for k, f in kind.Settings.model_fields.items() if f.is_required()}
-    return kind(kind.Settings.model_construct(**required), context), load(kind.mapping, mappings)
+    return kind(kind.Settings.model_construct(**required), context), load(kind.mapping, mappings, mapping_folder(kind))
 
 
 def _rows(name: str, path: Path, mappings: Path | None) -> Iterator[dict[str, Any]]:

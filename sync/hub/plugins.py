@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from importlib.metadata import EntryPoint, entry_points, packages_distributions
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from adapters.base import Adapter
 from sync.errors import BadConfig, Fatal, Text
@@ -50,6 +52,15 @@ def adapter_class(name: str, connection: str) -> type[Adapter]:
             setting=setting,
         )
     return found
+
+
+def mapping_folder(kind: type[Adapter]) -> Traversable | None:
+    """The folder of mapping files that a third party's package brings, None for our own adapters."""
+    package = kind.__module__.partition(".")[0]
+    if package in OURS:
+        return None
+    folder = files(package) / "mappings"
+    return folder if folder.is_dir() else None
 
 
 def assert_own_packages() -> None:

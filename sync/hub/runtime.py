@@ -19,7 +19,7 @@ from sync import config as configuration
 from sync.config import Config, Connection
 from sync.errors import SverkaError
 from sync.flow.plug import Plug, World
-from sync.hub.plugins import adapter_class, assert_own_packages
+from sync.hub.plugins import adapter_class, assert_own_packages, mapping_folder
 from sync.intake.inbox import InboxWriter
 from sync.intake.spool import Spool
 from sync.lens import load as load_mapping
@@ -106,7 +106,8 @@ class Hub:
     def _plug(self, connection: Connection) -> Plug:
         adapter_type = adapter_class(connection.adapter, connection.name)
         adapter = make_adapter(adapter_type, self.config, connection, self.context(connection))
-        mapping = load_mapping(connection.mapping or adapter_type.mapping, self.config.hub.mappings)
+        name = connection.mapping or adapter_type.mapping
+        mapping = load_mapping(name, self.config.hub.mappings, mapping_folder(adapter_type))
         return Plug(connection.name, connection.role or adapter_type.role, connection, adapter, mapping)
 
     def context(self, connection: Connection) -> AdapterContext:

@@ -52,6 +52,23 @@ def test_a_plug_in_is_configured_by_its_own_model(tmp_path: Path) -> None:
         assert not hub.broken
 
 
+def test_a_plug_in_brings_its_own_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "their_package"
+    (package / "mappings").mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "from tests.unit.test_plugins import Foreign\n\n\nclass Theirs(Foreign):\n    mapping = 'theirs'\n"
+    )
+    (package / "mappings" / "theirs.toml").write_text(
+        'system = "theirs"\nversion = 1\n[deal]\nkind = "deal"\n[deal.fields]\nnumber = "no"\n', encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    point = EntryPoint("theirs", "their_package:Theirs", plugins.GROUP)
+    monkeypatch.setattr(plugins, "available", lambda: {"theirs": point})
+    with hub_of(tmp_path, x={"adapter": "theirs", "address": "here"}) as hub:
+        assert not hub.broken
+        assert hub.plugs["x"].mapping.system == "theirs"
+
+
 def test_broken_ones_are_reported_and_the_others_work(tmp_path: Path) -> None:
     with hub_of(
         tmp_path,
