@@ -53,7 +53,8 @@ class MailAdapter(Adapter):
         self._own = Own(settings)
         self._box = Mailbox(settings, context.limiter.wait)
         if not getattr(settings, "smtp_host", ""):  # a mailbox that is only read
-            self.capabilities = dataclasses.replace(self.capabilities, creates=frozenset())
+            nothing = frozenset[str]()
+            self.capabilities = dataclasses.replace(self.capabilities, creates=nothing, finds=nothing, vague=nothing)
 
     def check(self) -> Iterator[Finding]:
         yield from check.findings(self.settings, self.context)

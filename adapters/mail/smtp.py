@@ -238,8 +238,10 @@ def _refused(field: str, en: str, ru: str) -> RecordRefused:
 
 
 def _recipients(value: Any) -> list[str]:
-    found = [value] if isinstance(value, str) else value
-    if not isinstance(found, list) or not all(isinstance(a, str) for a in found):
+    """Addresses as text, or {name, address} as letters give them when they are read."""
+    given = value if isinstance(value, list) else [value]
+    found: list[Any] = [one.get("address") if isinstance(one, dict) else one for one in given]
+    if not all(isinstance(a, str) for a in found):
         raise _refused("to", "must be a list of addresses", "должно быть списком адресов")
     for address in found:
         if re.search(r"[\s<>,;:\"()\[\]\\]", address.strip()) or not normal_address(address):

@@ -6,6 +6,7 @@
         def make(self): return MyShopAdapter(settings, kit_context())
         def seed(self, kind, count): ...        # for adapters that scan
         def arrivals(self): ...                 # for adapters that receive
+        def deposit(self, count): ...           # for adapters that collect
 
 Which tests there are follows from the declared capabilities (`declared`, by default the class's own): what an adapter
 declares is tested, what it does not declare is no test at all, and nothing is skipped by name. `setup_method` may start
@@ -19,8 +20,10 @@ from __future__ import annotations
 from adapters.base import Adapter, AdapterSettings
 from adapters.faults import FaultPlan, FaultyAdapter, Killed
 from adapters.testing.arrivals import ArrivalTests
+from adapters.testing.collects import CollectTests
 from adapters.testing.hooks import needs
 from adapters.testing.scans import ScanTests
+from adapters.testing.serves import KitHub, ServerTests
 from adapters.testing.tools import (
     KitLimiter,
     arrival,
@@ -49,7 +52,7 @@ METHODS = {  # capability → the method that keeps its promise
 }
 
 
-class AdapterConformance(ScanTests, WriteTests, ArrivalTests):
+class AdapterConformance(ScanTests, WriteTests, ArrivalTests, CollectTests, ServerTests):
     """What the engine relies on. The hooks to supply are in `adapters.testing.hooks.Hooks`."""
 
     def test_names_itself(self) -> None:
@@ -78,6 +81,11 @@ class AdapterConformance(ScanTests, WriteTests, ArrivalTests):
         assert held.updates <= held.reads, "an update whose answer is lost is settled by reading: declare `reads`"
         assert held.conditional <= held.updates, "`conditional` without `updates`"
         assert held.finds <= held.creates, "`finds` without `creates`"
+        assert held.vague <= held.finds, "`vague` without `finds`"
+        assert held.serves or not held.offers, "`offers` without `serves`: nobody could fetch them"
+        archives = type(adapter).collected is not Adapter.collected
+        assert archives or not held.collects, "`collects` is declared, but collected() is not there"
+        assert held.files or not held.collects, "`collects` without `files`: what is collected could not be unpacked"
 
     def test_check_reports(self) -> None:
         with self.opened() as adapter:
@@ -105,6 +113,7 @@ __all__ = [
     "FaultPlan",
     "FaultyAdapter",
     "Killed",
+    "KitHub",
     "KitLimiter",
     "arrival",
     "assert_error",

@@ -97,6 +97,10 @@ class Hooks:
         """Good files of the vendor's format."""
         raise NotImplementedError
 
+    def deposit(self, count: int) -> list[str]:
+        """Put so many whole new arrivals where collect() looks; gives their names."""
+        raise NotImplementedError
+
     def damaged(self) -> tuple[Arrival, int]:
         """Optional: an arrival with one broken part, and how many good records stand beside it."""
         raise NotImplementedError

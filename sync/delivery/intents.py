@@ -124,21 +124,6 @@ def unsettled(tx: Connection, id: str) -> bool:
     return state in ("sending", "unknown")
 
 
-def again(tx: Connection, record_uid: str, connection: str, native_kind: str) -> int:
-    """A person wants what was refused or could not be settled to be tried once more; gives the number of writes."""
-    done = tx.execute(
-        intent.update()
-        .where(
-            intent.c.record_uid == record_uid,
-            intent.c.connection == connection,
-            intent.c.native_kind == native_kind,
-            intent.c.state.in_(("refused", "unknown")),
-        )
-        .values(state="planned", next_at=None, done_at=None, tries=0, error=None)
-    )
-    return done.rowcount
-
-
 def due(tx: Connection, connection: str, now: datetime, limit: int = 50) -> list[Any]:
     """Planned writes whose time has come and calls whose answer was lost, oldest first."""
     query = (

@@ -79,15 +79,6 @@ def adopt(world: World, plug: Plug, records: Sequence[Record], run_id: int | Non
             _taken(world, plug, row, Outcome("done", mine), run_id)
 
 
-def retry(world: World, tx: Connection, row: Any) -> int:
-    """Try again what stands in quarantine (`row`) because it could not go out; gives the number of writes planned."""
-    planned = intents.again(tx, row.record_uid, row.connection, row.native_kind)
-    if not planned and tx.execute(sa.select(record.c.uid).where(record.c.uid == row.record_uid)).first() is not None:
-        world.store.lock_record(tx, row.record_uid)
-        planned = weave(world, tx, row.record_uid, Cause()).intents + spread(world, tx, row.record_uid, Cause())
-    return planned
-
-
 def _one(world: World, plug: Plug, row: Any, run_id: int) -> int:
     """One intent to its end (or to its next try); 1 when the other side was written."""
     if row.state == "planned":

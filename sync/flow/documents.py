@@ -45,7 +45,7 @@ def store(
     mine = (document.c.deal_uid == deal_uid, document.c.connection == plug.name)
     known = {d.key: d for d in tx.execute(sa.select(document).where(*mine))}
     changes: dict[str, Any] = {}
-    for row in rows:
+    for row in {r["key"]: r for r in rows}.values():  # one that is named twice is one
         values = {f: row.get(f) for f in _FIELDS}
         old = known.pop(row["key"], None)
         if old is None:

@@ -203,7 +203,8 @@ def product_of(tx: Connection, one: Mapping[str, Any], origins: list[str]) -> st
 
 def _line(world: World, tx: Connection, one: dict[str, Any], origins: list[str], target: Plug) -> dict[str, Any]:
     """A line with the product's id on the target side; goods unknown there make the order wait."""
-    if one.get("kind", "goods") != "goods":
+    one = {"kind": "goods", **one}
+    if one["kind"] != "goods":
         return {**one, "product": None}
     uid = product_of(tx, one, origins)
     there = None

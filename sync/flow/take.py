@@ -252,19 +252,13 @@ def _progress(world: World, inbox_id: int, done: int) -> None:
 
 
 def retry(world: World, plug: Plug, quarantine_id: int, run_id: int | None = None) -> str:
-    """Today's mapping and rules on the input as it was stored, or the write once more; "same" when nothing is left to do,
-    "waits" when it is taken or written next."""
+    """Today's mapping and rules on the record as it was seen last; "same" when the row is closed or holds none."""
     with world.store.read() as tx:
         row = tx.execute(
             sa.select(quarantine).where(quarantine.c.id == quarantine_id, quarantine.c.state != "closed")
         ).first()
-    if row is None:
+    if row is None or not row.data or "kind" not in row.data:
         return "same"
-    if row.stage == "delivery":
-        with world.store.begin() as tx:
-            return "waits" if deliver.retry(world, tx, row) else "same"
-    if not row.data or "kind" not in row.data:
-        return _take_again(world, row)
     rec = Record(row.data["kind"], row.data["id"], row.data["data"], row.data["version"], row.data["deleted"])
     with world.store.read() as tx:
         known = find_link(tx, plug.name, rec.kind, rec.id)
@@ -278,14 +272,3 @@ def retry(world: World, plug: Plug, quarantine_id: int, run_id: int | None = Non
         if outcome != "failed" and times == row._mapping["count"]:
             trouble.passed(tx, plug.name, rec.kind, rec.id, world.now())
     return outcome
-
-
-def _take_again(world: World, row: Any) -> str:
-    """A part that could not be read has no record of its own: its whole arrival is taken again."""
-    with world.store.begin() as tx:
-        done = tx.execute(
-            inbox.update()
-            .where(inbox.c.id == row.inbox_id, inbox.c.state.in_(("done", "failed")), inbox.c.via != "poll")
-            .values(state="new")
-        )
-    return "waits" if done.rowcount else "same"

@@ -7,8 +7,11 @@ its reason. interrupted: the process died; the next one noticed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+
+import sqlalchemy as sa
 
 from sync.delivery.intents import error_json
 from sync.errors import SverkaError
@@ -65,6 +68,22 @@ def take_over(hub: Hub) -> None:
     if hub.store.sqlite:
         close_interrupted(hub.world)
         hub.leases.end_others()
+
+
+def close_abandoned(world: World, leases: Sequence[str], seconds: int) -> int:
+    """Runs whose process died while others live on: nobody holds one of the connection's `leases` (their kinds), under which
+    every work is done, and they began longer ago than these last."""
+    now = world.now()
+    old = (runs.c.outcome == "running", runs.c.started_at < now - timedelta(seconds=seconds))
+    with world.store.read() as tx:
+        found = tx.execute(sa.select(runs.c.id, runs.c.connection).where(*old)).all()
+        held = {r.name for r in tx.execute(sa.select(lease.c.name).where(lease.c.expires_at > now))} if found else set()
+    dead = [r.id for r in found if not any(f"{kind}:{r.connection}" in held for kind in leases)]
+    if dead:
+        with world.store.begin() as tx:
+            ended = {"outcome": "interrupted", "ended_at": now}
+            tx.execute(runs.update().where(runs.c.id.in_(dead), runs.c.outcome == "running").values(**ended))
+    return len(dead)
 
 
 def close_interrupted(world: World) -> int:

@@ -12,12 +12,13 @@ from sync.flow import pull as polling
 from sync.flow.exchange import Context
 from sync.flow.plug import Counts, Plug
 from sync.flow.take import pending, take
-from sync.hub import notices
+from sync.hub import notices, runs
 from sync.hub.runs import Run, running
 from sync.hub.runtime import Hub
 from sync.schedule.lease import LeaseBusy
 
 LEASE_SECONDS = 60
+LEASES = ("fetch", "take", "deliver")  # with the connection's name: all work is done under one of them
 
 
 @contextlib.contextmanager
@@ -120,7 +121,8 @@ def settle_protocol(hub: Hub, plug: Plug) -> None:
 
 
 def tick(hub: Hub) -> Counts:
-    """What the clock brings: overdue tasks become notices."""
+    """What the clock brings: overdue tasks become notices, and runs of a process that died are closed."""
+    runs.close_abandoned(hub.world, LEASES, LEASE_SECONDS)
     return notices.overdue(hub.world)
 
 

@@ -6,6 +6,7 @@ harm, and a look that a newer one makes superfluous is left out.
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -34,6 +35,10 @@ class Triggers:
         self._wanted = False
         self._ticks: dict[str, tuple[int, datetime]] = {}
         self._scheduler: BackgroundScheduler | None = None
+        # A wake is no job of APScheduler's: one that it runs once and then removes may be gone when it is being stopped,
+        # and that error would end its thread
+        self._wakes: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._waker: threading.Thread | None = None
 
     def start(self) -> None:
         scheduler = BackgroundScheduler(
@@ -47,6 +52,8 @@ class Triggers:
                 self._add(key, every, start)
         scheduler.add_job(self._call, IntervalTrigger(seconds=self._poll, timezone=UTC))
         scheduler.start()
+        self._waker = threading.Thread(target=self._look_when_woken, name="wake", daemon=True)
+        self._waker.start()
         self.now()
 
     def stop(self) -> None:
@@ -55,6 +62,10 @@ class Triggers:
             scheduler, self._scheduler = self._scheduler, None
         if scheduler is not None:
             scheduler.shutdown(wait=True)
+        if self._waker is not None:
+            self._wakes.put(False)
+            self._waker.join()
+            self._waker = None
 
     def every(self, key: str, seconds: int, start: datetime) -> None:
         """Look every so many seconds from `start` on. A key told again is replaced."""
@@ -69,7 +80,11 @@ class Triggers:
             if self._scheduler is None or self._wanted:
                 return  # the look that was wanted has not begun yet: it will see everything
             self._wanted = True
-            self._scheduler.add_job(self._call)
+        self._wakes.put(True)
+
+    def _look_when_woken(self) -> None:
+        while self._wakes.get():
+            self._call()
 
     def _add(self, key: str, seconds: int, start: datetime) -> None:
         trigger = IntervalTrigger(seconds=seconds, start_date=start, timezone=UTC)

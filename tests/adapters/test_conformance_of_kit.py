@@ -49,6 +49,9 @@ def failures(suite: type[AdapterConformance]) -> dict[str, str]:
                 test(case)
             except Exception as error:
                 failed[name] = f"{type(error).__name__}: {error}"
+            finally:
+                if hasattr(case, "teardown_method"):
+                    case.teardown_method()
     return failed
 
 

@@ -16,7 +16,7 @@ from adapters.base import BadConfig, RetryLater
 from adapters.mail import folders
 from adapters.mail.imap import Folder, Mailbox
 from tests.adapters.mail_kit import NOW, WRITTEN, NoLimit, adapter, clients, drain, letter, settings
-from tests.need import need
+from tests.need import absent, need
 from tests.peers.mail import DovecotServer, ImapServer, PymapServer, Tap, free_port
 
 
@@ -27,7 +27,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[ImapServer]:
     else:
         program = need("dovecot")
         if os.geteuid() != 0:
-            pytest.skip("dovecot needs root")
+            absent("root (Dovecot changes its user)")
         server = DovecotServer(program, login="sales@firma.ru")
     with server:
         yield server
@@ -332,9 +332,11 @@ def test_the_log_of_every_literal_is_off(server: ImapServer) -> None:
     box.close()
 
 
+@pytest.mark.parametrize("running", ["dovecot"], indirect=True)  # pymap speaks no TLS here
 def test_tls_and_the_servers_own_certificate(server: ImapServer) -> None:
-    if not isinstance(server, DovecotServer) or not server.tls_port:
-        pytest.skip("only Dovecot with openssl speaks TLS here")
+    assert isinstance(server, DovecotServer)
+    if not server.tls_port:
+        absent("openssl")
     server.append("INBOX", mail(1), WRITTEN)
     for port, tls in ((server.tls_port, "tls"), (server.port, "starttls")):
         mailbox = adapter(imap_host="localhost", imap_port=port, imap_tls=tls, ca_file=server.ca_file)
@@ -346,9 +348,8 @@ def test_tls_and_the_servers_own_certificate(server: ImapServer) -> None:
         assert caught.value.code == "mail.certificate"
 
 
+@pytest.mark.parametrize("running", ["pymap"], indirect=True)  # Dovecot offers it
 def test_starttls_that_is_not_offered(server: ImapServer) -> None:
-    if isinstance(server, DovecotServer):
-        pytest.skip("Dovecot offers it")
     with pytest.raises(BadConfig) as caught:
         drain(of(server, imap_tls="starttls"))
     assert caught.value.setting == "imap_tls"

@@ -128,6 +128,8 @@ def test_a_refused_letter_goes_to_quarantine_without_the_address(
         ({"to": []}, "to"),
         ({"to": None}, "to"),
         ({"to": ["nobody"]}, "to"),
+        ({"to": [{"name": "Иван"}]}, "to"),
+        ({"to": {"address": "ivan@romashka.ru\r\nBcc: x@y.ru"}}, "to"),
         ({"to": [f"u{n}@x.ru" for n in range(51)]}, "to"),
         ({"to": ["ivan@" + "я" * 80 + ".рф"]}, "to"),
         ({"text": ""}, "text"),

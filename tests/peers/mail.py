@@ -166,7 +166,7 @@ base_dir = {base}/run
 state_dir = {base}/state
 log_path = {base}/dovecot.log
 info_log_path = {base}/dovecot.log
-protocols = imap
+protocols = {protocols}
 listen = 127.0.0.1
 ssl = {ssl}
 {certificate}
@@ -200,19 +200,34 @@ service imap-login {{
     port = {tls_port}
   }}
 }}
+{lmtp}
+"""
+
+_LMTP = """
+service lmtp {{
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
 """
 
 
 class DovecotServer(ImapServer):
     """Dovecot from a folder of its own (needs root, as Dovecot does). With `openssl` there it speaks TLS too: STARTTLS on
-    `port`, TLS on `tls_port`; the certificate (for localhost) is `ca_file`."""
+    `port`, TLS on `tls_port`; the certificate (for localhost) is `ca_file`. With `lmtp` it takes letters from a mail
+    server on `lmtp_port`; every user name has a mailbox, with the one password."""
 
     tls_port = 0
+    lmtp_port = 0
     ca_file = ""
 
-    def __init__(self, program: str, login: str = "sales@firma.test", password: str = "secret") -> None:
+    def __init__(
+        self, program: str, login: str = "sales@firma.test", password: str = "secret", lmtp: bool = False
+    ) -> None:
         super().__init__(login, password)
         self.program = program
+        self.lmtp_port = free_port() if lmtp else 0
         self.base = Path(tempfile.mkdtemp(prefix="dov", dir="/tmp"))  # a short path: it holds UNIX sockets
 
     def start(self) -> DovecotServer:
@@ -229,6 +244,8 @@ class DovecotServer(ImapServer):
                 password=self.password,
                 ssl="yes" if certificate else "no",
                 certificate=certificate,
+                protocols="imap lmtp" if self.lmtp_port else "imap",
+                lmtp=_LMTP.format(port=self.lmtp_port) if self.lmtp_port else "",
             ),
             encoding="utf-8",
         )

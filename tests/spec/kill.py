@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
+import multiprocessing
 import os
 import pickle
 import shutil
@@ -21,6 +22,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
@@ -232,6 +234,14 @@ class Scenario:
     instead: Callable[[State], State] = lambda end: end  # the other end that is right, where nobody can know what happened
 
 
+@dataclass(frozen=True)
+class Share:
+    """Every `stride`-th instant, from the `first` on (counted from 0)."""
+
+    first: int = 0
+    stride: int = 1
+
+
 class Rig:
     """The world around one hub. `answered` is what the world was told so far: it will not ask for that again."""
 
@@ -328,10 +338,8 @@ class Rig:
 
     # one history --------------------------------------------------------------------------------------------------
 
-    def enumerate(
-        self, scenario: Scenario, stride: int = 1, mutant: str = "", only: str = ""
-    ) -> tuple[int, list[str]]:
-        """Kill at every `stride`-th instant of a scenario (of those whose name has `only`): (their number, what differed)."""
+    def enumerate(self, scenario: Scenario, share: Share, mutant: str = "", only: str = "") -> tuple[int, list[str]]:
+        """Kill at this share of a scenario's instants (of those whose name has `only`): (their number, what differed)."""
         self.configure(scenario.connections, scenario.hub)
         scenario.prepare(self)
         self.save()
@@ -344,7 +352,7 @@ class Rig:
         end = self.recover(scenario, mutant)
         scenario.prove(self, end)
         first = names.index(scenario.since) + 1 if scenario.since else 1
-        chosen = [n for n in range(first, len(names) + 1, stride) if only in names[n - 1]]
+        chosen = [n for n in range(first, len(names) + 1) if only in names[n - 1]][share.first :: share.stride]
         found = []
         for number in chosen:
             self.restore()
@@ -385,6 +393,29 @@ class Rig:
         folder = sorted(p.relative_to(self.goods).as_posix().split(".")[0] for p in self.goods.rglob("*.xml"))
         onec = copy.deepcopy(self.onec.state)
         return {"shop": rows, "writes to the shop": puts, "1C": onec, "letters": letters, "folder": folder}
+
+
+def play(
+    scenario: str, folder: Path, database: Database, share: Share, mutant: str = "", only: str = ""
+) -> tuple[int, list[str]]:
+    """One share of a scenario in a world of its own; see `Rig.enumerate`."""
+    from tests.spec.kill_scenarios import NAMED
+
+    with WooPeer() as shop, SmtpPeer() as smtp, quick_start():
+        return Rig(folder, database, shop, smtp).enumerate(NAMED[scenario], share, mutant, only)
+
+
+def play_all(
+    scenario: str, worlds: Sequence[tuple[Path, Database]], stride: int = 1, mutant: str = "", only: str = ""
+) -> tuple[int, list[str]]:
+    """Every `stride`-th instant, shared out among the worlds, each in a process of its own."""
+    shares = [Share(number * stride, len(worlds) * stride) for number in range(len(worlds))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads: these use nothing of the parent's
+        with ProcessPoolExecutor(len(worlds), multiprocessing.get_context("fork")) as pool:
+            done = [pool.submit(play, scenario, *w, s, mutant, only) for w, s in zip(worlds, shares, strict=True)]
+            results = [one.result() for one in done]
+    return sum(number for number, _ in results), [line for _, lines in results for line in lines]
 
 
 def difference(one: State, other: State) -> str:

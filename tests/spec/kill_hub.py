@@ -30,7 +30,7 @@ from sync.flow.plug import Plug
 from sync.hub import acts, runs, works
 from sync.hub.runtime import Hub
 from sync.intake.inbox import Incoming
-from sync.store import tables
+from sync.store import points, tables
 from sync.store.types import dumps
 
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -270,10 +270,6 @@ def _plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def never(*_: object) -> None:
-    """In place of a pause that a real hub makes."""
-
-
 def mutants() -> dict[str, Callable[[], None]]:
     """Deliberate faults, each of which the enumeration must find."""
     return {
@@ -329,6 +325,7 @@ def _cursor_ahead() -> None:
     def store_page(world: Any, plug: Any, kind: str, page: Any, *more: Any) -> int:
         with world.store.begin() as tx:
             pull._save_cursor(world, tx, plug.name, kind, page.cursor)
+        points.reach("mutant")
         return right(world, plug, kind, page, *more)
 
     pull.store_page = store_page
@@ -342,6 +339,7 @@ def _arrival_done_early() -> None:
     def take_chunk(world: Any, plug: Any, items: Any, cause: Any) -> Any:
         with world.store.begin() as tx:
             tx.execute(tables.inbox.update().where(tables.inbox.c.id == cause.inbox_id).values(state="done"))
+        points.reach("mutant")
         return right(world, plug, items, cause)
 
     take.take_chunk = take_chunk

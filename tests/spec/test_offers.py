@@ -1,0 +1,269 @@
+"""Systems that fetch: batches that stay the same until confirmed, short numbers, and orders that wait for their goods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.base import Batch, RecordRefused, Text
+from sync.flow.exchange import Context, waiting
+from sync.hub import acts
+from sync.hub.runtime import Hub
+from sync.hub.trace import trace
+from sync.store import Store
+from sync.store.tables import intent, journal, link, quarantine, record
+from tests.spec.hubs import CLIENT, Kit, give, one, rows, sync
+
+ONEC = {"adapter": "onec_exchange", "login": "обмен", "password": "слово"}
+LINE = {"id": "1", "sku": "B-1", "name": "Болт", "qty": "2", "price": "50.05", "sum": "100.10"}
+ORDER = {
+    "number": "1043",
+    "title": "Заказ",
+    "stage": "new",
+    "amount": "100.10",
+    "currency": "RUB",
+    "lines": [LINE],
+    "client": CLIENT,
+}
+BOLT = {"name": "Болт", "sku": "B-1", "type": "good"}
+POISON = RecordRefused(Text("no such unit", "нет такой единицы"), code="onec.unit", field="unit_code")
+
+
+@pytest.fixture
+def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
+    with Kit(database, tmp_path) as made:
+        yield made
+
+
+def two_shops(kit: Kit, prefixes: tuple[str, str] = ("W-", ""), goods: bool = True, **hub: Any) -> Hub:
+    shops = {
+        name: {"role": "shop", "kinds": ["deal"], "prefix": prefix}
+        for name, prefix in zip(("shop", "site"), prefixes, strict=True)
+    }
+    flows = [("deal", name, "onec", "always") for name in shops]
+    opened = kit.open({**shops, "onec": ONEC}, flows, hub=hub)
+    assert opened.broken == {}
+    if goods:
+        give(opened, "onec", "product", "g1", BOLT)
+    return opened
+
+
+def context(hub: Hub) -> Context:
+    return Context(hub.world, hub.plugs["onec"], hub.spool)
+
+
+def offer(hub: Hub, limit: int = 10) -> Batch:
+    return context(hub).offer("order", limit)
+
+
+def order(kit: Kit, hub: Hub, number: str = "1043", shop: str = "shop", **more: Any) -> str:
+    id = kit.world(shop).put("deal", {**ORDER, "number": number, **more})
+    sync(hub)
+    return id
+
+
+def numbers(batch: Batch) -> list[str]:
+    return [item.number for item in batch.items]
+
+
+def test_a_batch_stays_the_same_until_it_is_confirmed(kit: Kit) -> None:
+    hub = two_shops(kit)
+    for number in ("1", "2", "3"):
+        order(kit, hub, number)
+    assert offer(hub, 0) == Batch("", [])
+    first = offer(hub, 2)
+    assert numbers(first) == ["W-1", "W-2"]
+    assert first.items[0].data["items"][0]["id"] == "g1", "the line carries the other side's own product"
+    order(kit, hub, "4")
+    kit.world("shop").put("deal", {"comment": "изменён"}, "1")
+    sync(hub)
+    assert offer(hub, 10) == first, "an unconfirmed batch is offered again unchanged"
+    hub = _again(kit, hub)
+    assert offer(hub, 10) == first
+    context(hub).confirm(first.id)
+    context(hub).confirm(first.id)
+    assert numbers(offer(hub, 10)) == ["W-3", "W-4", "W-1"], "what changed meanwhile is offered next"
+    assert offer(hub, 10).items[2].data["comment"] == "изменён"
+    assert len([n for n in rows(hub, journal) if n.why == "offered"]) == 2
+
+
+def _again(kit: Kit, hub: Hub) -> Hub:
+    kit.close(hub)
+    return kit.open()
+
+
+def test_nothing_is_offered_twice(kit: Kit) -> None:
+    hub = two_shops(kit)
+    id = order(kit, hub)
+    batch = offer(hub)
+    context(hub).confirm(batch.id)
+    assert offer(hub) == Batch("", [])
+    kit.world("shop").put("deal", {"number": "1043"}, id)
+    sync(hub)
+    assert offer(hub) == Batch("", [])
+    kit.world("shop").put("deal", {"amount": "90.00"}, id)
+    sync(hub)
+    again = offer(hub)
+    assert (numbers(again), again.items[0].data["sum"]) == (["W-1043"], "90")
+    assert again.items[0].key != batch.items[0].key
+
+
+def test_an_order_that_comes_back_is_there_confirmed_or_not(kit: Kit) -> None:
+    hub = two_shops(kit)
+    order(kit, hub)
+    batch = offer(hub)
+    back = {"number": "W-1043", "number_1c": "УТ-17", "sum": "100.10", "currency": "RUB", "posted": True}
+    assert give(hub, "onec", "order", "W-1043", back) == "changed"
+    assert (one(hub, intent).state, one(hub, link, native_kind="order").state) == ("done", "linked")
+    assert offer(hub) == Batch("", [])
+    context(hub).confirm(batch.id)
+    assert [n.why for n in rows(hub, journal) if n.connection == "onec" and n.kind == "deal"].count("offered") == 1
+    assert one(hub, record, kind="deal").number == "1043", "our number for it is not its own"
+
+
+def test_an_order_of_nobody_is_not_invented(kit: Kit) -> None:
+    hub = two_shops(kit)
+    assert give(hub, "onec", "order", "X-1", {"number": "X-1", "sum": "5"}) == "failed"
+    waiting_row = one(hub, quarantine)
+    assert (waiting_row.code, "X-1" in waiting_row.text["ru"]) == ("deal.unknown_number", True)
+
+
+def test_short_numbers(kit: Kit) -> None:
+    hub = two_shops(kit, ("LONG", ""))
+    for number in ("1234567", "12345678", "123456789-ABC"):
+        order(kit, hub, number)
+    found = numbers(offer(hub))
+    assert found[0] == "LONG1234567"
+    assert all(len(n) <= 11 for n in found)
+    assert found[1:] == ["LONG-2", "LONG-3"]
+    for given, number in zip(found, ("1234567", "12345678", "123456789-ABC"), strict=True):
+        assert {t.number for t in trace(hub, given)} == {t.number for t in trace(hub, number)} == {number}
+
+
+def test_equal_numbers_of_two_shops_stay_apart(kit: Kit) -> None:
+    hub = two_shops(kit, ("", ""))
+    order(kit, hub, "1043")
+    order(kit, hub, "1043", shop="site")
+    found = numbers(offer(hub))
+    assert (found[0], len(set(found)), all(len(n) <= 11 for n in found)) == ("1043", 2, True)
+    held = {r.number: r.record_uid for r in rows(hub, link, connection="onec", native_kind="order")}
+    assert len(set(held.values())) == 2
+
+
+def test_a_number_never_changes(kit: Kit) -> None:
+    hub = two_shops(kit, ("", ""))
+    order(kit, hub, "1043")
+    id = order(kit, hub, "1043", shop="site")
+    second = numbers(offer(hub))[1]
+    context(hub).confirm(offer(hub).id)
+    kit.world("site").put("deal", {"number": "2000", "amount": "1"}, id)
+    sync(hub)
+    assert numbers(offer(hub)) == [second]
+
+
+def test_the_counter_in_letters(kit: Kit) -> None:
+    hub = two_shops(kit, ("LONG", ""))
+    with hub.store.begin() as tx:
+        for number in range(40):
+            tx.execute(
+                link.insert().values(
+                    connection="onec",
+                    native_kind="order",
+                    external_id=f"old {number}",
+                    record_uid="x",
+                    state="linked",
+                    first_seen=hub.now(),
+                )
+            )
+    order(kit, hub, "12345678901234")
+    assert numbers(offer(hub)) == ["LONG-15"]  # 41 in base 36
+
+
+def test_unknown_goods_make_the_order_wait_until_they_are_known(kit: Kit) -> None:
+    hub = two_shops(kit, goods=False)
+    order(kit, hub)
+    assert offer(hub) == Batch("", [])
+    held = one(hub, quarantine)
+    assert (held.code, held.stage, held.connection, held.count) == ("deal.unmatched_line", "delivery", "onec", 1)
+    assert "B-1" in held.text["ru"]
+    assert held.remedy["ru"]
+    sync(hub)
+    assert one(hub, quarantine).count == 1, "looking again is not news"
+    assert one(hub, record, kind="deal").number == "1043", "the deal is made all the same"
+    give(hub, "onec", "product", "g1", BOLT)
+    sync(hub)
+    assert (one(hub, quarantine).state, numbers(offer(hub))) == ("closed", ["W-1043"])
+
+
+def test_unknown_goods_by_name(kit: Kit) -> None:
+    hub = two_shops(kit, goods=False, unmatched_lines="by_name")
+    order(kit, hub)
+    (item,) = offer(hub).items
+    assert item.data["items"][0]["name"] == "Болт"
+    assert "id" not in item.data["items"][0]
+    assert rows(hub, quarantine) == []
+
+
+def test_the_same_article_twice_is_a_question(kit: Kit) -> None:
+    hub = two_shops(kit)
+    give(hub, "onec", "product", "g2", BOLT)
+    order(kit, hub)
+    assert one(hub, quarantine).code == "deal.unmatched_line"
+
+
+def test_a_poison_order_is_taken_out_and_the_others_go(kit: Kit) -> None:
+    hub = two_shops(kit)
+    ids = [order(kit, hub, number) for number in ("1", "2", "3")]
+    batch = offer(hub)
+    context(hub).refuse(batch.id, batch.items[1].key, POISON)
+    context(hub).refuse("another", batch.items[0].key, POISON)
+    rest = offer(hub)
+    assert (rest.id, numbers(rest)) == (batch.id, ["W-1", "W-3"])
+    context(hub).confirm(batch.id)
+    assert waiting(hub.world, "onec") == {"refused": 1}
+    held = one(hub, quarantine)
+    assert (held.code, held.field, held.state) == ("onec.unit", "unit_code", "open")
+    kit.world("shop").put("deal", {"stage": "new"}, ids[1])
+    sync(hub)
+    assert (offer(hub), one(hub, quarantine).state) == (Batch("", []), "open")
+    kit.world("shop").put("deal", {"comment": "поправлен"}, ids[1])
+    sync(hub)
+    assert (numbers(offer(hub)), one(hub, quarantine).state) == (["W-2"], "closed")
+
+
+def test_a_poison_order_is_tried_again_by_a_person(kit: Kit) -> None:
+    hub = two_shops(kit)
+    order(kit, hub)
+    batch = offer(hub)
+    context(hub).refuse(batch.id, batch.items[0].key, POISON)
+    acts.retry(hub, one(hub, quarantine).id)
+    sync(hub)
+    again = offer(hub)
+    assert (numbers(again), again.id == batch.id) == (["W-1043"], False)
+    context(hub).confirm(again.id)
+    assert one(hub, quarantine).state == "closed"
+
+
+def test_sessions_survive(kit: Kit) -> None:
+    hub = two_shops(kit)
+    assert context(hub).load_session("s") is None
+    context(hub).save_session("s", {"a": 1})
+    context(hub).save_session("s", {"a": 2})
+    assert context(_again(kit, hub)).load_session("s") == {"a": 2}
+
+
+def test_progress_of_an_import(kit: Kit) -> None:
+    hub = two_shops(kit)
+    it = context(hub)
+    it.append("s", "broken.xml", [b"<no xml"])
+    ticket = it.receive("s", "broken.xml")
+    assert it.progress(ticket, 0).state == "waiting"
+    sync(hub)
+    found = it.progress(ticket, 5)
+    assert found.state == "failed"
+    assert found.text is not None
+    assert found.text.ru
+    assert it.progress("999999", 0).state == "failed"

@@ -1,0 +1,162 @@
+"""From one system into others: only flows create, at most one CRM holds a deal, and conditions are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.config import When
+from sync.flow.spread import wanted
+from sync.hub.runtime import Hub
+from sync.store import Store
+from sync.store.tables import intent, journal, link, record
+from tests.spec.hubs import CLIENT, Kit, one, push, rows, sync
+from tests.spec.test_offers import ORDER
+
+DEAL = {k: v for k, v in ORDER.items() if k != "lines"}
+BIG = {"field": "amount", "op": "gt", "value": 1000}
+
+
+@pytest.fixture
+def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
+    with Kit(database, tmp_path) as made:
+        yield made
+
+
+def crms(kit: Kit, *creates: Any) -> Hub:
+    """A shop and two CRMs, each with a flow."""
+    names = ["one", "two"][: len(creates)]
+    return kit.open(
+        {"shop": {"role": "shop", "kinds": ["deal"]}, **{n: {"kinds": ["deal"]} for n in names}},
+        [("deal", "shop", n, create) for n, create in zip(names, creates, strict=True)],
+    )
+
+
+def held(kit: Kit) -> list[int]:
+    return [len(kit.world(n).rows("deal")) for n in ("one", "two")]
+
+
+def test_without_a_flow_nothing_is_created(kit: Kit) -> None:
+    hub = kit.open({"shop": {"role": "shop", "kinds": ["deal"]}, "one": {"kinds": ["deal"]}})
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    assert (kit.writes(), rows(hub, intent)) == ([], [])
+
+
+def test_a_flow_that_never_creates(kit: Kit) -> None:
+    hub = crms(kit, "never")
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    assert kit.writes() == []
+
+
+def test_the_first_matching_flow_wins(kit: Kit) -> None:
+    hub = crms(kit, "always", "always")
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    sync(hub)
+    assert held(kit) == [1, 0]
+    note = next(n for n in rows(hub, journal) if n.why == "wrote:created")
+    assert note.connection == "one"
+
+
+def test_a_flow_that_does_not_match_does_not_stand_in_the_way(kit: Kit) -> None:
+    hub = crms(kit, BIG, "always")
+    kit.world("shop").put("deal", DEAL)
+    kit.world("shop").put("deal", {**DEAL, "number": "2", "amount": "5000"})
+    sync(hub)
+    assert held(kit) == [1, 1]
+    assert kit.world("one").rows("deal")["1"]["data"]["number"] == "2"
+
+
+def test_a_deal_that_matches_another_flow_later_stays_where_it_is(kit: Kit) -> None:
+    hub = crms(kit, BIG, "always")
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    kit.world("shop").put("deal", {"amount": "5000"}, "1")
+    sync(hub)
+    assert held(kit) == [0, 1]
+
+
+def test_a_create_under_way_counts_as_there(kit: Kit) -> None:
+    hub = crms(kit, BIG, "always")
+    kit.world("one").plan.faults = [{"call": "write", "mode": "error", "times": 9}]
+    kit.world("shop").put("deal", {**DEAL, "amount": "5000"})
+    sync(hub)
+    kit.world("shop").put("deal", {"amount": "10"}, "1")
+    sync(hub)
+    kit.world("one").plan.faults = []
+    kit.now.pass_(hours=2)
+    sync(hub)
+    assert held(kit) == [1, 0]
+
+
+def test_a_condition_that_comes_true_later(kit: Kit) -> None:
+    hub = crms(kit, BIG)
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    assert kit.world("one").rows("deal") == {}
+    kit.world("shop").put("deal", {"amount": "1000.01"}, "1")
+    sync(hub)
+    assert kit.world("one").rows("deal")["1"]["data"]["amount"] == "1000.01"
+
+
+@pytest.mark.parametrize(
+    ("field", "op", "value", "expected"),
+    [
+        ("amount", "gt", 100, True),
+        ("amount", "gt", "100.10", False),
+        ("amount", "lt", 101, True),
+        ("amount", "lt", 5, False),
+        ("stage", "eq", "new", True),
+        ("stage", "ne", "new", False),
+        ("stage", "in", ["new", "won"], True),
+        ("stage", "in", None, False),
+        ("comment", "empty", None, True),
+        ("comment", "filled", None, False),
+        ("title", "filled", None, True),
+        ("absent", "empty", None, True),
+        ("absent", "gt", 1, False),
+        ("absent", "eq", "x", False),
+    ],
+)
+def test_conditions(field: str, op: Any, value: Any, expected: bool) -> None:
+    data = {"amount": Decimal("100.10"), "stage": "new", "comment": "", "title": "x"}
+    assert wanted(When(field=field, op=op, value=value), data) is expected
+
+
+def test_a_lead_goes_to_the_crm_with_its_client_once(kit: Kit) -> None:
+    hub = kit.open(
+        {"tilda": {"adapter": "tilda"}, "crm": {"kinds": ["lead"]}}, [("lead", "tilda", "crm", "always")]
+    )
+    body = "Name=Анна&Phone=%2B79161234567&tranid=1:1&formname=Заявка".encode()
+    for _ in range(2):
+        push(hub, "tilda", body, content_type="application/x-www-form-urlencoded")
+        sync(hub)
+    (lead,) = kit.world("crm").rows("lead").values()
+    assert lead["data"]["client"] == {"name": "Анна", "phone": "+79161234567"}
+    assert lead["data"]["status"] == "new"
+    kit.world("crm").put("lead", {"status": "in_work"}, "1")
+    sync(hub)
+    assert one(hub, record, kind="lead").stage == "in_work"
+
+
+def test_a_crm_of_its_own_deal_is_not_given_another(kit: Kit) -> None:
+    hub = crms(kit, "always", "always")
+    kit.world("one").put("deal", DEAL)
+    sync(hub)
+    assert held(kit) == [1, 0]
+    assert [r.connection for r in rows(hub, link)] == ["one"]
+
+
+def test_a_create_carries_the_client(kit: Kit) -> None:
+    hub = crms(kit, "always")
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    (deal,) = kit.world("one").rows("deal").values()
+    assert deal["data"]["client"] == CLIENT
+    assert deal["key"] == one(hub, intent).id, "the correlation key is the intent's own id"
