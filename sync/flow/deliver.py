@@ -16,7 +16,7 @@ from adapters.base import Change, Record
 from sync.delivery import execute, intents
 from sync.delivery.execute import Outcome
 from sync.errors import BadConfig, NeedHuman, RecordRefused, SverkaError, Text
-from sync.flow import trouble
+from sync.flow import documents, trouble
 from sync.flow.absorb import absorb, find_link
 from sync.flow.plug import Cause, Counts, Plug, World
 from sync.flow.spread import spread
@@ -198,7 +198,12 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
     changes = {f: [before.get(f), row.fields[f]] for f in row.fields if row.op == "create" or f in lens.two_way}
     why = "created" if row.op == "create" else next(iter(row.why.values()), "observed")
     note(tx, row.record_uid, kind, plug.name, f"wrote:{why}"[:24], changes, now, cause, "hub")
-    weave(world, tx, row.record_uid, cause)
+    woven = weave(world, tx, row.record_uid, cause)
+    if kind == "deal":  # a refund made there since the last look came with this answer and will not be news again
+        client = tx.execute(sa.select(record.c.client_uid).where(record.c.uid == row.record_uid)).scalar()
+        documents.store(world, tx, plug, row.record_uid, found.fields.get("documents"), client, cause)
+    if woven.changed:
+        spread(world, tx, row.record_uid, cause)
     _not_kept(world, tx, plug, row)
 
 

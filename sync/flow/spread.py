@@ -202,7 +202,7 @@ def product_of(tx: Connection, one: Mapping[str, Any], origins: list[str]) -> st
 
 
 def _line(world: World, tx: Connection, one: dict[str, Any], origins: list[str], target: Plug) -> dict[str, Any]:
-    """A line with the product's id on the target side; goods unknown there make the order wait."""
+    """A line with the product's id on the target side; goods unknown to accounting make the order wait."""
     one = {"kind": "goods", **one}
     if one["kind"] != "goods":
         return {**one, "product": None}
@@ -215,7 +215,7 @@ def _line(world: World, tx: Connection, one: dict[str, Any], origins: list[str],
                 link.c.record_uid == uid, link.c.connection == target.name, link.c.native_kind.in_(kinds)
             )
         ).scalar()
-    if there is None and world.config.hub.unmatched_lines == "wait":
+    if there is None and target.role == "accounting" and world.config.hub.unmatched_lines == "wait":
         what = one.get("sku") or one.get("name") or one.get("key")
         raise NeedHuman(
             Text(

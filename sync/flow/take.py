@@ -252,7 +252,7 @@ def _progress(world: World, inbox_id: int, done: int) -> None:
 
 
 def retry(world: World, plug: Plug, quarantine_id: int, run_id: int | None = None) -> str:
-    """Today's mapping and rules on the record as it was seen last; "same" when the row is closed or holds none."""
+    """Today's mapping and rules on the record as it was kept; "same" when the row is closed or holds none."""
     with world.store.read() as tx:
         row = tx.execute(
             sa.select(quarantine).where(quarantine.c.id == quarantine_id, quarantine.c.state != "closed")
@@ -262,7 +262,7 @@ def retry(world: World, plug: Plug, quarantine_id: int, run_id: int | None = Non
     rec = Record(row.data["kind"], row.data["id"], row.data["data"], row.data["version"], row.data["deleted"])
     with world.store.read() as tx:
         known = find_link(tx, plug.name, rec.kind, rec.id)
-    if known is not None and known.shadow is not None:  # what was seen last is looked at anew
+    if known is not None and row.record_uid is not None:  # most of it was taken: what was seen last is looked at anew
         rec = replace(rec, data=known.shadow, version=known.version, deleted=known.deleted_at is not None)
         with world.store.begin() as tx:
             tx.execute(link.update().where(link.c.id == known.id).values(shadow_hash=None))

@@ -10,8 +10,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -20,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from adapters.base import Arrival, Change, Record, Reply, Request
+from adapters.base import Arrival, Record, Reply, Request
 from adapters.mail.adapter import KIND, MailAdapter
 from adapters.mail.smtp import message_id_of
 from sync import config as configuration
@@ -30,7 +28,7 @@ from sync.flow.plug import Plug
 from sync.hub import acts, runs, works
 from sync.hub.runtime import Hub
 from sync.intake.inbox import Incoming
-from sync.store import points, tables
+from sync.store import tables
 from sync.store.types import dumps
 
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -94,10 +92,9 @@ class Inside:
     # what is asked of it ------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """What every start of the service does first on SQLite; on PostgreSQL leases run out instead."""
+        """What every start does first where it holds the work lock; on PostgreSQL leases run out instead."""
         if self.hub.store.sqlite:
             runs.close_interrupted(self.hub.world)
-            self.hub.leases.end_others()
 
     def work(self) -> int:
         """People's commands, then everything that is due, once; gives how much moved."""
@@ -190,7 +187,8 @@ class Inside:
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?|\b\d{10}\.\d+\b|\d{8}T\d{6}Z")
-_WROTE = re.compile(r'"why":"wrote:\w+"')  # a write that is decided again is "observed": who wished it, its own row says
+# a write that is decided again is "observed": who wished it, the row of the record itself says
+_WROTE = re.compile(r'"why":"wrote:\w+"')
 _SESSION = re.compile(r"\b[0-9a-f]{32}\b(\.\d+)?")
 # of every table: what is the same however often the process died on the way
 _COLUMNS = {
@@ -268,78 +266,3 @@ class State:
 
 def _plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
-
-
-def mutants() -> dict[str, Callable[[], None]]:
-    """Deliberate faults, each of which the enumeration must find."""
-    return {
-        "done before the call": _done_before_the_call,
-        "a blind second call": _blind_second_call,
-        "acknowledged before the commit": _acknowledged_too_early,
-        "cursor ahead of its page": _cursor_ahead,
-        "arrival done before its records": _arrival_done_early,
-    }
-
-
-def _done_before_the_call() -> None:
-    from sync.delivery import intents
-
-    right = intents.begin
-
-    def begin(tx: Any, id: str) -> bool:
-        began = right(tx, id)
-        intents.finish(tx, id, "done", START)
-        return began
-
-    intents.begin = begin
-
-
-def _blind_second_call() -> None:
-    from sync.delivery import execute
-
-    def settle(adapter: Any, change: Change, tries: int) -> execute.Outcome:
-        return execute.Outcome("repeat")
-
-    execute.settle = settle
-
-
-def _acknowledged_too_early() -> None:
-    from sync.intake.inbox import InboxWriter, Stored
-
-    right = InboxWriter._commit
-
-    def commit(self: Any, batch: list[Any]) -> None:
-        for _, future in batch:
-            future.set_result(Stored(0, None))
-        time.sleep(0.05)  # the answer is out before the commit
-        right(self, [(item, type(future)()) for item, future in batch])
-
-    InboxWriter._commit = commit  # type: ignore[method-assign]
-
-
-def _cursor_ahead() -> None:
-    from sync.flow import pull
-
-    right = pull.store_page
-
-    def store_page(world: Any, plug: Any, kind: str, page: Any, *more: Any) -> int:
-        with world.store.begin() as tx:
-            pull._save_cursor(world, tx, plug.name, kind, page.cursor)
-        points.reach("mutant")
-        return right(world, plug, kind, page, *more)
-
-    pull.store_page = store_page
-
-
-def _arrival_done_early() -> None:
-    from sync.flow import take
-
-    right = take.take_chunk
-
-    def take_chunk(world: Any, plug: Any, items: Any, cause: Any) -> Any:
-        with world.store.begin() as tx:
-            tx.execute(tables.inbox.update().where(tables.inbox.c.id == cause.inbox_id).values(state="done"))
-        points.reach("mutant")
-        return right(world, plug, items, cause)
-
-    take.take_chunk = take_chunk

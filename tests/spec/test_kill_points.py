@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.databases import Cluster
-from tests.spec.kill import Database, PostgresDatabase, SqliteDatabase, play_all
+from tests.spec.kill import play_all
+from tests.spec.kill_child import Database, PostgresDatabase, SqliteDatabase
+from tests.spec.kill_mutants import MUTANTS
 from tests.spec.kill_scenarios import NAMED
 
 Worlds = list[tuple[Path, Database]]
@@ -34,7 +36,7 @@ MINIMUM = {
     "retry": 38,
 }
 STRIDE = 13  # on PostgreSQL; odd, so that befores and afters take turns
-MUTANTS = {
+FOUND_AT = {
     "done before the call": ("stage", "call:shop.write"),
     "a blind second call": ("letter", "call:mail.write:after"),
     "acknowledged before the commit": ("form", "commit:before"),
@@ -84,7 +86,7 @@ def test_some_points_on_postgresql(tmp_path: Path, postgres_cluster: Cluster, na
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_wrong_hub_is_found(worlds: Worlds, mutant: str) -> None:
-    scenario, only = MUTANTS[mutant]
+    scenario, only = FOUND_AT[mutant]
     number, differences = play_all(scenario, worlds, mutant=mutant, only=only)
     assert number
     assert differences

@@ -13,7 +13,7 @@ from sync.config import When
 from sync.flow.spread import wanted
 from sync.hub.runtime import Hub
 from sync.store import Store
-from sync.store.tables import intent, journal, link, record
+from sync.store.tables import intent, journal, link, quarantine, record
 from tests.spec.hubs import CLIENT, Kit, one, push, rows, sync
 from tests.spec.test_offers import ORDER
 
@@ -160,3 +160,12 @@ def test_a_create_carries_the_client(kit: Kit) -> None:
     (deal,) = kit.world("one").rows("deal").values()
     assert deal["data"]["client"] == CLIENT
     assert deal["key"] == one(hub, intent).id, "the correlation key is the intent's own id"
+
+
+def test_goods_that_a_crm_does_not_know_do_not_keep_the_deal_back(kit: Kit) -> None:
+    """Only accounting must know every product; a manager sees the deal at once."""
+    hub = crms(kit, "always")
+    kit.world("shop").put("deal", ORDER)
+    sync(hub)
+    assert held(kit) == [1, 0]
+    assert rows(hub, quarantine) == []
