@@ -268,6 +268,7 @@ class Adapter:
     title: ClassVar[Text]  # the display name on pages
     role: ClassVar[str]  # the usual role: form | shop | mail | crm | accounting
     mapping: ClassVar[str]  # the default mapping file's name
+    suffixes: ClassVar[tuple[str, ...]] = ()  # endings of files that unpack() reads, for `sverka inspect`
     Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
     capabilities: Capabilities = Capabilities()
 

@@ -55,6 +55,7 @@ class EventsAdapter(Adapter):
     title = Text("Events (JSON)", "События (JSON)")
     role = "form"
     mapping = "events"
+    suffixes = (".json",)
     Settings = EventsSettings
     capabilities = Capabilities(receives=True)
     settings: EventsSettings

@@ -54,6 +54,7 @@ class HtmlFormAdapter(Adapter):
     title = Text("Web form", "Веб-форма")
     role = "form"
     mapping = "form"
+    suffixes = (".json", ".txt", ".form")
     Settings = HtmlFormSettings
     capabilities = Capabilities(receives=True)
     settings: HtmlFormSettings

@@ -31,6 +31,7 @@ class TildaAdapter(Adapter):
     title = Text("Tilda", "Тильда")
     role = "form"
     mapping = "tilda"
+    suffixes = (".txt", ".form")
     Settings = FormSettings
     capabilities = Capabilities(receives=True)
     settings: FormSettings

@@ -38,6 +38,7 @@ class MailAdapter(Adapter):
     title: ClassVar[Text] = Text("Mail", "Почта")
     role: ClassVar[str] = "mail"
     mapping: ClassVar[str] = "mail"
+    suffixes = (".eml", ".mbox")
     Settings: ClassVar[type[AdapterSettings]] = Settings
     capabilities = Capabilities(
         scans=frozenset({KIND}),

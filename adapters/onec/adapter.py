@@ -83,6 +83,7 @@ class OneCFolder(_OneC):
     """1C writes its files into a folder (its own, or one on the office's server), the hub collects them."""
 
     title: ClassVar[Text] = Text("1C, files in a folder", "1С, файлы в папке")
+    suffixes = (".xml", ".zip")
     Settings: ClassVar[type[AdapterSettings]] = FolderSettings
     capabilities = Capabilities(collects=True, files=True)
 

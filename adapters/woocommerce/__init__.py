@@ -41,6 +41,7 @@ class WooCommerceAdapter(Adapter):
     title = Text("WooCommerce", "WooCommerce")
     role = "shop"
     mapping = "woocommerce"
+    suffixes = (".json",)
     Settings = WooCommerceSettings
     capabilities = Capabilities(scans=KINDS, reads=KINDS, updates=KINDS, receives=True, files=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,17 +15,6 @@ from adapters.base import Adapter, AdapterContext, Arrival, Hint, Problem
 from sync.errors import BadConfig, RecordRefused, SverkaError, Text
 from sync.hub.plugins import adapter_class, available, mapping_folder
 from sync.lens import Mapping, load
-
-# Which adapters understand a file, tried by what its name and first bytes say
-_BY_NAME = {
-    ".xml": ("onec_folder",),
-    ".zip": ("onec_folder",),
-    ".eml": ("mail",),
-    ".mbox": ("mail",),
-    ".json": ("woocommerce", "events", "form"),
-    ".txt": ("tilda", "form"),
-    ".form": ("tilda", "form"),
-}
 
 
 class _Free:
@@ -75,18 +65,13 @@ def _best(names: list[str], path: Path, mappings: Path | None) -> list[dict[str,
 
 
 def _candidates(path: Path) -> list[str]:
-    known = _BY_NAME.get(path.suffix.lower())
-    if known:
-        return list(known)
-    with open(path, "rb") as stream:
-        head = stream.read(512).lstrip(b"\xef\xbb\xbf \r\n\t")
-    if head.startswith((b"<", b"PK")):
-        return ["onec_folder"]
-    if head.startswith((b"{", b"[")):
-        return list(_BY_NAME[".json"])
-    if b":" in head.split(b"\n", 1)[0]:
-        return ["mail", "tilda"]
-    return ["tilda", "form", "mail"]
+    """Adapters that read files of this ending; all that read files at all where none does."""
+    kinds: dict[str, type[Adapter]] = {}
+    for name in sorted(available()):
+        with contextlib.suppress(BadConfig):  # a broken plug-in must not keep the others from reading
+            kinds[name] = adapter_class(name, "inspect")
+    fitting = [n for n, k in kinds.items() if path.suffix.lower() in k.suffixes]
+    return fitting or [n for n, k in kinds.items() if k.suffixes]
 
 
 def _open(name: str, mappings: Path | None) -> tuple[Adapter, Mapping]:

@@ -112,10 +112,9 @@ def _value(
     if owners:
         values = _distinct(name, owners)
         if len(values) == 1:
-            # An owner that stands still has decided already; only the record's own value may have to follow it
+            # An owner that stands still has decided already; what a person decided since stands until it moves again
             owner = owners[0]
-            unchanged = name in owner.base and same(name, owner.seen[name], owner.base[name])
-            kept = unchanged and known and same(name, owner.image(name, current), owner.seen[name])
+            kept = known and name in owner.base and same(name, owner.seen[name], owner.base[name])
             return (current if kept else owner.seen[name]), ("human" if owner is hub else "owner"), owner.name
     moved = [s for s in knowing if _moved(s, name, current, known)]
     if not moved:

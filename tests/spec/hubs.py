@@ -193,8 +193,32 @@ def contents(store: Store, without: tuple[str, ...] = ()) -> dict[str, str]:
 
 
 _MADE = frozenset(
-    "id uid at run_id inbox_id record_uid client_uid deal_uid lead_uid product_uid link_id shadow_hash batch"
-    " first_seen last_seen created_at updated_at first_at last_at since closed_at done_at processed_at received_at".split()
+    [
+        "id",
+        "uid",
+        "at",
+        "run_id",
+        "inbox_id",
+        "record_uid",
+        "client_uid",
+        "deal_uid",
+        "lead_uid",
+        "product_uid",
+        "link_id",
+        "shadow_hash",
+        "batch",
+        "first_seen",
+        "last_seen",
+        "created_at",
+        "updated_at",
+        "first_at",
+        "last_at",
+        "since",
+        "closed_at",
+        "done_at",
+        "processed_at",
+        "received_at",
+    ]
 )
 
 
@@ -239,9 +263,7 @@ def dying(after: int | None) -> Iterator[Death]:
         points.hook = None
 
 
-def every_death(
-    scenario: Callable[[int | None], tuple[Death, Any]], step: int = 1, first: int = 0
-) -> tuple[int, Any]:
+def every_death(scenario: Callable[[int | None], tuple[Death, Any]], step: int = 1, first: int = 0) -> tuple[int, Any]:
     """Play `scenario` to its end, then once for every `step`-th instant that it passed, dying there; each must end the
     same.
 

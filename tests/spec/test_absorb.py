@@ -38,7 +38,13 @@ from sync.store.tables import (
 )
 from tests.spec.hubs import CLIENT, Kit, dying, every_death, give, one, plain, push, rows, sync, total
 
-LEAD = {"Name": "Анна Тестова", "Phone": "+7 916 123-45-67", "tranid": "1:100", "formid": "f1", "Textarea": "Нужен шкаф"}
+LEAD = {
+    "Name": "Анна Тестова",
+    "Phone": "+7 916 123-45-67",
+    "tranid": "1:100",
+    "formid": "f1",
+    "Textarea": "Нужен шкаф",
+}
 DEAL = {"number": "1043", "title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB", "client": CLIENT}
 
 
@@ -150,7 +156,11 @@ def test_everything_that_becomes_known_of_a_client_is_journalled(kit: Kit) -> No
     client = one(hub, record, kind="contact")
     assert client.data == {"name": "Анна Тестова", "phones": ["+79161234567"], "emails": ["anna@example.ru"]}
     created, learnt = rows(hub, journal, record_uid=client.uid)
-    assert (created.why, created.who, created.changes) == ("created", "tilda", {"name": "Анна", "phones": ["+79161234567"]})
+    assert (created.why, created.who, created.changes) == (
+        "created",
+        "tilda",
+        {"name": "Анна", "phones": ["+79161234567"]},
+    )
     assert learnt.changes == {"name": ["Анна", "Анна Тестова"], "emails": [None, ["anna@example.ru"]]}
     assert (learnt.why, learnt.who, learnt.inbox_id) == ("observed", "office", rows(hub, inbox)[1].id)
 
@@ -230,7 +240,9 @@ def test_an_order_without_contacts_is_a_deal_and_a_row_with_words(kit: Kit) -> N
 def test_an_unknown_word_is_named_and_the_rest_is_taken(kit: Kit, tmp_path: Path) -> None:
     mappings = tmp_path / "mappings"
     mappings.mkdir()
-    own = 'system = "memory"\nversion = 1\n[tables.words]\nnew = "new"\n[deal.fields]\nstage = "stage | lookup(words)"\n'
+    own = (
+        'system = "memory"\nversion = 1\n[tables.words]\nnew = "new"\n[deal.fields]\nstage = "stage | lookup(words)"\n'
+    )
     (mappings / "memory.toml").write_text(own, encoding="utf-8")
     hub = kit.open({"shop": {"role": "shop", "kinds": ["deal"]}}, hub={"mappings": str(mappings)})
     assert give(hub, "shop", "deal", "7", {**DEAL, "stage": "packed"}) == "new"
@@ -328,7 +340,12 @@ def test_a_poison_product_sends_its_page_the_ordinary_way(kit: Kit, monkeypatch:
 
 def test_a_part_that_cannot_be_read_waits_beside_its_neighbours(kit: Kit) -> None:
     hub = forms(kit)
-    body = [{"type": "call", "id": "1", "phone": LEAD["Phone"]}, {"type": "visit", "id": "2"}, 5, {"type": "note", "id": "3"}]
+    body = [
+        {"type": "call", "id": "1", "phone": LEAD["Phone"]},
+        {"type": "visit", "id": "2"},
+        5,
+        {"type": "note", "id": "3"},
+    ]
     push(hub, "office", json.dumps(body).encode())
     runs = sync(hub)
     assert (total(runs, "new"), total(runs, "failed")) == (2, 2)
@@ -492,7 +509,9 @@ def test_a_page_at_once_and_one_by_one_give_the_same(database: str, store: Store
 
 
 def test_a_product_of_two_systems_is_one_by_its_article(kit: Kit) -> None:
-    hub = kit.open({"onec": {"role": "accounting", "kinds": ["product"]}, "shop": {"role": "shop", "kinds": ["product"]}})
+    hub = kit.open(
+        {"onec": {"role": "accounting", "kinds": ["product"]}, "shop": {"role": "shop", "kinds": ["product"]}}
+    )
     kit.world("onec").put("product", {"name": "Болт", "sku": "B-1", "price": "1.5"})
     kit.world("shop").put("product", {"name": "Болт (магазин)", "sku": "B-1", "price": "2"})
     kit.world("shop").put("product", {"name": "Другой с тем же артикулом", "sku": "B-1"})

@@ -128,7 +128,6 @@ def test_a_conflict_decided(kit: Kit, side: str, value: str) -> None:
     quiet(kit, hub)
 
 
-@pytest.mark.xfail(strict=True, reason="the owner's word counts again at the next look, and the question comes back")
 def test_keeping_a_closed_deal_closed(kit: Kit) -> None:
     hub = two(kit)
     kit.world("crm").put("deal", {"stage": "won"}, "1")

@@ -342,7 +342,11 @@ MUTANTS = {
         "alone = len(values) == 1",
     ),
     "what cannot be expressed is written": ("decide", "image is INEXPRESSIBLE or ", ""),
-    "sides that take no writes are written": ("decide", "INEXPRESSIBLE or name not in side.writable or", "INEXPRESSIBLE or"),
+    "sides that take no writes are written": (
+        "decide",
+        "INEXPRESSIBLE or name not in side.writable or",
+        "INEXPRESSIBLE or",
+    ),
 }
 
 

@@ -149,7 +149,11 @@ def test_a_person_looked_and_it_was_not_done(kit: Kit) -> None:
     assert (one(hub, intent).state, len(kit.world("crm").rows("deal"))) == ("unknown", 0)
     acts.retry(hub, one(hub, quarantine).id)
     sync(hub)
-    assert (one(hub, intent).state, len(kit.world("crm").rows("deal")), one(hub, quarantine).state) == ("done", 1, "closed")
+    assert (one(hub, intent).state, len(kit.world("crm").rows("deal")), one(hub, quarantine).state) == (
+        "done",
+        1,
+        "closed",
+    )
     quiet(kit, hub)
 
 
@@ -319,7 +323,9 @@ def test_a_system_that_keeps_its_own_value_is_not_written_for_ever(kit: Kit, mon
     hub = linked(kit)
     adapter = hub.plugs["crm"].adapter
     write = adapter.write
-    monkeypatch.setattr(adapter, "write", lambda change: write(replace(change, data={**change.data, "comment": "СВОЁ"})))
+    monkeypatch.setattr(
+        adapter, "write", lambda change: write(replace(change, data={**change.data, "comment": "СВОЁ"}))
+    )
     kit.world("shop").put("deal", {"comment": "новое"}, "1")
     sync(hub)
     assert calls(kit, "write") == 1
@@ -466,7 +472,12 @@ def test_a_system_that_cannot_be_read_leaves_the_outcome_unknown(kit: Kit) -> No
 def test_a_create_that_never_shows_up_is_not_tried_for_ever(kit: Kit) -> None:
     adapter = one_way(kit).plugs["crm"].adapter
     change = Change("deal", None, {"number": "1"}, None, "key")
-    assert [execute.settle(adapter, change, tries).state for tries in (1, 4, 5, 9)] == ["repeat", "repeat", "unknown", "unknown"]
+    assert [execute.settle(adapter, change, tries).state for tries in (1, 4, 5, 9)] == [
+        "repeat",
+        "repeat",
+        "unknown",
+        "unknown",
+    ]
 
 
 def test_counts_of_a_delivery(kit: Kit) -> None:

@@ -18,7 +18,14 @@ from sync.store.tables import activity, document, journal, record
 from tests.spec.hubs import Kit, give, one, rows, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
 
-PAID = {"key": "p1", "kind": "payment", "number": "П-1", "date": "2026-03-01T10:00:00Z", "amount": "60.05", "currency": "RUB"}
+PAID = {
+    "key": "p1",
+    "kind": "payment",
+    "number": "П-1",
+    "date": "2026-03-01T10:00:00Z",
+    "amount": "60.05",
+    "currency": "RUB",
+}
 REST = {**PAID, "key": "p2", "number": "П-2", "amount": "40.05"}
 SHIPPED = {**PAID, "key": "s1", "kind": "shipment", "number": "Р-1", "amount": "100.10"}
 

@@ -45,7 +45,6 @@ ONE_C = {
     "sync/web/words.py",
 }
 FORMATS = {"sync/cli/inspecting.py"}  # the help of a command that reads files names their formats
-BY_NAME = {"sync/hub/inspecting.py"}  # guesses the adapter of a file from a list of names: a plug-in's is never guessed
 
 
 def modules(*tops: str) -> list[Path]:
@@ -90,7 +89,9 @@ def test_every_import_goes_down(path: Path) -> None:
         if FLOOR[mine] == 1:
             assert other in BENEATH[mine], f"{where}: {mine} may stand on {BENEATH[mine] or 'nothing'} only"
         else:
-            assert FLOOR[other] < FLOOR[mine] or (mine, other) in BESIDE, f"{where}: floor {FLOOR[other]} seen from floor {FLOOR[mine]}"
+            assert FLOOR[other] < FLOOR[mine] or (mine, other) in BESIDE, (
+                f"{where}: floor {FLOOR[other]} seen from floor {FLOOR[mine]}"
+            )
 
 
 def test_every_part_of_the_house_has_a_floor() -> None:
@@ -161,13 +162,11 @@ def test_the_hub_names_no_vendor(path: Path) -> None:
     name = str(path.relative_to(ROOT))
     allowed = {"1c"} if name in ONE_C else {"commerceml"} if name in FORMATS else set()
     found = [(line, word) for line, word in named(path) if word not in allowed]
-    if name in BY_NAME and found:
-        pytest.xfail("a list of adapters by name")
     assert found == []
 
 
 def test_what_is_allowed_is_needed() -> None:
-    for name in ONE_C | FORMATS | BY_NAME:
+    for name in ONE_C | FORMATS:
         assert list(named(ROOT / name)), f"{name} names no vendor any more: take it off the list"
 
 

@@ -79,7 +79,10 @@ def test_a_first_run_and_a_change(kit: Kit) -> None:
     kit.world("crm").put("deal", {"stage": "in_work"}, "1")
     kit.world("shop").put("deal", {"comment": "стало"}, "2")
     found = planned(kit)
-    assert shown(found) == [("crm", "deal", "update", {"comment": "стало"}), ("shop", "deal", "update", {"stage": "in_work"})]
+    assert shown(found) == [
+        ("crm", "deal", "update", {"comment": "стало"}),
+        ("shop", "deal", "update", {"stage": "in_work"}),
+    ]
     assert {"stage": ["new", "in_work"]} in [c.get("changes") for c in found["changes"]]
     assert made(kit, 2) == shown(found)
     found = planned(kit)

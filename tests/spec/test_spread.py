@@ -130,9 +130,7 @@ def test_conditions(field: str, op: Any, value: Any, expected: bool) -> None:
 
 
 def test_a_lead_goes_to_the_crm_with_its_client_once(kit: Kit) -> None:
-    hub = kit.open(
-        {"tilda": {"adapter": "tilda"}, "crm": {"kinds": ["lead"]}}, [("lead", "tilda", "crm", "always")]
-    )
+    hub = kit.open({"tilda": {"adapter": "tilda"}, "crm": {"kinds": ["lead"]}}, [("lead", "tilda", "crm", "always")])
     body = "Name=Анна&Phone=%2B79161234567&tranid=1:1&formname=Заявка".encode()
     for _ in range(2):
         push(hub, "tilda", body, content_type="application/x-www-form-urlencoded")

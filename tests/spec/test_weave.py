@@ -161,7 +161,9 @@ def test_a_decision_on_values_that_have_moved_is_refused(kit: Kit) -> None:
     assert one(hub, conflict).sides["crm/deal"] == "ещё раз"
 
 
-@pytest.mark.parametrize(("owner", "expected"), [("prefer:crm", "из crm"), ("prefer:shop", "из shop"), ("shop", "из shop")])
+@pytest.mark.parametrize(
+    ("owner", "expected"), [("prefer:crm", "из crm"), ("prefer:shop", "из shop"), ("shop", "из shop")]
+)
 def test_a_configured_policy_decides(kit: Kit, owner: str, expected: str) -> None:
     hub = two(kit, owners={"deal.comment": owner})
     kit.world("shop").put("deal", {"comment": "из shop"}, "1")
@@ -221,7 +223,9 @@ def test_the_same_amount_written_otherwise_is_no_change(kit: Kit) -> None:
 
 
 def test_a_system_that_no_flow_names_is_only_listened_to(kit: Kit) -> None:
-    hub = kit.open({"shop": {"role": "shop", "kinds": ["product"]}, "onec": {"role": "accounting", "kinds": ["product"]}})
+    hub = kit.open(
+        {"shop": {"role": "shop", "kinds": ["product"]}, "onec": {"role": "accounting", "kinds": ["product"]}}
+    )
     kit.world("onec").put("product", {"name": "Болт", "sku": "B-1", "price": "2"})
     kit.world("shop").put("product", {"name": "Болт М6", "sku": "B-1", "price": "1"})
     sync(hub)

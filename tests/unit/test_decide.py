@@ -80,7 +80,9 @@ def test_a_field_of_the_hub() -> None:
     assert plan("A", side("hub", "H", "A"), side("crm", "C", "A"), policy=Policy("hub")).values == {"title": "H"}
 
 
-@pytest.mark.parametrize(("crm", "shop", "value"), [("work", "won", "won"), ("won", "work", "won"), ("lost", "new", "lost")])
+@pytest.mark.parametrize(
+    ("crm", "shop", "value"), [("work", "won", "won"), ("won", "work", "won"), ("lost", "new", "lost")]
+)
 def test_stages_meet_at_the_further_one(crm: str, shop: str, value: str) -> None:
     sides = (side("crm", crm, "new", "stage"), side("shop", shop, "new", "stage"))
     assert plan("new", *sides, policy=Policy("", "join"), field="stage").values == {"stage": value}
@@ -103,7 +105,9 @@ def test_what_a_side_cannot_say_is_not_written() -> None:
 
 def test_many_words_of_a_side_for_one_of_ours() -> None:
     """A status that means the same is no news, and is not overwritten by its brother."""
-    coarse = replace(side("shop", "work", "work", "stage"), image=lambda _, value: "work" if value in ("new", "work") else value)
+    coarse = replace(
+        side("shop", "work", "work", "stage"), image=lambda _, value: "work" if value in ("new", "work") else value
+    )
     assert plan("new", coarse, field="stage").writes == {}
     assert plan("new", coarse, side("crm", "work", "new", "stage"), field="stage").writes == {}
 

@@ -67,7 +67,9 @@ def test_mailboxes(text: str, form: str) -> None:
     assert email(form) == form
 
 
-@pytest.mark.parametrize("text", ["", "anna", "anna@", "@example.ru", "a b@c.ru", "a@b", "a@b.c", "+@gmail.com", "a@xn--\udcff.ru"])
+@pytest.mark.parametrize(
+    "text", ["", "anna", "anna@", "@example.ru", "a b@c.ru", "a@b", "a@b.c", "+@gmail.com", "a@xn--\udcff.ru"]
+)
 def test_what_is_no_mailbox(text: str) -> None:
     assert email(text) is None
 

@@ -13,9 +13,18 @@ ANNA = Known("u1", "contact", "Анна Тестова", ("phone", "+79161234567
 
 def test_keys_out_of_a_mapping() -> None:
     found = keys_of(
-        {"phones": ["8 916 123-45-67 доб. 5", "нет"], "email": " Anna@example.ru", "inn": "7707083893/1", "name": " Анна "}
+        {
+            "phones": ["8 916 123-45-67 доб. 5", "нет"],
+            "email": " Anna@example.ru",
+            "inn": "7707083893/1",
+            "name": " Анна ",
+        }
     )
-    assert [k[:2] for k in found.all()] == [("inn", "7707083893"), ("email", "anna@example.ru"), ("phone", "+79161234567")]
+    assert [k[:2] for k in found.all()] == [
+        ("inn", "7707083893"),
+        ("email", "anna@example.ru"),
+        ("phone", "+79161234567"),
+    ]
     assert found.name == "Анна"
     assert keys_of({"first_name": "Анна", "last_name": "Тестова"}).name == "Анна Тестова"
     assert keys_of({"phone": None, "email": 5, "name": ["", " "]}).all() == []

@@ -24,7 +24,11 @@ NOW = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=UTC)
 def add(store: Store, **values: Any) -> str:
     uid = new_uid()
     with store.begin() as tx:
-        tx.execute(record.insert().values(**{"uid": uid, "kind": "deal", "data": {}, "created_at": NOW, "updated_at": NOW, **values}))
+        tx.execute(
+            record.insert().values(
+                **{"uid": uid, "kind": "deal", "data": {}, "created_at": NOW, "updated_at": NOW, **values}
+            )
+        )
     return uid
 
 
@@ -41,7 +45,9 @@ def test_money_to_the_kopeck(store: Store, amount: str) -> None:
 def test_prices_and_nothing(store: Store) -> None:
     with store.begin() as tx:
         tx.execute(
-            price.insert().values(product_uid="p", connection="c", price_type="t", value=Decimal("0.000001"), updated_at=NOW)
+            price.insert().values(
+                product_uid="p", connection="c", price_type="t", value=Decimal("0.000001"), updated_at=NOW
+            )
         )
         assert tx.execute(sa.select(price.c.value)).scalar() == Decimal("0.000001")
         assert tx.execute(sa.select(price.c.currency)).scalar() is None
@@ -166,7 +172,9 @@ def test_a_name_is_held_until_the_transaction_ends(postgres_store: Store) -> Non
 def test_many_rows_at_once(store: Store) -> None:
     columns = ("at", "record_uid", "kind", "connection", "why", "who", "changes")
     with store.begin() as tx:
-        store.insert_many(tx, journal, columns, [(stamp(NOW), str(n), "deal", "c", "w", "w", dumps({"n": n})) for n in range(500)])
+        store.insert_many(
+            tx, journal, columns, [(stamp(NOW), str(n), "deal", "c", "w", "w", dumps({"n": n})) for n in range(500)]
+        )
         store.insert_many(tx, journal, columns, [])
         found = tx.execute(sa.select(journal).order_by(journal.c.id)).all()
     assert [(r.changes["n"], r.at) for r in found] == [(n, NOW) for n in range(500)]

@@ -38,7 +38,9 @@ def test_what_is_no_decimal(value: Any) -> None:
         decimal_of(value, 2)
 
 
-@pytest.mark.parametrize(("value", "text"), [("10.00", "10"), ("10.50", "10.5"), ("100", "100"), ("1E+2", "100"), ("0.000", "0")])
+@pytest.mark.parametrize(
+    ("value", "text"), [("10.00", "10"), ("10.50", "10.5"), ("100", "100"), ("1E+2", "100"), ("0.000", "0")]
+)
 def test_plain(value: str, text: str) -> None:
     assert plain(Decimal(value)) == text
 
@@ -60,7 +62,15 @@ def test_times_are_aware_and_utc() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("  a  ", "a"), ("a\x00b\x07", "ab"), ("a\nb\tc", "a\nb\tc"), ("e\u0301", "é"), ("\ud800x", "x"), (5, "5"), (" \u200bx", "\u200bx")],
+    [
+        ("  a  ", "a"),
+        ("a\x00b\x07", "ab"),
+        ("a\nb\tc", "a\nb\tc"),
+        ("e\u0301", "é"),
+        ("\ud800x", "x"),
+        (5, "5"),
+        (" \u200bx", "\u200bx"),
+    ],
 )
 def test_texts(value: Any, text: str) -> None:
     assert text_of(value) == text
