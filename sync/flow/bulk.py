@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from adapters.base import Record
-from sync.flow.plug import Cause, Plug, World, storable
+from sync.flow.plug import Cause, Plug, Seen, World, storable
 from sync.flow.translate import columns, observed
 from sync.store.ids import new_uids
 from sync.store.tables import journal, link, record
-from sync.store.types import dump_bytes, dumps, stamp
+from sync.store.types import dump_bytes, dump_plain, dumps, stamp
 
 BULK_KINDS = frozenset({"product", "group", "price_type", "warehouse"})
 CHUNK = 1000  # records of one transaction, below a tenth of a second; a commit costs as much as fifty of them
@@ -35,14 +35,6 @@ _LINK = (
 )
 _RECORD = ("uid", "kind", "number", "title", "data", "created_at", "updated_at")
 _JOURNAL = ("at", "run_id", "inbox_id", "record_uid", "kind", "connection", "why", "who", "changes")
-
-
-class Seen(NamedTuple):
-    """A record with its stored form and hash, so that neither is made twice."""
-
-    record: Record
-    shadow: bytes
-    hash: bytes
 
 
 def hashes(world: World, tx: Connection, plug: Plug, native_kind: str, ids: Iterable[str]) -> dict[str, bytes | None]:
@@ -66,15 +58,23 @@ def changed(world: World, tx: Connection, plug: Plug, records: Sequence[Record])
     known = {k: hashes(world, tx, plug, k, [r.id for r in records if r.kind == k]) for k in kinds}
     news = []
     for rec in records:
+        exact = True
         try:
-            shadow = dump_bytes(rec.data)
-        except TypeError:
-            rec = replace(rec, data=storable(rec.data))
-            shadow = dump_bytes(rec.data)
+            shadow = dump_plain(rec.data)
+        except TypeError:  # Decimals, or what no JSON can hold
+            rec, shadow, exact = *_stored_form(rec), False
         digest = plug.hash(rec, shadow)
         if known[rec.kind].get(rec.id) != digest:
-            news.append(Seen(rec, shadow, digest))
+            news.append(Seen(rec, shadow, digest, exact))
     return news
+
+
+def _stored_form(rec: Record) -> tuple[Record, bytes]:
+    try:
+        return rec, dump_bytes(rec.data)
+    except TypeError:
+        rec = replace(rec, data=storable(rec.data))
+        return rec, dump_bytes(rec.data)
 
 
 def absorb_new(world: World, tx: Connection, plug: Plug, page: Sequence[Seen], cause: Cause) -> list[Seen]:
@@ -122,7 +122,7 @@ def _insert(
 ) -> None:
     now = stamp(world.now())
     records, links, notes = [], [], []
-    for uid, ((rec, shadow, digest), fields) in zip(new_uids(len(fresh)), fresh, strict=True):
+    for uid, ((rec, shadow, digest, _), fields) in zip(new_uids(len(fresh)), fresh, strict=True):
         data, cells = dumps(fields), columns(kind, fields)
         records.append((uid, kind, cells.get("number"), cells.get("title"), data, now, now))
         links.append((plug.name, native_kind, rec.id, uid, rec.version, shadow.decode(), digest, data, "linked", now))

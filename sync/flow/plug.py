@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
@@ -47,6 +47,15 @@ class Plug:
         return self.mapping.fingerprint[:32].encode()
 
 
+class Seen(NamedTuple):
+    """A record with its stored form and hash, so that neither is made twice."""
+
+    record: Record
+    shadow: bytes
+    hash: bytes
+    exact: bool  # the stored form reads back as the very same data
+
+
 @dataclass(frozen=True)
 class World:
     """Everything that a piece of work needs."""
@@ -57,6 +66,8 @@ class World:
     now: Callable[[], datetime]
     wake: Callable[[str], None] = lambda _: None  # "there is work for this connection"
     guard: Callable[[Connection], None] = lambda _: None  # raises when somebody else has taken this work over
+    # Of each connection the catalogue page stored last, with its inbox row: whoever takes it at once need not read it again
+    held: dict[str, tuple[int, list[Seen]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -18,8 +18,8 @@ from sqlalchemy.engine import Connection
 
 from adapters.base import Page, Record
 from sync.flow import trouble
-from sync.flow.bulk import BULK_KINDS, CHUNK, Seen, changed
-from sync.flow.plug import Counts, Plug, World
+from sync.flow.bulk import BULK_KINDS, CHUNK, changed
+from sync.flow.plug import Counts, Plug, Seen, World
 from sync.intake import inbox as inbox_rows
 from sync.intake.inbox import Incoming
 from sync.intake.spool import Spool
@@ -45,6 +45,7 @@ def pull(world: World, plug: Plug, kind: str, after_page: Callable[[], None]) ->
             after_page()
         asked = world.now()
     after_page()
+    world.held.pop(plug.name, None)
     return counts
 
 
@@ -84,9 +85,20 @@ def store_page(world: World, plug: Plug, kind: str, page: Page, asked: datetime)
     if news or old != page.cursor:
         with world.store.begin() as tx:
             world.guard(tx)
-            inbox_rows.put(tx, _incoming(world, plug, kind, news, asked))
+            stored = inbox_rows.put(tx, _incoming(world, plug, kind, news, asked))
             _save_cursor(world, tx, plug.name, kind, page.cursor)
+        _hold(world, plug, news, stored)
     return counts
+
+
+def _hold(world: World, plug: Plug, news: list[Seen], stored: list[inbox_rows.Stored]) -> None:
+    """Keep a catalogue page at hand for `take`, if what it would read from the inbox is the very same."""
+    alike = {(seen.record.kind, seen.exact, bool(seen.record.raw)) for seen in news}
+    if len(stored) == len(alike) == 1 and stored[0].duplicate_of is None:
+        kind, exact, raw = alike.pop()
+        lens = plug.mapping.lenses.get(kind)
+        if exact and not raw and lens is not None and lens.kind in BULK_KINDS:
+            world.held[plug.name] = stored[0].id, news
 
 
 def recheck(world: World, plug: Plug, kind: str, after_page: Callable[[], None], days: int = 30) -> Counts:
@@ -188,11 +200,11 @@ def _incoming(world: World, plug: Plug, kind: str, news: list[Seen], asked: date
             key=f"poll:{kind}:{r.id}:{digest.hex()}:{now.timestamp()}",
             request={"kind": r.kind, "id": r.id, "data": r.data, "version": r.version, "deleted": r.deleted},
         )
-        for r, _, digest in news
+        for r, _, digest, _ in news
         if r.raw
     ]
     if plain:
-        body = dump_bytes([[r.kind, r.id, Fragment(shadow), r.version, r.deleted] for r, shadow, _ in plain])
+        body = dump_bytes([[r.kind, r.id, Fragment(shadow), r.version, r.deleted] for r, shadow, _, _ in plain])
         first = plain[0]
         name = f"{kind}/{first.record.id}" if len(plain) == 1 else f"{kind}: {len(plain)}"
         key = f"poll:{kind}:{first.record.id}:{first.hash.hex()}:{now.timestamp()}"

@@ -21,8 +21,8 @@ from adapters.base import Arrival, Hint, Problem, Record
 from sync.errors import NeedHuman, RecordRefused, Text
 from sync.flow import deliver, trouble
 from sync.flow.absorb import Absorbed, absorb, find_link
-from sync.flow.bulk import BULK_KINDS, CHUNK, Seen, absorb_new, changed
-from sync.flow.plug import Cause, Counts, Plug, World
+from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_new, changed
+from sync.flow.plug import Cause, Counts, Plug, Seen, World
 from sync.intake.spool import Spool
 from sync.store.tables import inbox, link, quarantine
 from sync.store.types import loads
@@ -41,10 +41,16 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
     cause = Cause(run_id, inbox_id, row.received_at if row.via == "poll" else None)
     state, text = "done", None
     try:
-        for items in chunks(_items(plug, spool, row)):
-            if counts.read:
-                _progress(world, inbox_id, counts.read)
-            counts.merge(take_chunk(world, plug, items, cause))
+        held_id, held = world.held.pop(plug.name, (0, []))
+        if held_id == inbox_id:
+            for at in range(0, len(held), CHUNK):
+                page = held[at : at + CHUNK]
+                counts.merge(_take_records(world, plug, [seen.record for seen in page], cause, page))
+        else:
+            for items in chunks(_items(plug, spool, row)):
+                if counts.read:
+                    _progress(world, inbox_id, counts.read)
+                counts.merge(take_chunk(world, plug, items, cause))
     except (RecordRefused, NeedHuman) as error:  # the arrival as a whole cannot be read
         state, text = "failed", {"en": error.text.en, "ru": error.text.ru}
         counts.add("failed")
@@ -146,13 +152,23 @@ def take_chunk(world: World, plug: Plug, items: list[Record | Problem | Hint], c
             counts.add(_follow(world, plug, item, cause, counts))
         else:
             records.append(item)
-    if not records:
-        return counts
+    if records:
+        counts.merge(_take_records(world, plug, records, cause))
+    return counts
+
+
+def _take_records(
+    world: World, plug: Plug, records: list[Record], cause: Cause, page: list[Seen] | None = None
+) -> Counts:
+    """Records of one kind. `page`: the same ones, where they have been compared with their shadows just now."""
+    counts = Counts()
     deliver.adopt(world, plug, records, cause.run_id)
     lens = plug.mapping.lenses.get(records[0].kind)
     if lens is not None and len(records) > 1:
-        with world.store.read() as tx:
-            rest = changed(world, tx, plug, records)
+        rest = page
+        if rest is None:
+            with world.store.read() as tx:
+                rest = changed(world, tx, plug, records)
         counts.add("same", len(records) - len(rest))
         if rest and lens.kind in BULK_KINDS:
             slow = _at_once(world, plug, rest, cause)

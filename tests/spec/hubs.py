@@ -1,7 +1,8 @@
 """A whole hub for tests: memory systems, a temporary database, a clock to turn, and a process that can be killed anywhere.
 
 `Kit` opens hubs over one database, one after the other or at once; the worlds of its memory connections live on while hubs
-come and go. `Death` stops the hub at the n-th instant of `sync.store.points`: from there on nothing is committed and
+come and go. A fixture makes one with `open_kit(request, tmp_path)` and `params=BOTH`: one SQLite file and one PostgreSQL
+database serve the whole session, emptied for each test (statements are compiled once, not once per test). `Death` stops the hub at the n-th instant of `sync.store.points`: from there on nothing is committed and
 nothing is called, as after kill -9.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 import sqlalchemy as sa
 
 from adapters.base import Arrival, Record
@@ -58,11 +61,46 @@ class Clock:
             self._at += timedelta(**time)
 
 
+BOTH = ["sqlite", "postgresql"]
+_STORES: dict[str, Store] = {}
+
+
+def shared_store(request: pytest.FixtureRequest) -> Store:
+    """The session's database of the kind `request.param`, emptied."""
+    store = _STORES.get(request.param)
+    if store is None:
+        store = _STORES[request.param] = Store.open(_database(request))
+    with store.begin() as tx:
+        for table in reversed(metadata.sorted_tables):
+            tx.execute(table.delete())
+    return store
+
+
+def _database(request: pytest.FixtureRequest) -> str:
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        path = template.with_name("shared.db")
+        shutil.copyfile(template, path)
+        return f"sqlite:///{path}"
+    cluster = request.getfixturevalue("postgres_cluster")
+    return str(cluster.url(cluster.create(cluster.template())))
+
+
+@contextmanager
+def open_kit(request: pytest.FixtureRequest, folder: Path) -> Iterator[Kit]:
+    store = shared_store(request)
+    try:
+        with Kit(store, folder) as kit:
+            yield kit
+    finally:
+        store.close()
+
+
 class Kit:
     """Hubs over one database whose memory systems are `kit.world(name)`."""
 
-    def __init__(self, database: str, folder: Path) -> None:
-        self.database = database
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store = store
         self.folder = folder
         self.now = Clock()
         self._prefix = f"kit{next(_kits)}"
@@ -97,7 +135,10 @@ class Kit:
         if connections is not None:
             self._config = self._sections(connections, flows or [], sections)
         config = configuration.build(json.loads(json.dumps(self._config)), environ={})
-        with mock.patch.object(runtime, "assert_own_packages"):  # reads every installed package; tested elsewhere
+        with (
+            mock.patch.object(runtime, "assert_own_packages"),  # reads every installed package; tested elsewhere
+            mock.patch.object(Store, "open", lambda url: self.store),
+        ):
             hub = Hub(config, self.now, frozen=frozen)
         self._hubs.append(hub)
         return hub
@@ -111,7 +152,7 @@ class Kit:
             if ready[name]["adapter"] == "memory":
                 self.world(name)
                 ready[name]["world"] = f"{self._prefix}:{name}"
-        hub = {"database": self.database, "spool": str(self.folder / "spool"), **sections.pop("hub", {})}
+        hub = {"database": self.store.url, "spool": str(self.folder / "spool"), **sections.pop("hub", {})}
         named = [dict(zip(("kind", "from", "to", "create"), f, strict=False)) for f in flows]
         return {"hub": hub, "connections": ready, "flow": named, **sections}
 
@@ -192,34 +233,11 @@ def contents(store: Store, without: tuple[str, ...] = ()) -> dict[str, str]:
     return found
 
 
-_MADE = frozenset(
-    [
-        "id",
-        "uid",
-        "at",
-        "run_id",
-        "inbox_id",
-        "record_uid",
-        "client_uid",
-        "deal_uid",
-        "lead_uid",
-        "product_uid",
-        "link_id",
-        "shadow_hash",
-        "batch",
-        "first_seen",
-        "last_seen",
-        "created_at",
-        "updated_at",
-        "first_at",
-        "last_at",
-        "since",
-        "closed_at",
-        "done_at",
-        "processed_at",
-        "received_at",
-    ]
-)
+_MADE = frozenset({
+    "id", "uid", "at", "run_id", "inbox_id", "record_uid", "client_uid", "deal_uid", "lead_uid", "product_uid", "link_id",
+    "shadow_hash", "batch", "first_seen", "last_seen", "created_at", "updated_at", "first_at", "last_at", "since",
+    "closed_at", "done_at", "processed_at", "received_at",
+})  # fmt: skip
 
 
 def plain(hub: Hub, table: sa.Table, *without: str) -> list[str]:

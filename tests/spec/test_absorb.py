@@ -36,7 +36,7 @@ from sync.store.tables import (
     stock,
     task,
 )
-from tests.spec.hubs import CLIENT, Kit, dying, every_death, give, one, plain, push, rows, sync, total
+from tests.spec.hubs import BOTH, CLIENT, Kit, dying, every_death, give, one, open_kit, plain, push, rows, sync, total
 
 LEAD = {
     "Name": "Анна Тестова",
@@ -48,9 +48,9 @@ LEAD = {
 DEAL = {"number": "1043", "title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB", "client": CLIENT}
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 

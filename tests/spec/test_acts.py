@@ -13,13 +13,13 @@ from sync.hub import acts
 from sync.hub.runtime import Hub
 from sync.store import Store
 from sync.store.tables import command, conflict, edit, journal, link, quarantine, record
-from tests.spec.hubs import Kit, one, rows, sync
+from tests.spec.hubs import BOTH, Kit, one, open_kit, rows, sync
 from tests.spec.test_weave import DEAL, data, quiet, two
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 

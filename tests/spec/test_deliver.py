@@ -16,13 +16,13 @@ from sync.hub import acts, works
 from sync.hub.runtime import Hub
 from sync.store import Store
 from sync.store.tables import conflict, inbox, intent, journal, link, metadata, quarantine, record
-from tests.spec.hubs import Kit, dying, every_death, one, plain, rows, sync, total
+from tests.spec.hubs import BOTH, Kit, dying, every_death, one, open_kit, plain, rows, sync, total
 from tests.spec.test_weave import DEAL, data, quiet
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 

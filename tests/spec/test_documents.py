@@ -15,7 +15,7 @@ from sync.hub import reports
 from sync.hub.runtime import Hub
 from sync.store import Store
 from sync.store.tables import activity, document, journal, record
-from tests.spec.hubs import Kit, give, one, rows, sync
+from tests.spec.hubs import BOTH, Kit, give, one, open_kit, rows, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
 
 PAID = {
@@ -30,9 +30,9 @@ REST = {**PAID, "key": "p2", "number": "П-2", "amount": "40.05"}
 SHIPPED = {**PAID, "key": "s1", "kind": "shipment", "number": "Р-1", "amount": "100.10"}
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 

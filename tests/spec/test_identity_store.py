@@ -14,7 +14,7 @@ from sync.hub import acts
 from sync.identity import attach
 from sync.store import Store
 from sync.store.tables import journal, observation, record, review
-from tests.spec.hubs import START, Kit
+from tests.spec.hubs import BOTH, Kit, START, open_kit
 
 ANNA = {"name": "Анна Тестова", "phone": "8 (916) 123-45-67", "email": "Anna@Example.ru"}
 
@@ -130,9 +130,9 @@ def test_many_at_one_instant_make_one_client(store: Store) -> None:
     assert len(kept(store, record)) == 1
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 

@@ -15,7 +15,7 @@ from sync.hub.runtime import Hub
 from sync.hub.trace import trace
 from sync.store import Store
 from sync.store.tables import intent, journal, link, quarantine, record
-from tests.spec.hubs import CLIENT, Kit, give, one, rows, sync
+from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows, sync
 
 ONEC = {"adapter": "onec_exchange", "login": "обмен", "password": "слово"}
 LINE = {"id": "1", "sku": "B-1", "name": "Болт", "qty": "2", "price": "50.05", "sum": "100.10"}
@@ -32,9 +32,9 @@ BOLT = {"name": "Болт", "sku": "B-1", "type": "good"}
 POISON = RecordRefused(Text("no such unit", "нет такой единицы"), code="onec.unit", field="unit_code")
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 

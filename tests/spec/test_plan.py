@@ -11,13 +11,13 @@ import pytest
 from sync.hub.plans import plan
 from sync.store import Store
 from sync.store.tables import intent, journal, record
-from tests.spec.hubs import Kit, contents, rows, sync
+from tests.spec.hubs import BOTH, Kit, contents, open_kit, rows, sync
 from tests.spec.test_weave import DEAL
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 

@@ -14,16 +14,16 @@ from sync.flow.spread import wanted
 from sync.hub.runtime import Hub
 from sync.store import Store
 from sync.store.tables import intent, journal, link, quarantine, record
-from tests.spec.hubs import CLIENT, Kit, one, push, rows, sync
+from tests.spec.hubs import BOTH, CLIENT, Kit, one, open_kit, push, rows, sync
 from tests.spec.test_offers import ORDER
 
 DEAL = {k: v for k, v in ORDER.items() if k != "lines"}
 BIG = {"field": "amount", "op": "gt", "value": 1000}
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 

@@ -12,13 +12,13 @@ from sync.hub.runtime import Hub
 from sync.hub.trace import trace
 from sync.store import Store
 from sync.store.tables import record
-from tests.spec.hubs import PHONE, Kit, give, one, push, sync
+from tests.spec.hubs import BOTH, Kit, PHONE, give, one, open_kit, push, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 

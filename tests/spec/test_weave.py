@@ -12,7 +12,7 @@ from sync.hub import acts
 from sync.hub.runtime import Hub
 from sync.store import Store
 from sync.store.tables import conflict, edit, intent, journal, link, quarantine, record
-from tests.spec.hubs import CLIENT, Kit, contents, one, rows, sync, total
+from tests.spec.hubs import BOTH, CLIENT, Kit, contents, one, open_kit, rows, sync, total
 
 DEAL = {
     "number": "1043",
@@ -26,9 +26,9 @@ DEAL = {
 QUIET = ("run", "lease", "bucket", "cursor")  # what a pass may write without writing anything
 
 
-@pytest.fixture
-def kit(database: str, store: Store, tmp_path: Path) -> Iterator[Kit]:
-    with Kit(database, tmp_path) as made:
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
         yield made
 
 
