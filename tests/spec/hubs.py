@@ -70,10 +70,14 @@ def shared_store(request: pytest.FixtureRequest) -> Store:
     store = _STORES.get(request.param)
     if store is None:
         store = _STORES[request.param] = Store.open(_database(request))
+    empty(store)
+    return store
+
+
+def empty(store: Store) -> None:
     with store.begin() as tx:
         for table in reversed(metadata.sorted_tables):
             tx.execute(table.delete())
-    return store
 
 
 def _database(request: pytest.FixtureRequest) -> str:

@@ -189,7 +189,7 @@ class Rig:
         with self.living(number, scenario.later, mutant) as child:
             with contextlib.suppress(Killed):
                 scenario.act(self, child)
-            if not child.killed:
+            if not child.killed and not mutant:  # a wrong hub may be quicker or slower than the right one
                 raise AssertionError(f"{scenario.name}: instant {number} was not reached: the count is not steady")
         return self.recover(scenario, mutant, at_once=number % 2 == 0)
 

@@ -11,7 +11,6 @@ import pytest
 from sync.errors import NeedHuman
 from sync.hub import acts
 from sync.hub.runtime import Hub
-from sync.store import Store
 from sync.store.tables import command, conflict, edit, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, Kit, one, open_kit, rows, sync
 from tests.spec.test_weave import DEAL, data, quiet, two

@@ -14,9 +14,8 @@ from sync.delivery import execute
 from sync.delivery.execute import holds
 from sync.hub import acts, works
 from sync.hub.runtime import Hub
-from sync.store import Store
-from sync.store.tables import conflict, inbox, intent, journal, link, metadata, quarantine, record
-from tests.spec.hubs import BOTH, Kit, dying, every_death, one, open_kit, plain, rows, sync, total
+from sync.store.tables import conflict, inbox, intent, journal, link, quarantine, record
+from tests.spec.hubs import BOTH, Kit, dying, empty, every_death, one, open_kit, plain, rows, sync, total
 from tests.spec.test_weave import DEAL, data, quiet
 
 
@@ -392,34 +391,32 @@ def test_a_record_that_is_gone_there(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("holds_key", [True, False])
-def test_killed_anywhere_the_end_is_the_same(database: str, store: Store, tmp_path: Path, holds_key: bool) -> None:
+def test_killed_anywhere_the_end_is_the_same(kit: Kit, tmp_path: Path, holds_key: bool) -> None:
     """A create, and an update with a status back: dying at every instant changes nothing about the end."""
 
     def scenario(after: int | None) -> Any:
-        with Kit(database, tmp_path) as kit:
-            hub = one_way(kit, holds_key=holds_key)
-            with hub.store.begin() as tx:
-                for table in reversed(metadata.sorted_tables):
-                    tx.execute(table.delete())
-            kit.world("shop").put("deal", {**DEAL, "comment": "было"})
+        empty(kit.store)
+        with Kit(kit.store, tmp_path) as life:
+            hub = one_way(life, holds_key=holds_key)
+            life.world("shop").put("deal", {**DEAL, "comment": "было"})
             with dying(after) as death:
                 works.poll(hub, hub.plugs["shop"])
                 works.deliver(hub, hub.plugs["crm"])
-                kit.world("crm").put("deal", {"stage": "in_work"}, "1")
+                life.world("crm").put("deal", {"stage": "in_work"}, "1")
                 works.poll(hub, hub.plugs["crm"])
                 works.deliver(hub, hub.plugs["shop"])
             for _ in range(3 if after is not None else 1):
-                kit.now.pass_(**LATER)
+                life.now.pass_(**LATER)
                 sync(hub)
-                if kit.world("crm").rows("deal"):
-                    kit.world("crm").put("deal", {"stage": "in_work"}, "1")
+                if life.world("crm").rows("deal"):
+                    life.world("crm").put("deal", {"stage": "in_work"}, "1")
                 for row in rows(hub, quarantine, state="open"):  # a person looked: it was not done
                     assert not holds_key
                     acts.retry(hub, row.id)
-            return death, _end(kit, hub)
+            return death, _end(life, hub)
 
     # each database and way of settling dies at other instants; all of them together at every second one
-    first = 2 * holds_key + 4 * store.sqlite
+    first = 2 * holds_key + 4 * kit.store.sqlite
     number, (state, deals, written) = every_death(scenario, step=8, first=first)
     assert number > 30
     assert (deals, len(written)) == ([["in_work"], ["in_work"]], 2)

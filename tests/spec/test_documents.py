@@ -13,7 +13,6 @@ from sync.flow import documents
 from sync.flow.plug import Cause
 from sync.hub import reports
 from sync.hub.runtime import Hub
-from sync.store import Store
 from sync.store.tables import activity, document, journal, record
 from tests.spec.hubs import BOTH, Kit, give, one, open_kit, rows, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer

@@ -14,9 +14,16 @@ from sync.hub import acts
 from sync.identity import attach
 from sync.store import Store
 from sync.store.tables import journal, observation, record, review
-from tests.spec.hubs import BOTH, Kit, START, open_kit
+from tests.spec.hubs import BOTH, START, Kit, shared_store
 
 ANNA = {"name": "Анна Тестова", "phone": "8 (916) 123-45-67", "email": "Anna@Example.ru"}
+
+
+@pytest.fixture(params=BOTH)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    opened = shared_store(request)
+    yield opened
+    opened.close()
 
 
 def met(store: Store, client: dict[str, Any], source: str = "form", **more: Any) -> Any:
@@ -130,9 +137,9 @@ def test_many_at_one_instant_make_one_client(store: Store) -> None:
     assert len(kept(store, record)) == 1
 
 
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
+@pytest.fixture
+def kit(store: Store, tmp_path: Path) -> Iterator[Kit]:
+    with Kit(store, tmp_path) as made:
         yield made
 
 

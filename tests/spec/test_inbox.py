@@ -16,7 +16,7 @@ from sync.intake import inbox as module
 from sync.intake.inbox import REPEAT_WINDOW, InboxWriter, Incoming, Stored, put
 from sync.store import Store
 from sync.store.tables import inbox
-from tests.spec.hubs import START
+from tests.spec.hubs import BOTH, START, shared_store
 
 
 def incoming(body: bytes = b"x", at: datetime = START, **more: Any) -> Incoming:
@@ -33,6 +33,13 @@ def kept(store: Store) -> list[Any]:
         return list(tx.execute(sa.select(inbox).order_by(inbox.c.id)))
 
 
+@pytest.fixture(params=BOTH)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    opened = shared_store(request)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def writer(store: Store) -> Iterator[InboxWriter]:
     made = InboxWriter(store)
@@ -40,9 +47,9 @@ def writer(store: Store) -> Iterator[InboxWriter]:
     made.close()
 
 
-def test_acknowledged_means_on_disk(store: Store, writer: InboxWriter, database: str) -> None:
+def test_acknowledged_means_on_disk(store: Store, writer: InboxWriter) -> None:
     done = writer.submit(incoming(b"first", request={"method": "POST"})).result(10)
-    other = Store.open(database)  # as another process sees it
+    other = Store.open(store.url)  # as another process sees it
     try:
         (row,) = kept(other)
     finally:
@@ -184,6 +191,8 @@ def test_every_sender_is_told_when_the_database_does_not_work(store: Store) -> N
     writer = InboxWriter(store)
     errors = [writer.submit(incoming(str(n).encode())).exception(30) for n in range(3)]
     writer.close()
+    with store.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE elsewhere RENAME TO inbox")
     assert all(errors)
     if store.sqlite:
         assert all(isinstance(e, Fatal) and e.setting == "hub.database" for e in errors)

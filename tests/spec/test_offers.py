@@ -13,7 +13,6 @@ from sync.flow.exchange import Context, waiting
 from sync.hub import acts
 from sync.hub.runtime import Hub
 from sync.hub.trace import trace
-from sync.store import Store
 from sync.store.tables import intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows, sync
 

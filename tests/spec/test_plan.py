@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from sync.hub.plans import plan
-from sync.store import Store
 from sync.store.tables import intent, journal, record
 from tests.spec.hubs import BOTH, Kit, contents, open_kit, rows, sync
 from tests.spec.test_weave import DEAL

@@ -14,12 +14,19 @@ from sync.errors import RecordRefused, SverkaError, Text
 from sync.flow import trouble
 from sync.store import Store
 from sync.store.tables import quarantine
-from tests.spec.hubs import START
+from tests.spec.hubs import BOTH, START, shared_store
 
 LATER = START + timedelta(hours=1)
 ERROR = RecordRefused(
     Text("bad stage", "плохой этап"), code="x.stage", field="stage", remedy=Text("mend it", "исправьте")
 )
+
+
+@pytest.fixture(params=BOTH)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    opened = shared_store(request)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

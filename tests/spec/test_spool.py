@@ -16,7 +16,14 @@ from sync.intake.spool import Spool, label
 from sync.store import Store, points
 from sync.store.tables import inbox
 from sync.store.tables import spool as table
-from tests.spec.hubs import Kit, rows
+from tests.spec.hubs import BOTH, Kit, rows, shared_store
+
+
+@pytest.fixture(params=BOTH)
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    opened = shared_store(request)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -159,8 +166,8 @@ def test_unknown_and_vanished_files(spool: Spool) -> None:
     assert spool.entry("onec", "s1", "a.xml") is not None
 
 
-def test_a_file_in_work_takes_no_more_and_gives_the_same_ticket(database: str, store: Store, tmp_path: Path) -> None:
-    with Kit(database, tmp_path) as kit:
+def test_a_file_in_work_takes_no_more_and_gives_the_same_ticket(store: Store, tmp_path: Path) -> None:
+    with Kit(store, tmp_path) as kit:
         hub = kit.open({"onec": {"adapter": "memory", "role": "accounting"}})
         context = Context(hub.world, hub.plugs["onec"], hub.spool)
         long = "x" * 400

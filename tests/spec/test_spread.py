@@ -12,7 +12,6 @@ import pytest
 from sync.config import When
 from sync.flow.spread import wanted
 from sync.hub.runtime import Hub
-from sync.store import Store
 from sync.store.tables import intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, one, open_kit, push, rows, sync
 from tests.spec.test_offers import ORDER

@@ -10,9 +10,8 @@ import pytest
 from sync.hub import views
 from sync.hub.runtime import Hub
 from sync.hub.trace import trace
-from sync.store import Store
 from sync.store.tables import record
-from tests.spec.hubs import BOTH, Kit, PHONE, give, one, open_kit, push, sync
+from tests.spec.hubs import BOTH, PHONE, Kit, give, one, open_kit, push, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from sync.hub import acts
 from sync.hub.runtime import Hub
-from sync.store import Store
 from sync.store.tables import conflict, edit, intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, contents, one, open_kit, rows, sync, total
 
