@@ -2,8 +2,9 @@
 
 `Kit` opens hubs over one database, one after the other or at once; the worlds of its memory connections live on while hubs
 come and go. A fixture makes one with `open_kit(request, tmp_path)` and `params=BOTH`: one SQLite file and one PostgreSQL
-database serve the whole session, emptied for each test (statements are compiled once, not once per test). `Death` stops the hub at the n-th instant of `sync.store.points`: from there on nothing is committed and
-nothing is called, as after kill -9.
+database serve the whole session, emptied for each test (statements are compiled once, not once per test). `Death` stops
+the hub at the n-th instant of `sync.store.points`: from there on nothing is committed and nothing is called, as after
+kill -9.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class Kit:
         config = configuration.build(json.loads(json.dumps(self._config)), environ={})
         with (
             mock.patch.object(runtime, "assert_own_packages"),  # reads every installed package; tested elsewhere
-            mock.patch.object(Store, "open", lambda url: self.store),
+            mock.patch.object(Store, "open", return_value=self.store),
         ):
             hub = Hub(config, self.now, frozen=frozen)
         self._hubs.append(hub)
