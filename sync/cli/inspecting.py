@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 def inspect(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CommerceML, .eml, .mbox, order or webhook JSON, a form's body.")],
+    file: Annotated[
+        Path, typer.Argument(help="An exchange file (XML, zip), .eml, .mbox, order or webhook JSON, a form's body.")
+    ],
     as_: Annotated[str | None, typer.Option("--as", help="The adapter to read it with; guessed otherwise.")] = None,
 ) -> None:
     """Print as JSON lines the canonical records that the hub would make of a file, with problems named per record."""

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 
 def trace_command(context: typer.Context, query: str, as_json: AsJson = False) -> None:
-    """Every hop of a record: order number, phone, e-mail, client's name, 1C number, INN or article."""
+    """Every hop of a record: order number, phone, e-mail, client's name, number in accounting, INN or article."""
     with reporting(), Hub.open(context.obj, frozen=True) as hub:
         found = trace.trace(hub, query)
         if as_json:

@@ -91,7 +91,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON summary.")] = False,
     port: Annotated[int, typer.Option(help="Of the page.")] = 8080,
 ) -> None:
-    """Show the whole hub at work with stand-ins of a shop, 1C, a form and a mailbox: no accounts are needed."""
+    """Show the whole hub at work with stand-ins of a shop, accounting, a form and a mailbox: no accounts are needed."""
     with reporting():
         if importlib.util.find_spec("tests") is None or importlib.util.find_spec("tests.peers") is None:
             raise Fatal(

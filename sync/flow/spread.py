@@ -119,7 +119,38 @@ def _one(
         if not _refused(tx, row.uid, target.name, native):
             trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
         return 0
-    if there is None and offers:
+    made = _give(
+        world,
+        tx,
+        row,
+        target,
+        native,
+        native_data,
+        {k: v for k, v in data.items() if k in lens.fields},
+        number,
+        there is None,
+        cause,
+    )
+    if made:  # what it waited for has come, or it is another one than was refused
+        trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
+    return 1 if made else 0
+
+
+def _give(
+    world: World,
+    tx: Connection,
+    row: Any,
+    target: Plug,
+    native: str,
+    native_data: dict[str, Any],
+    fields: dict[str, Any],
+    number: str | None,
+    first: bool,
+    cause: Cause,
+) -> str | None:
+    """Plan the creation, or the offer under its number; the intent's id when it is a new one."""
+    offers = native in target.adapter.capabilities.offers
+    if first and offers:
         tx.execute(
             link.insert().values(
                 connection=target.name,
@@ -131,22 +162,19 @@ def _one(
                 first_seen=world.now(),
             )
         )
-    made = intents.plan(
+    return intents.plan(
         tx,
         record_uid=row.uid,
         connection=target.name,
         native_kind=native,
         op="offer" if offers else "create",
         data=native_data,
-        fields={k: v for k, v in data.items() if k in lens.fields},
+        fields=fields,
         why={"*": "flow"},
         now=world.now(),
         number=number,
         run_id=cause.run_id,
     )
-    if made:  # what it waited for has come, or it is another one than was refused
-        trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
-    return 1 if made else 0
 
 
 def confirmed(world: World, tx: Connection, offer: Any, cause: Cause) -> None:

@@ -69,8 +69,8 @@ class Trace:
 
 
 def trace(hub: Hub, query: str, limit: int = 10) -> list[Trace]:
-    """Records found by order number, our number elsewhere, a 1C number, phone, e-mail, INN, article or a client's name;
-    deals first."""
+    """Records found by order number, our number elsewhere, a number in accounting, phone, e-mail, INN, article or a
+    client's name; deals first."""
     with hub.store.read() as tx:
         return [_trace(hub, tx, uid) for uid in _find(hub, tx, query.strip(), limit)]
 

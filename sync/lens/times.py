@@ -26,7 +26,7 @@ _OFFSET = re.compile(r"(Z|[+-]\d{2}:?\d{2})$")
 
 
 def parse(value: Any) -> datetime | None:
-    """A datetime, naive or aware as written. None for the empty dates of 1C (year 1) and of MySQL (zeros)."""
+    """A datetime, naive or aware as written. None for empty dates as systems write them (year 1, zeros)."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str):

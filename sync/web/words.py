@@ -22,8 +22,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "search.go": ("Find", "Найти"),
     "search.ask": ("Where is order 1043?", "Где заказ 1043?"),
     "search.hint": (
-        "Order number here or in 1C, phone, e-mail, INN, article, a client's name",
-        "Номер заказа у нас или в 1С, телефон, почта, ИНН, артикул, имя клиента",
+        "Order number here or in accounting, phone, e-mail, INN, article, a client's name",
+        "Номер заказа у нас или в учёте, телефон, почта, ИНН, артикул, имя клиента",
     ),
     "more": ("{n} more", "ещё {n}"),
     "none": ("Nothing here.", "Здесь пусто."),
@@ -67,8 +67,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "trace": ("Trace: {q}", "След: {q}"),
     "trace.none": ("Nothing is known of “{q}”.", "О «{q}» ничего не известно."),
     "trace.none.hint": (
-        "Looked for: order numbers here and elsewhere, 1C numbers, phones, e-mails, INN, articles, names of clients.",
-        "Искали среди номеров заказов здесь и в других системах, номеров 1С, телефонов, почты, ИНН, артикулов и имён.",
+        "Looked for: order numbers here and elsewhere, numbers in accounting, phones, e-mails, INN, articles, names.",
+        "Искали среди номеров заказов здесь и в других системах, номеров в учёте, телефонов, почты, ИНН, артикулов и имён.",
     ),
     "trace.stuck": ("It did not get further than quarantine", "Дальше карантина не прошло"),
     "client": ("Client", "Клиент"),

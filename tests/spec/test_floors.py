@@ -34,17 +34,8 @@ VENDORS = re.compile(
     r"(?<![a-z0-9])(bitrix\w*|amocrm|creatio|woocommerce|woo|tilda|opencart|insales|shopify|onec\w*|commerceml|1c|1с)(?![a-z0-9])",
     re.IGNORECASE,
 )
-# 1C is the word for accounting here: it stands in help, in texts for people and where its business terms are named
-ONE_C = {
-    "sync/cli/app.py",
-    "sync/cli/people.py",
-    "sync/cli/setup.py",
-    "sync/hub/trace.py",
-    "sync/lens/times.py",
-    "sync/model/records.py",
-    "sync/web/words.py",
-}
-FORMATS = {"sync/cli/inspecting.py"}  # the help of a command that reads files names their formats
+# 1C stands where its business terms are named
+ONE_C = {"sync/model/records.py"}
 
 
 def modules(*tops: str) -> list[Path]:
@@ -160,13 +151,13 @@ def named(path: Path) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize("path", modules("sync"), ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_hub_names_no_vendor(path: Path) -> None:
     name = str(path.relative_to(ROOT))
-    allowed = {"1c"} if name in ONE_C else {"commerceml"} if name in FORMATS else set()
+    allowed = {"1c"} if name in ONE_C else set()
     found = [(line, word) for line, word in named(path) if word not in allowed]
     assert found == []
 
 
 def test_what_is_allowed_is_needed() -> None:
-    for name in ONE_C | FORMATS:
+    for name in ONE_C:
         assert list(named(ROOT / name)), f"{name} names no vendor any more: take it off the list"
 
 
