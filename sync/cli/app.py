@@ -12,7 +12,8 @@ from sync.cli import inspecting, people, setup, work
 from sync.cli.output import Voice
 
 app = typer.Typer(
-    help="Sverka: forms, shops, mail and accounting in one client base. / Сверка: формы, магазины, почта и учёт в одной базе клиентов.",
+    help="Sverka: forms, shops, mail and accounting in one client base. / "
+    "Сверка: формы, магазины, почта и учёт в одной базе клиентов.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
