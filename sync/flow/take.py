@@ -22,7 +22,7 @@ from sync.errors import NeedHuman, RecordRefused, Text
 from sync.flow import deliver, trouble
 from sync.flow.absorb import Absorbed, absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_new, changed
-from sync.flow.plug import Cause, Counts, Plug, Seen, World
+from sync.flow.plug import Cause, Counts, Plug, Seen, World, storable
 from sync.intake.spool import Spool
 from sync.store.tables import inbox, link, quarantine
 from sync.store.types import loads
@@ -197,6 +197,9 @@ def take_one(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
         try:
             done = _absorb(world, plug, rec, cause)
         except IntegrityError:  # somebody else made the same at the same instant: now it is seen
+            done = _absorb(world, plug, rec, cause)
+        except TypeError:  # perhaps JSON cannot hold it as it came
+            rec = replace(rec, data=storable(rec.data))
             done = _absorb(world, plug, rec, cause)
     except (RecordRefused, NeedHuman) as error:
         return _refused(world, plug, rec, error, cause)

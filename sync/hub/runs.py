@@ -46,6 +46,9 @@ def running(world: World, connection: str, work: str) -> Iterator[Run]:
     except SverkaError as error:
         one.error, one.outcome = error, "failed"
         raise
+    except Exception:
+        one.outcome = "failed"
+        raise
     else:
         counts = one.counts
         moved = counts.new + counts.changed + counts.writes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,7 @@ _log = structlog.get_logger("sverka.service")
 DELIVER_EVERY = 15  # seconds between two looks at due writes; woken work does not wait for it
 SETTLE_EVERY = 5
 TICK_EVERY = 5
+WAKE_AGAIN = 1.0  # seconds after which a wake is not trusted any more: another process may have the work
 
 
 def make_engine(hub: Hub, alone: bool = False) -> Engine:
@@ -50,8 +52,9 @@ class Service:
         self.engine = make_engine(hub, alone)
         for name, function in {"poll": works.poll, "recheck": works.recheck, "settle": works.settle_protocol}.items():
             self.engine.handle(name, self._of_connection(function))
-        self.engine.handle("move", self._of_connection(_move))
+        self.engine.handle("move", self._of_connection(self._move))
         self.engine.handle("tick", lambda _: self._tick())
+        self._woken: dict[str, float] = {}  # connections whose work was asked for and has not begun here
         hub.wake = self.wake
 
     def start(self) -> None:
@@ -68,8 +71,15 @@ class Service:
         self.engine.stop()
 
     def wake(self, connection: str) -> None:
-        """There is something to take or to write for this connection; "" for people's commands."""
+        """There is something to take or to write for this connection; "" for people's commands.
+
+        A burst of forms wakes once: what has been asked for and has not begun yet will see them all.
+        """
         if connection in self.hub.plugs:
+            now = time.monotonic()
+            if now - self._woken.get(connection, -1.0) < WAKE_AGAIN:
+                return
+            self._woken[connection] = now
             self.engine.enqueue("move", {"connection": connection}, key=f"move:{connection}")
         else:
             self.engine.enqueue("tick", {}, key="tick:now")
@@ -84,6 +94,13 @@ class Service:
         if capabilities.serves:
             self.engine.schedule("settle", args, key=f"settle:{plug.name}", every=SETTLE_EVERY)
         self.engine.schedule("move", args, key=f"move-due:{plug.name}", every=DELIVER_EVERY)
+
+    def _move(self, hub: Hub, plug: Plug) -> None:
+        """What was pushed is taken; what is due is written."""
+        self._woken.pop(plug.name, None)
+        with contextlib.suppress(SverkaError):  # a run that failed in taking must not keep writes back
+            works.take_pushed(hub, plug)
+        works.deliver(hub, plug)
 
     def _of_connection(self, function: Callable[[Hub, Plug], Any]) -> Callable[[dict[str, Any]], None]:
         """A handler: a failed run is recorded already and comes again with its schedule."""
@@ -118,13 +135,6 @@ class Service:
                     .where(command.c.id == row.id)
                     .values(state="done", result=summary(done, trouble) | {"pid": os.getpid()})
                 )
-
-
-def _move(hub: Hub, plug: Plug) -> None:
-    """What was pushed is taken; what is due is written."""
-    with contextlib.suppress(SverkaError):  # a run that failed in taking must not keep writes back
-        works.take_pushed(hub, plug)
-    works.deliver(hub, plug)
 
 
 def summary(done: list[runs.Run], trouble: dict[str, SverkaError]) -> dict[str, Any]:

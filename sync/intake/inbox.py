@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sync.errors import SverkaError, Text
 from sync.store import Store
 from sync.store.tables import inbox
+from sync.store.types import dumps, stamp
 
 REPEAT_WINDOW = timedelta(seconds=300)
 _GROUP = 256
@@ -58,32 +59,66 @@ def _put(tx: Connection, item: Incoming) -> Stored:
     if not key:
         body = item.body if item.body is not None else (item.spool or "").encode()
         key, hashed = "body:" + hashlib.sha256(body).hexdigest(), True
-    first = _first(tx, item.connection, inbox.c.key == key)
+    first = _first(tx, item.connection, inbox.c.key == key) if _known(tx, item.connection, key) else None
     if first is not None and hashed and item.at - first.received_at > REPEAT_WINDOW:
         # The same words a day later are a new message, and may be repeated in their turn
         first = _first(tx, item.connection, inbox.c.key.like(f"{key}@%"))
         if first is None or item.at - first.received_at > REPEAT_WINDOW:
             key, first = f"{key}@{item.at.timestamp():.6f}", None
-    result = tx.execute(
-        inbox.insert()
-        .values(
-            connection=item.connection,
-            via=item.via,
-            name=_plain(item.name)[:500],
-            key=key,
-            received_at=item.at,
-            size=item.size or len(item.body or b""),
-            body=item.body,
-            spool=item.spool,
-            request=item.request,
-            label=item.label,
-            state="duplicate" if first is not None else "kept" if item.label else "new",
-            duplicate_of=first.id if first is not None else None,
-            text={"en": item.text.en, "ru": item.text.ru} if item.text else None,
-        )
-        .returning(inbox.c.id)
+    id = _insert(
+        tx,
+        (
+            item.connection,
+            item.via,
+            _plain(item.name)[:500],
+            key,
+            stamp(item.at),
+            item.size or len(item.body or b""),
+            item.body,
+            item.spool,
+            None if item.request is None else dumps(item.request),
+            item.label,
+            "duplicate" if first is not None else "kept" if item.label else "new",
+            first.id if first is not None else None,
+            dumps({"en": item.text.en, "ru": item.text.ru}) if item.text else None,
+        ),
     )
-    return Stored(int(result.scalar_one()), first.id if first is not None else None)
+    return Stored(id, first.id if first is not None else None)
+
+
+# Driver-level statements: a burst of forms is bound by what one costs here, not by the disk
+_COLUMNS = (
+    "connection",
+    "via",
+    "name",
+    "key",
+    "received_at",
+    "size",
+    "body",
+    "spool",
+    "request",
+    "label",
+    "state",
+    "duplicate_of",
+    "text",
+)
+_MARKS = {"sqlite": "?", "postgresql": "%s"}
+_INSERT = {
+    dialect: f"INSERT INTO inbox ({', '.join(_COLUMNS)}) VALUES ({', '.join([mark] * len(_COLUMNS))}) RETURNING id"
+    for dialect, mark in _MARKS.items()
+}
+_KNOWN = {
+    dialect: f"SELECT 1 FROM inbox WHERE connection = {mark} AND key = {mark} AND duplicate_of IS NULL"
+    for dialect, mark in _MARKS.items()
+}
+
+
+def _known(tx: Connection, connection: str, key: str) -> bool:
+    return tx.exec_driver_sql(_KNOWN[tx.dialect.name], (connection, key)).first() is not None
+
+
+def _insert(tx: Connection, values: tuple[Any, ...]) -> int:
+    return int(tx.exec_driver_sql(_INSERT[tx.dialect.name], values).scalar_one())
 
 
 def _first(tx: Connection, connection: str, key: sa.ColumnElement[bool]) -> Any:

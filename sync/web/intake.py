@@ -112,8 +112,7 @@ class Intake:
             taken = await self._read(request, body)
             arrival = self._arrival(request, taken)
             plug = self._hub.plugs.get(name)
-            look = await to_thread.run_sync(self._look, plug, arrival, taken, limiter=self._threads)
-            incoming = await to_thread.run_sync(self._incoming, name, arrival, taken, look, limiter=self._threads)
+            look, incoming = await to_thread.run_sync(self._seen, name, plug, arrival, taken, limiter=self._threads)
             with anyio.fail_after(COMMIT):
                 # Shielded: a cancelled request must not cancel a row that is on its way to the disk
                 await asyncio.shield(asyncio.wrap_future(self._writer.submit(incoming)))
@@ -171,6 +170,11 @@ class Intake:
             size=taken.size,
             open=opened,
         )
+
+    def _seen(self, name: str, plug: Plug | None, arrival: Arrival, taken: Taken) -> tuple[Reception, Incoming]:
+        """What the adapter says of it, and the row to store: one visit to a thread."""
+        look = self._look(plug, arrival, taken)
+        return look, self._incoming(name, arrival, taken, look)
 
     def _look(self, plug: Plug | None, arrival: Arrival, taken: Taken) -> Reception:
         """The adapter's quick look. Without an adapter, or where it fails, the arrival is kept to be processed later."""

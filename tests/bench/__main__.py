@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import imports
+from tests.bench import commerceml, imports, intake
 from tests.bench.measure import Report, versions
 
 NAMES = ("import", "intake", "commerceml")
@@ -36,6 +36,11 @@ def main() -> int:
     wanted = given.only or NAMES
     if "import" in wanted:
         reports += _shown(imports.run(records, rounds, given.folder))
+    if "intake" in wanted:
+        seconds, kills = (4, 2) if given.quick else (10, 5)
+        reports += _shown(intake.run(rounds, seconds, kills, given.folder))
+    if "commerceml" in wanted:
+        reports += _shown(commerceml.run(records, given.folder))
     if given.json:
         given.json.write_text(
             json.dumps(

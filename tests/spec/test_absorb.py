@@ -656,3 +656,9 @@ def test_an_event_with_the_same_id_and_newer_contents(kit: Kit) -> None:
     event = one(hub, activity)
     assert (event.text, event.duration) == ("поговорили", 65)
     assert total(runs, "changed") == 1
+
+
+def test_a_single_record_that_json_cannot_hold(kit: Kit) -> None:
+    hub = shop(kit)
+    assert give(hub, "shop", "deal", "7", {**DEAL, "title": "half \ud800", "big": 1 << 80}) in ("new", "failed")
+    assert len(rows(hub, record, kind="deal")) + len(rows(hub, quarantine)) == 1

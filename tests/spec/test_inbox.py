@@ -202,16 +202,16 @@ def test_two_processes_store_the_same_message_at_one_instant(postgres_store: Sto
     """Both have looked and seen nothing: the second insert fails and must become a repeat, with its batch unharmed."""
     looked = threading.Event()
     other_done = threading.Event()
-    original = module._first
+    original = module._known
 
-    def racing(tx: Any, connection: str, key: Any) -> Any:
+    def racing(tx: Any, connection: str, key: str) -> bool:
         found = original(tx, connection, key)
         if threading.current_thread().name == "inbox" and not looked.is_set():
             looked.set()
             other_done.wait(10)
         return found
 
-    module._first = racing
+    module._known = racing
     try:
         writer = InboxWriter(postgres_store)
         mine = writer.submit(incoming(b"mine", key="m-1"))
@@ -223,7 +223,7 @@ def test_two_processes_store_the_same_message_at_one_instant(postgres_store: Sto
         assert after.result(30).duplicate_of is None
         writer.close()
     finally:
-        module._first = original
+        module._known = original
     assert [bytes(r.body) for r in kept(postgres_store) if r.state == "new"] == [b"theirs", b"neighbour"]
     assert len(kept(postgres_store)) == 3
 
