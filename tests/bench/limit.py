@@ -31,33 +31,33 @@ def fingerprint(item: dict[str, object]) -> bytes:
     return hashlib.blake2b(orjson.dumps(item, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
-def synchronise(url: str, database: str) -> int:
+def synchronise(client: httpx.Client, url: str, database: str) -> int:
     """Bring the table in line with the source; gives the number of rows written."""
     store = sqlite3.connect(database, isolation_level=None)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-16000"):
         store.execute(f"PRAGMA {pragma}")
     store.execute(TABLE)
     written, page = 0, 0
-    with httpx.Client() as client:
-        while page is not None:
-            answer = orjson.loads(client.get(f"{url}?page={page}").raise_for_status().content)
-            items = {item["id"]: item for item in answer["items"]}
-            known = dict(store.execute(LOOK_UP, (orjson.dumps(list(items)).decode(),)))
-            rows = []
-            for key, item in items.items():
-                digest = fingerprint(item)
-                if known.get(key) != digest:
-                    rows.append((*(item[name] for name in FIELDS), digest))
-            if rows:
-                store.execute("BEGIN IMMEDIATE")
-                store.executemany(UPSERT, rows)
-                store.execute("COMMIT")
-                written += len(rows)
-            page = answer["next"]
+    while page is not None:
+        answer = orjson.loads(client.get(f"{url}?page={page}").raise_for_status().content)
+        items = {item["id"]: item for item in answer["items"]}
+        known = dict(store.execute(LOOK_UP, (orjson.dumps(list(items)).decode(),)))
+        rows = []
+        for key, item in items.items():
+            digest = fingerprint(item)
+            if known.get(key) != digest:
+                rows.append((*(item[name] for name in FIELDS), digest))
+        if rows:
+            store.execute("BEGIN IMMEDIATE")
+            store.executemany(UPSERT, rows)
+            store.execute("COMMIT")
+            written += len(rows)
+        page = answer["next"]
     store.close()
     return written
 
 
 if __name__ == "__main__":
-    clock = Clock()
-    clock.report(written=synchronise(sys.argv[1], sys.argv[2]))
+    with httpx.Client() as ready:
+        clock = Clock()
+        clock.report(written=synchronise(ready, sys.argv[1], sys.argv[2]))

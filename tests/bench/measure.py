@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -158,7 +158,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line(row) for row in rows)
 
 
-def versions(*more: str) -> dict[str, str]:
+def versions() -> dict[str, str]:
     """What was measured on and with."""
     import sqlite3
 
@@ -167,6 +167,7 @@ def versions(*more: str) -> dict[str, str]:
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
     }
-    for name in ("httpx", "orjson", "SQLAlchemy", "starlette", "uvicorn", "lxml", *more):
-        found[name.lower()] = metadata.version(name)
+    for name in ("httpx", "orjson", "SQLAlchemy", "starlette", "uvicorn", "lxml", "dlt", "singer-sdk"):
+        with suppress(metadata.PackageNotFoundError):  # the peers need not be installed
+            found[name.lower()] = metadata.version(name)
     return found
