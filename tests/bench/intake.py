@@ -18,9 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.bench.load import CONNECTIONS, FIELDS
+from tests.bench.load import CONNECTIONS, FIELDS, SECRET
 from tests.bench.measure import ROOT, Gate, Report, Series, child, command, serving
-from tests.bench.serve import SECRET
 
 SCRIPT = """
 wrk.method = "POST"
