@@ -239,6 +239,7 @@ intent = Table(
     Column("done_at", Moment),
     Column("run_id", BigInteger),
     Column("error", Json),
+    Column("plan_id", String(36)),  # the plan that it waits for, or was approved with
     Index(
         "ix_intent_open",
         "state",
@@ -247,6 +248,29 @@ intent = Table(
         postgresql_where=text("state NOT IN ('done', 'dropped')"),
     ),
     Index("ix_intent_record", "record_uid"),
+)
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("connection", String(64), nullable=False),  # "" for all of them
+    Column("reason", String(24), nullable=False),  # asked, first_run, divergence, deletes, mapping
+    Column("state", String(10), nullable=False),  # waiting, approved, applied, stale, dropped
+    Column("hash", String(64), nullable=False),  # of what it would do, without made ids and times
+    Column("content", Json, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("who", Text),
+    Column("decided_at", Moment),
+    Column("closed_at", Moment),
+    Column("text", Json),  # why it became stale, {en, ru}
+    Index(
+        "ix_plan_open",
+        "state",
+        "connection",
+        sqlite_where=text("state IN ('waiting', 'approved')"),
+        postgresql_where=text("state IN ('waiting', 'approved')"),
+    ),
 )
 
 conflict = Table(
@@ -369,6 +393,7 @@ cursor = Table(
     Column("native_kind", String(32), primary_key=True),
     Column("cursor", Json),
     Column("updated_at", Moment, nullable=False),
+    Column("fingerprint", String(64)),  # of the mapping and the filter that the scan was made with
 )
 
 edit = Table(

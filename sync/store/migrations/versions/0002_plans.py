@@ -1,0 +1,39 @@
+"""Plans that wait for approval, and what a scan was made with"""
+
+import sqlalchemy as sa
+from alembic import op
+
+import sync.store.types
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "plan",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("connection", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.String(length=24), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("content", sync.store.types.Json(), nullable=False),
+        sa.Column("created_at", sync.store.types.Moment(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=True),
+        sa.Column("decided_at", sync.store.types.Moment(), nullable=True),
+        sa.Column("closed_at", sync.store.types.Moment(), nullable=True),
+        sa.Column("text", sync.store.types.Json(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_plan")),
+    )
+    op.create_index(
+        "ix_plan_open",
+        "plan",
+        ["state", "connection"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('waiting', 'approved')"),
+        postgresql_where=sa.text("state IN ('waiting', 'approved')"),
+    )
+    op.add_column("cursor", sa.Column("fingerprint", sa.String(length=64), nullable=True))
+    op.add_column("intent", sa.Column("plan_id", sa.String(length=36), nullable=True))
