@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: setup demo test check bench lock clean
+.PHONY: setup demo test check mutants torture bench bench-identity lock clean
 
 setup: .venv/.ok
 
@@ -20,16 +20,28 @@ setup: .venv/.ok
 demo: setup
 	@$(BIN)/sverka demo $(ARGS)
 
+# Several processes share the tests; a test alone: make test ARGS="-n 0 tests/unit/test_decide.py"
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Deliberate faults in the hub's own code, each of which a named test must find
+mutants: setup
+	@$(BIN)/python -m tests.spec.mutants $(ARGS)
+
+# kill -9 at random instants, a thousand times on each database: about half an hour
+torture: setup
+	@$(BIN)/python -m tests.torture $(ARGS)
+
 bench: setup
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-identity: setup
+	@$(BIN)/python -m tests.bench.identity $(ARGS)
 
 # Names, versions and hashes only: no index address is written
 lock: setup

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -20,3 +20,22 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             report.outcome = "failed"
             report.longrepr = f"skipped although everything is required (SVERKA_REQUIRE_ALL=1): {reason}"
     return report
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str, str, int], None]:
+    """`tell(group, name, number)`: a count that the end of the run prints, summed by group, whichever process ran the test."""
+    return lambda group, name, number: record_property("told", (group, name, number))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    told: dict[str, dict[str, int]] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for key, value in report.user_properties:
+            if key == "told":
+                group, name, number = value
+                numbers = told.setdefault(group, {})
+                numbers[name] = numbers.get(name, 0) + number
+    for group, numbers in told.items():
+        each = ", ".join(f"{name} {number}" for name, number in numbers.items())
+        terminalreporter.write_line(f"{group}: {each}, total {sum(numbers.values())}")
