@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
@@ -36,6 +37,18 @@ def seconds(value: Any) -> int:
 Interval = Annotated[int, BeforeValidator(seconds)]
 
 
+def _zone(value: Any) -> Any:
+    if isinstance(value, str) and value:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError('a time zone is written like "Europe/Moscow" or "Asia/Yekaterinburg"') from None
+    return value
+
+
+TimeZone = Annotated[str, BeforeValidator(_zone)]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -47,6 +60,7 @@ class Hub(Section):
     language: Literal["ru", "en"] = "ru"
     country: str = Field("RU", pattern="^[A-Z]{2}$")  # of phone numbers written without a country code
     currency: str = Field("RUB", pattern="^[A-Z]{3}$")  # where a system names none
+    timezone: TimeZone = ""  # of the firm, such as "Europe/Moscow"; "" takes this PC's
     price_type: str = ""  # the price type that goes to shops; "" when there is only one
     unmatched_lines: Literal["wait", "by_name"] = "wait"  # an order line that no product fits, on its way to accounting
     lead_window: Interval = 7 * 86400  # an order of a client converts their only lead of this time
@@ -66,8 +80,21 @@ class Web(Section):
 class Notices(Section):
     via: str = ""  # a mail connection
     to: tuple[str, ...] = ()
+    report_to: tuple[str, ...] = ()  # who gets deals against accounting every day
+    report_at: str = Field("08:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")  # by the firm's clock; "" for never
 
 
+class Limits(Section):
+    """How much is written to one system without asking: the bigger of the two bounds counts."""
+
+    first_run: Literal["ask", "go"] = "ask"  # whether the first writes to a system wait for `sverka approve`
+    writes: int = Field(50, ge=0)  # writes of one run
+    writes_percent: int = Field(10, ge=0, le=100)  # of the records that are linked there
+    deletes: int = Field(10, ge=0)  # records of one kind that may go missing from a system between two looks
+    deletes_percent: int = Field(5, ge=0, le=100)  # of those that it had
+
+
+WHOLE_KINDS = ("company", "contact", "lead", "deal", "product")
 FACTS = ("paid", "shipped", "paid_and_shipped", "cancelled")
 
 
@@ -122,6 +149,7 @@ class Connection(Section):
     mapping: str | None = None  # the adapter's usual mapping file
     every: Interval = 60  # between two polls
     recheck: Interval = 86400  # between two re-reads of open and recent records
+    full: Interval = 86400  # between two scans from the beginning, which alone show what is gone without a trace
     prefix: str = Field("", max_length=4)  # before the order numbers of this connection in systems with short numbers
     account: str = ""  # connections of one account share its limits; the connection's own name by default
     rate: int = Field(600, gt=0)  # calls per minute
@@ -133,10 +161,13 @@ class Config(Section):
     hub: Hub = Hub()
     web: Web = Web()
     notices: Notices = Notices()
+    limits: Limits = Limits()
     pipelines: tuple[Pipeline, ...] = Field((DEFAULT_PIPELINE,), alias="pipeline")
     flows: tuple[Flow, ...] = Field((), alias="flow")
     # "deal.stage" = a role, "connection:NAME", "hub", or a policy: manual, union, join, prefer:ROLE
     owners: dict[str, str] = Field(default_factory=dict)
+    # what a record's deletion in one system means: {deal = "archive"}
+    deletes: dict[str, Literal["archive", "detach", "propagate"]] = Field(default_factory=dict)
     connections: dict[str, Connection] = Field(default_factory=dict)
     path: Path | None = None
 
@@ -262,6 +293,19 @@ def _cross_check(config: Config, path: Path, source: str) -> None:
         known = [*ROLES, "hub", "manual", "union", "join", *(f"connection:{n}" for n in names)]
         if who not in known:
             raise _unknown(path, _line(source, ["owners", key]), f"owners.{key}", owner, known)
+    for kind, policy in config.deletes.items():
+        line = _line(source, ["deletes", kind])
+        if kind not in WHOLE_KINDS:
+            raise _unknown(path, line, f"deletes.{kind}", kind, list(WHOLE_KINDS))
+        if policy == "propagate":
+            raise _bad(
+                path,
+                line,
+                f"deletes.{kind}",
+                f"no adapter can delete records in its system yet ({', '.join(names)}); valid are archive and detach",
+                f"удалять записи в своей системе пока не умеет ни один адаптер ({', '.join(names)}); "
+                "допустимы archive и detach",
+            )
     for pipeline in config.pipelines:
         stages = [s.name for s in pipeline.stages]
         for fact, stage in pipeline.facts.items():

@@ -5,6 +5,7 @@ means that nobody knows (settle by looking). RFC 5321 replies: 4xx is "later", 5
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 import ssl
 from contextlib import suppress
@@ -25,6 +26,7 @@ from adapters.mail.parse import OWN_ID
 from adapters.mail.settings import Settings
 
 MOST_RECIPIENTS = 50
+MOST_BYTES = 15_000_000  # of all attached files; servers usually take letters of 20 to 30 MB
 
 _ID = re.compile(r"^[^\s<>@]{1,200}@[^\s<>@]{1,200}$")
 _POLICY = SMTP_POLICY.clone(cte_type="7bit")  # not every server takes 8BITMIME
@@ -48,8 +50,9 @@ def message_id_of(settings: Settings, key: str) -> str:
 
 
 def compose(change: Change, settings: Settings, now: datetime) -> Outgoing:
-    """The letter of a change: data {to, subject, text, cc?, message_id?, in_reply_to?, references?}. RecordRefused when a
-    value cannot stand in a header (a line break there would let its author add headers of his own)."""
+    """The letter of a change: data {to, subject, text, cc?, message_id?, in_reply_to?, references?, files?: [{name, type,
+    base64}]}. RecordRefused when a value cannot stand in a header (a line break there would let its author add headers of
+    his own), or a file cannot be read or is too large."""
     data = change.data
     to, cc = _recipients(data.get("to")), _recipients(data.get("cc") or [])
     if not to or len(to) + len(cc) > MOST_RECIPIENTS:
@@ -79,10 +82,25 @@ def compose(change: Change, settings: Settings, now: datetime) -> Outgoing:
         if references:
             message["References"] = " ".join(f"<{i}>" for i in references)
         message.set_content(text.replace("\x00", ""))
+        _attach(message, data.get("files") or [])
         raw = message.as_bytes()
     except (ValueError, IndexError, UnicodeError, AttributeError):
         raise _refused("to", "cannot be written into a letter's header", "не может стоять в заголовке письма") from None
     return Outgoing(own_id, _wire(sender_of(settings)), [_wire(a) for a in to + cc], raw)
+
+
+def _attach(message: EmailMessage, files: Any) -> None:
+    size = 0
+    for one in files:
+        try:
+            content = base64.b64decode(one["base64"], validate=True)
+            name, (main, _, sub) = str(one["name"]), str(one["type"]).partition("/")
+        except (KeyError, TypeError, ValueError):
+            raise _refused("files", "must be {name, type, base64}", "должны быть вида {name, type, base64}") from None
+        size += len(content)
+        if size > MOST_BYTES:
+            raise _refused("files", f"are larger than {MOST_BYTES} bytes", f"больше {MOST_BYTES} байт")
+        message.add_attachment(content, maintype=main, subtype=sub or "octet-stream", filename=name)
 
 
 def send(letter: Outgoing, settings: Settings) -> None:

@@ -1,16 +1,15 @@
-"""Commands for people: trace, deal, conflicts, review, quarantine, report."""
+"""Commands for people: trace, deal, conflicts, review, quarantine."""
 
 from __future__ import annotations
 
 import getpass
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sync.cli.output import both, console, print_json, reporting, say, table
-from sync.hub import Hub, acts, reports, trace, views
+from sync.hub import Hub, acts, trace, views
 from sync.hub.service import nudge
 from sync.schedule.worklock import WorkLock
 
@@ -24,9 +23,6 @@ def register(app: typer.Typer) -> None:
     app.command()(review)
     app.command()(quarantine)
     app.command()(status)
-    report = typer.Typer(help="Reports.", no_args_is_help=True)
-    report.command("deals")(report_deals)
-    app.add_typer(report, name="report")
 
 
 def trace_command(context: typer.Context, query: str, as_json: AsJson = False) -> None:
@@ -224,51 +220,3 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
         ("", "", "", "", *names),
         [(r["started_at"], r["connection"], r["work"], r["outcome"], *(r[n] for n in names)) for r in found["runs"]],
     )
-
-
-def report_deals(
-    context: typer.Context,
-    xlsx: Annotated[Path | None, typer.Option(help="Write a workbook to this file.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Deals against the accounting system's documents, differences first."""
-    with reporting(), Hub.open(context.obj, frozen=True) as hub:
-        rows = reports.deals(hub)
-        if xlsx is not None:
-            reports.write_xlsx(hub, xlsx)
-    if as_json:
-        print_json(rows)
-    elif xlsx is None:
-        table(
-            both("Сделки и документы учёта", "Deals and accounting documents"),
-            reports.HEADERS[both("ru", "en")],
-            [
-                (
-                    *(
-                        r[k]
-                        for k in (
-                            "number",
-                            "client",
-                            "stage",
-                            "amount",
-                            "order",
-                            "order_amount",
-                            "paid",
-                            "shipped",
-                            "currency",
-                        )
-                    ),
-                    "; ".join(r["differences"]),
-                )
-                for r in rows
-            ],
-        )
-    else:
-        different = sum(1 for r in rows if r["differences"])
-        console.print(
-            both(
-                f"{xlsx}: сделок {len(rows)}, с расхождениями {different}.",
-                f"{xlsx}: {len(rows)} deals, {different} with differences.",
-            ),
-            markup=False,
-        )

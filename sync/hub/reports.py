@@ -1,148 +1,223 @@
-"""The accountant's report: deals against the documents of the accounting system, differences first."""
+"""The accountant's report: deals against the orders and documents of the accounting system, differences first."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
+from sync.errors import Text
+from sync.flow.plug import Plug
+from sync.flow.translate import canonical_kind
+from sync.hub.agreement import ZERO, Books, Difference, Side, differences
 from sync.hub.runtime import Hub
-from sync.store.tables import document, link, record
+from sync.identity.resolver import names_agree
+from sync.reconcile.stages import stage_of_facts
+from sync.store.tables import conflict, document, link, quarantine, record
 
-HEADERS: dict[str, tuple[str, ...]] = {
-    "ru": (
-        "Сделка",
-        "Клиент",
-        "Этап",
-        "Сумма сделки",
-        "Заказ в учёте",
-        "Сумма заказа",
-        "Оплачено",
-        "Отгружено",
-        "Валюта",
-        "Расхождение",
-    ),
-    "en": (
-        "Deal",
-        "Client",
-        "Stage",
-        "Deal sum",
-        "Order in accounting",
-        "Order sum",
-        "Paid",
-        "Shipped",
-        "Currency",
-        "Difference",
-    ),
-}
+_ORDER = {"crm": 0, "shop": 1, "form": 2}  # whose word the deal's own side is: where people work on it first
+SUMS = ("amount", "order_amount", "paid", "shipped")
 
 
 def deals(hub: Hub) -> list[dict[str, Any]]:
-    """One row per deal: number, client, sums as Decimal, and every difference in words; rows with differences first."""
-    accounting = [p.name for p in hub.plugs.values() if p.role == "accounting"]
-    client = record.alias("client")
+    """One row per deal and one per order that only accounting knows; those with differences first.
+
+    {number, client, stage, amount, order, counterparty, order_amount, paid, shipped, currency, differences: [text],
+    kinds: [kind of each difference]}; sums are Decimals, texts in the hub's language.
+    """
     with hub.store.read() as tx:
-        rows = tx.execute(
-            sa.select(record, client.c.title.label("client_name"))
-            .outerjoin(client, client.c.uid == record.c.client_uid)
-            .where(record.c.kind == "deal")
-            .order_by(record.c.created_at)
-        ).all()
-        documents: dict[str, list[Any]] = {}
-        for d in tx.execute(sa.select(document).where(document.c.connection.in_(accounting))):
-            documents.setdefault(d.deal_uid, []).append(d)
-        there = {
-            r.record_uid: r
-            for r in tx.execute(sa.select(link).where(link.c.connection.in_(accounting), link.c.number.is_not(None)))
-        }
-    found = [_row(hub, r, documents.get(r.uid, []), there.get(r.uid)) for r in rows]
+        found = [_row(hub, deal, *parts) for deal, parts in _gathered(hub, tx)]
+        found += _only_there(hub, tx)
     return sorted(found, key=lambda r: not r["differences"])
 
 
-def _row(hub: Hub, deal: Any, documents: list[Any], there: Any) -> dict[str, Any]:
-    orders = [d for d in documents if d.kind == "order" and not d.reversed]
-    order_sum = sum((d.amount or Decimal(0) for d in orders), Decimal(0)) if orders else None
-    titles = {s.name: s.title for p in hub.config.pipelines for s in p.stages}
+def totals(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """{amount, order_amount, paid, shipped, gap, deals, different}: both sides' sums, and by how much they differ."""
+    rows = list(rows)
+    sums = {name: sum((r[name] or ZERO for r in rows), ZERO) for name in SUMS}
+    return {
+        **sums,
+        "gap": sums["order_amount"] - sums["amount"],
+        "deals": len(rows),
+        "different": sum(1 for r in rows if r["differences"]),
+    }
+
+
+def _gathered(hub: Hub, tx: Connection) -> Iterable[tuple[Any, tuple[Any, ...]]]:
+    """Each deal with its links, documents and open questions."""
+    client = record.alias("client")
+    rows = tx.execute(
+        sa.select(record, client.c.title.label("client_name"), client.c.data.label("client_data"))
+        .outerjoin(client, client.c.uid == record.c.client_uid)
+        .where(record.c.kind == "deal", record.c.merged_into.is_(None))
+        .order_by(record.c.created_at)
+    ).all()
+    links = _grouped(
+        tx.execute(
+            sa.select(link)
+            .join(record, record.c.uid == link.c.record_uid)
+            .where(record.c.kind == "deal")
+            .order_by(link.c.id)
+        ),
+        "record_uid",
+    )
+    documents = _grouped(tx.execute(sa.select(document)), "deal_uid")
+    questions = _grouped(tx.execute(sa.select(conflict).where(conflict.c.state == "open")), "record_uid")
+    stopped = _grouped(
+        tx.execute(sa.select(quarantine).where(quarantine.c.state != "closed", quarantine.c.record_uid.is_not(None))),
+        "record_uid",
+    )
+    for row in rows:
+        uid = row.uid
+        yield row, (links.get(uid, []), documents.get(uid, []), questions.get(uid, []), stopped.get(uid, []))
+
+
+def _grouped(rows: Iterable[Any], column: str) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(getattr(row, column), []).append(row)
+    return found
+
+
+def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions: list[Any], stopped: list[Any]) -> Any:
+    sides = [(plug, one, _reading(plug, one)) for one in links if (plug := hub.plugs.get(one.connection)) is not None]
+    ours = sorted((s for s in sides if s[0].role != "accounting"), key=lambda s: _ORDER.get(s[0].role, 9))
+    books_side = next((s for s in sides if s[0].role == "accounting"), None)
+    sales = _sales(deal, [reading for _, _, reading in ours])
+    books = _books(hub, deal, books_side, [d for d in documents if books_side and d.connection == books_side[0].name])
+    found = differences(sales, books, names_agree)
+    found += [_question(q) for q in questions] + [_stopped(q) for q in stopped]
+    titles = books.titles
+    order = books.order
+    language = hub.config.hub.language
     return {
         "number": deal.number,
         "client": deal.client_name,
         "stage": titles.get(deal.stage or "", deal.stage),
-        "amount": deal.amount,
-        "order": ", ".join(d.number for d in orders if d.number) or (there.number if there is not None else None),
-        "order_amount": order_sum,
-        "paid": deal.paid or Decimal(0),
-        "shipped": deal.shipped or Decimal(0),
-        "currency": deal.currency,
-        "differences": _differences(deal, there, order_sum, hub.config.hub.language),
+        "amount": sales.amount,
+        "order": order.number if order is not None else books_side[1].number if books_side else None,
+        "counterparty": order.client if order is not None else None,
+        "order_amount": order.amount if order is not None else None,
+        "paid": books.paid,
+        "shipped": books.shipped,
+        "currency": sales.currency or (order.currency if order else None),
+        "differences": [one.text.say(language) for one in found],
+        "kinds": [one.kind for one in found],
     }
 
 
-def _differences(deal: Any, there: Any, order_sum: Decimal | None, language: str) -> list[str]:
-    said = []
-
-    def say(ru: str, en: str) -> None:
-        said.append(ru if language == "ru" else en)
-
-    if there is None:
-        say("заказа нет в учёте", "no order in accounting")
-    elif there.state == "offered":
-        say("заказ ещё не забран учётной системой", "accounting has not fetched the order yet")
-    if order_sum is not None and deal.amount is not None and order_sum != deal.amount:
-        say(f"суммы расходятся на {order_sum - deal.amount}", f"the sums differ by {order_sum - deal.amount}")
-    paid, shipped = deal.paid or Decimal(0), deal.shipped or Decimal(0)
-    if shipped > paid:
-        say(f"отгружено больше, чем оплачено, на {shipped - paid}", f"shipped exceeds paid by {shipped - paid}")
-    if deal.amount is not None and paid > deal.amount:
-        say(f"переплата {paid - deal.amount}", f"overpaid by {paid - deal.amount}")
-    return said
+def _reading(plug: Plug, row: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """(fields, client) as that side showed them last; None where it has shown nothing yet."""
+    lens = plug.mapping.lenses.get(row.native_kind)
+    if lens is None or row.shadow is None or canonical_kind(lens.kind) != "deal":
+        return None
+    found = lens.get(row.shadow)
+    return found.fields, found.client
 
 
-def write_xlsx(hub: Hub, path: Path) -> int:
-    """Write the report as a workbook with totals; gives the number of deals."""
-    from openpyxl import Workbook
-    from openpyxl.styles import Font, PatternFill
-    from openpyxl.utils import get_column_letter
+def _sales(deal: Any, readings: list[tuple[dict[str, Any], dict[str, Any]] | None]) -> Side:
+    said = [fields for fields, _ in filter(None, readings)]
 
-    rows = deals(hub)
-    book = Workbook()
-    sheet = book.active
-    assert sheet is not None
-    language = hub.config.hub.language
-    sheet.title = "Сделки" if language == "ru" else "Deals"
-    sheet.append(list(HEADERS[language]))
-    for cell in sheet[1]:
-        cell.font = Font(bold=True)
-    for row in rows:
-        sheet.append(
-            [
-                *(_safe(row[k]) for k in ("number", "client", "stage")),
-                row["amount"],
-                _safe(row["order"]),
-                row["order_amount"],
-                row["paid"],
-                row["shipped"],
-                _safe(row["currency"]),
-                _safe("; ".join(row["differences"])),
-            ]
+    def first(name: str, otherwise: Any = None) -> Any:
+        return next((f[name] for f in said if f.get(name) is not None), otherwise)
+
+    client = deal.client_data or {}
+    return Side(
+        number=deal.number,
+        client=client.get("legal_name") or deal.client_name,
+        inn=client.get("inn"),
+        amount=first("amount", deal.amount),
+        currency=first("currency", deal.currency),
+        paid=first("paid"),
+        shipped=first("shipped"),
+        stage=deal.stage,
+        lines=first("lines"),
+    )
+
+
+def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
+    pipeline = hub.config.pipeline((deal.data or {}).get("pipeline"))
+    titles = {s.name: s.title for p in hub.config.pipelines for s in p.stages}
+    if side is None:
+        return Books(None, wanted=_wanted(hub), titles=titles)
+    _, row, reading = side
+    orders = [d for d in documents if d.kind == "order" and not d.reversed]
+    if reading is None:
+        return Books(None, waiting=row.state == "offered", titles=titles)
+    fields, client = reading
+    amount = sum((d.amount or ZERO for d in orders), ZERO) if orders else fields.get("amount")
+    order = Side(
+        number=", ".join(d.number for d in orders if d.number) or fields.get("number"),
+        client=client.get("company") or client.get("name"),
+        inn=client.get("inn"),
+        amount=amount,
+        currency=next((d.currency for d in orders if d.currency), fields.get("currency")),
+        lines=fields.get("lines"),
+    )
+    facts = (fields.get("paid"), fields.get("shipped"), True if row.deleted_at else fields.get("cancelled"))
+    stage = fields.get("stage") or stage_of_facts(pipeline.facts, *facts)
+    return Books(order, _sum(documents, "payment"), _sum(documents, "shipment"), stage=stage, titles=titles)
+
+
+def _sum(documents: list[Any], kind: str) -> Decimal:
+    return sum(
+        (d.amount or ZERO for d in documents if d.kind == kind and d.posted is not False and not d.reversed), ZERO
+    )
+
+
+def _wanted(hub: Hub) -> bool:
+    accounting = {p.name for p in hub.plugs.values() if p.role == "accounting"}
+    return any(f.kind == "deal" and f.target in accounting and f.create != "never" for f in hub.config.flows)
+
+
+def _question(row: Any) -> Difference:
+    names = ", ".join(row.sides)
+    return Difference(
+        "question",
+        Text(
+            f"a person must decide “{row.field}” ({names}): sverka conflicts",
+            f"нужно решение по полю «{row.field}» ({names}): sverka conflicts",
+        ),
+    )
+
+
+def _stopped(row: Any) -> Difference:
+    return Difference("stopped", Text(row.text["en"], row.text["ru"]))
+
+
+def _only_there(hub: Hub, tx: Connection) -> Iterable[dict[str, Any]]:
+    """Orders that accounting sent and no deal answers to: they wait in quarantine."""
+    accounting = [p.name for p in hub.plugs.values() if p.role == "accounting"]
+    rows = tx.execute(
+        sa.select(quarantine)
+        .where(
+            quarantine.c.connection.in_(accounting),
+            quarantine.c.code == "deal.unknown_number",
+            quarantine.c.state != "closed",
         )
-        if row["differences"]:
-            sheet.cell(sheet.max_row, 10).fill = PatternFill("solid", fgColor="FFF2CC")
-    totals = [
-        sum((r[k] or Decimal(0) for r in rows), Decimal(0)) for k in ("amount", "order_amount", "paid", "shipped")
-    ]
-    name = "Итого" if language == "ru" else "Total"
-    sheet.append([name, None, None, totals[0], None, totals[1], totals[2], totals[3], None, None])
-    for cell in sheet[sheet.max_row]:
-        cell.font = Font(bold=True)
-    for number, width in enumerate((14, 30, 14, 14, 20, 14, 14, 14, 8, 50), 1):
-        sheet.column_dimensions[get_column_letter(number)].width = width
-    sheet.freeze_panes = "A2"
-    book.save(path)
-    return len(rows)
-
-
-def _safe(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is shown as the text it is."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+        .order_by(quarantine.c.id)
+    )
+    text = Text("accounting has this order, there is no such deal", "в учёте заказ есть, такой сделки нет")
+    for row in rows:
+        plug = hub.plugs[row.connection]
+        lens = plug.mapping.lenses.get(row.native_kind)
+        found = lens.get((row.data or {}).get("data") or {}) if lens is not None else None
+        papers = [d for d in (found.fields.get("documents") or [] if found else []) if d.get("kind") == "order"]
+        client = found.client if found else {}
+        yield {
+            "number": None,
+            "client": None,
+            "stage": None,
+            "amount": None,
+            "order": next((d["number"] for d in papers if d.get("number")), row.external_id),
+            "counterparty": client.get("company") or client.get("name"),
+            "order_amount": next((d["amount"] for d in papers if d.get("amount") is not None), None),
+            "paid": ZERO,
+            "shipped": ZERO,
+            "currency": next((d["currency"] for d in papers if d.get("currency")), None),
+            "differences": [text.say(hub.config.hub.language)],
+            "kinds": ["missing"],
+        }

@@ -10,9 +10,10 @@ from sync.errors import SverkaError
 from sync.flow import deliver as delivery
 from sync.flow import pull as polling
 from sync.flow.exchange import Context
+from sync.flow.gate import gate
 from sync.flow.plug import Counts, Plug
 from sync.flow.take import pending, take
-from sync.hub import notices, runs
+from sync.hub import daily, notices, runs
 from sync.hub.runs import Run, running
 from sync.hub.runtime import Hub
 from sync.schedule.lease import LeaseBusy
@@ -102,13 +103,17 @@ def take_pushed(hub: Hub, plug: Plug) -> list[Run]:
 
 def deliver(hub: Hub, plug: Plug) -> list[Run]:
     """Carry out planned writes, one worker at a time: a call that another one is making must not look like a lost one.
-    No run is recorded where nothing is due."""
+    No run is recorded where nothing is due. One that has to ask first ends as "waiting", and says for what."""
     delivery.replan_waiting(hub.world, plug.name)
-    if not delivery.anything_due(hub.world, plug.name):
+    found = gate(hub.world, plug.name)
+    if not found.fresh and not delivery.anything_due(hub.world, plug.name, found.free):
         return []
     with plug.lock, contextlib.suppress(LeaseBusy), hub.leases.held(f"deliver:{plug.name}", LEASE_SECONDS):
         with running(hub.world, plug.name, "deliver") as run:
             run.counts.merge(delivery.deliver(hub.world, plug, run.id))
+            found = gate(hub.world, plug.name)
+            if found.waiting:
+                run.waits(found.question(plug.name))
         return [run]
     return []
 
@@ -123,7 +128,10 @@ def settle_protocol(hub: Hub, plug: Plug) -> None:
 def tick(hub: Hub) -> Counts:
     """What the clock brings: overdue tasks become notices, and runs of a process that died are closed."""
     runs.close_abandoned(hub.world, LEASES, LEASE_SECONDS)
-    return notices.overdue(hub.world)
+    notices.waiting_plans(hub.world)
+    counts = notices.overdue(hub.world)
+    counts.writes += daily.morning(hub)
+    return counts
 
 
 def every_connection(hub: Hub) -> Iterator[Plug]:
@@ -151,6 +159,7 @@ def sync_once(hub: Hub, only: str | None = None) -> tuple[list[Run], dict[str, S
         if not moved:
             break
         done += moved
+    notices.waiting_plans(hub.world)
     return done, trouble
 
 

@@ -68,6 +68,22 @@ def test_a_letter_is_sent_kept_and_read_back_as_the_same_record(server: PymapSer
     mailbox.close()
 
 
+def test_files_go_with_the_letter_and_broken_ones_are_refused_before_sending(
+    server: PymapServer, peer: SmtpPeer
+) -> None:
+    mailbox = of(server, peer)
+    table = {"name": "сверка.xlsx", "type": "application/x-table", "base64": "UEsDBA=="}
+    mailbox.write(change(files=[table]))
+    message = message_from_bytes(peer.messages[0]["raw"].encode("latin-1"))
+    (part,) = [p for p in message.walk() if p.get_content_type() == "application/x-table"]
+    assert part.get_payload(decode=True) == b"PK\x03\x04"
+    for broken in ({"name": "x"}, {**table, "base64": "?"}, {**table, "base64": "A" * 21_000_000}):
+        with pytest.raises(RecordRefused) as caught:
+            mailbox.write(change(files=[broken]))
+        assert caught.value.field == "files"
+    assert len(peer.messages) == 1
+
+
 def test_a_provider_that_keeps_a_copy_gets_no_second_one(server: PymapServer, peer: SmtpPeer) -> None:
     peer.deliver = deliver_to(server, server.sent)
     mailbox = of(server, peer)

@@ -399,11 +399,11 @@ class Story:
         rows = list(book.active.values)  # type: ignore[union-attr]
         numbers = [r[0] for r in rows[1:-1]]
         yield "every deal is in it", {"1043", "1044", "1045", "1046"} <= set(numbers)
-        different = [bool(r[9]) for r in rows[1:-1]]
+        different = [bool(r[10]) for r in rows[1:-1]]
         yield "differences first", different == sorted(different, reverse=True)
         mine = next(r for r in rows if r[0] == "1043")
         total = Decimal(self.order["total"])
-        yield "1043 agrees to the kopeck", all(Decimal(str(mine[i])) == total for i in (3, 5, 6, 7)) and not mine[9]
+        yield "1043 agrees to the kopeck", all(Decimal(str(mine[i])) == total for i in (3, 5, 6, 7)) and not mine[10]
         book.close()
 
     # 10

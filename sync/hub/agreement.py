@@ -1,0 +1,245 @@
+"""Where a deal and its order in the accounting system disagree. Pure: two readings in, differences in words out.
+
+The sales side is what the shop or the CRM says; the accounting side what stands in its own order and documents. Each
+difference names both values and what to do, so that nothing is left to sort out by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from sync.errors import Text
+from sync.model.types import plain
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one side says of a deal; None is "not said", and is never a difference."""
+
+    number: str | None = None
+    client: str | None = None
+    inn: str | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    paid: bool | None = None
+    shipped: bool | None = None
+    stage: str | None = None
+    lines: Sequence[Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`kind`: missing, counterparty, sum, payment, shipment, status, question, stopped. `amount`: by how much, for money."""
+
+    kind: str
+    text: Text
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The accounting side: its order, and the sums of the posted documents behind it."""
+
+    order: Side | None  # None: it has no such order
+    paid: Decimal = ZERO
+    shipped: Decimal = ZERO
+    waiting: bool = False  # offered, and not fetched yet
+    wanted: bool = True  # a flow sends such deals there
+    stage: str | None = None  # the stage that its facts stand for
+    titles: Mapping[str, str] = field(default_factory=dict)  # stage → what people call it
+
+
+def differences(sales: Side, books: Books, same_name: Callable[[str, str], bool]) -> list[Difference]:
+    """Everything in which the two sides disagree, in the accountant's order: document, counterparty, sums, state.
+
+    `same_name` tells whether two names of a client can be the same one's.
+    """
+    if books.order is None:
+        return _missing(sales, books)
+    order = books.order
+    found = [
+        *_counterparty(sales, order, same_name),
+        *_sums(sales, order),
+        *_payment(sales, books),
+        *_shipment(sales, books),
+        *_status(sales, books),
+    ]
+    return found
+
+
+def _missing(sales: Side, books: Books) -> list[Difference]:
+    if books.waiting:
+        text = Text("accounting has not fetched the order yet", "заказ ещё не забран учётной системой")
+    elif books.wanted:
+        text = Text("no order in accounting", "заказа нет в учёте")
+    else:
+        return []
+    return [Difference("missing", text, sales.amount)]
+
+
+def _counterparty(sales: Side, order: Side, same_name: Callable[[str, str], bool]) -> list[Difference]:
+    if sales.inn and order.inn:
+        if sales.inn == order.inn:
+            return []
+    elif not sales.client or not order.client or same_name(sales.client, order.client):
+        return []
+    here = _named(sales)
+    there = _named(order)
+    return [
+        Difference(
+            "counterparty",
+            Text(
+                f"another counterparty in accounting: {there} instead of {here}",
+                f"в учёте другой контрагент: {there} вместо {here}",
+            ),
+        )
+    ]
+
+
+def _money(value: Decimal) -> str:
+    return f"{value:.2f}"
+
+
+def _named(side: Side) -> str:
+    inn = f" (ИНН {side.inn})" if side.inn else ""
+    return f"{side.client or '?'}{inn}"
+
+
+def _sums(sales: Side, order: Side) -> list[Difference]:
+    found = []
+    if sales.currency and order.currency and sales.currency != order.currency:
+        found.append(
+            Difference(
+                "sum",
+                Text(
+                    f"currencies differ: {order.currency} in accounting, {sales.currency} in the deal",
+                    f"валюты расходятся: {order.currency} в учёте, {sales.currency} в сделке",
+                ),
+            )
+        )
+    elif sales.amount is not None and order.amount is not None and sales.amount != order.amount:
+        gap = order.amount - sales.amount
+        why = _lines(sales.lines, order.lines)
+        found.append(
+            Difference(
+                "sum",
+                Text(
+                    f"the sums differ by {_money(gap)}: {_money(order.amount)} in accounting, "
+                    f"{_money(sales.amount)} in the deal"
+                    + (f" ({why.en})" if why else ""),
+                    f"суммы расходятся на {_money(gap)}: {_money(order.amount)} в учёте, {_money(sales.amount)} в сделке"
+                    + (f" ({why.ru})" if why else ""),
+                ),
+                gap,
+            )
+        )
+    return found
+
+
+def _lines(ours: Sequence[Mapping[str, Any]] | None, theirs: Sequence[Mapping[str, Any]] | None) -> Text | None:
+    """The lines that make two sums differ, by article or name; None where a side does not show its lines."""
+    if not ours or not theirs:
+        return None
+    here, there = _by_goods(ours), _by_goods(theirs)
+    said = []
+    for key in dict.fromkeys([*here, *there]):
+        a, b = here.get(key), there.get(key)
+        if a != b:
+            said.append(f"{key}: {_pieces(b)} / {_pieces(a)}")
+    if not said:
+        return None
+    shown = "; ".join(said[:5]) + (" …" if len(said) > 5 else "")
+    return Text(f"lines, accounting / deal: {shown}", f"строки, учёт / сделка: {shown}")
+
+
+def _by_goods(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Article (else name) → (quantity, sum) over all of its lines."""
+    found: dict[str, tuple[Decimal, Decimal]] = {}
+    for one in lines:
+        key = str(one.get("sku") or one.get("name") or one.get("key"))
+        qty, total = found.get(key, (ZERO, ZERO))
+        found[key] = (qty + (one.get("qty") or ZERO), total + (one.get("sum") or ZERO))
+    return found
+
+
+def _pieces(known: tuple[Decimal, Decimal] | None) -> str:
+    return "—" if known is None else f"{plain(known[0])} × = {_money(known[1])}"
+
+
+def _payment(sales: Side, books: Books) -> list[Difference]:
+    assert books.order is not None
+    amount = books.order.amount if books.order.amount is not None else sales.amount
+    if sales.paid and amount is not None and books.paid < amount:
+        gap = amount - books.paid
+        return [
+            Difference(
+                "payment",
+                Text(
+                    f"paid there, but accounting shows {_money(books.paid)} of {_money(amount)}: post the payment",
+                    f"оплачено у покупателя, а в учёте {_money(books.paid)} из {_money(amount)}: проведите оплату",
+                ),
+                gap,
+            )
+        ]
+    if amount is not None and books.paid > amount:
+        gap = books.paid - amount
+        return [Difference("payment", Text(f"overpaid by {_money(gap)}", f"переплата {_money(gap)}"), gap)]
+    if sales.paid is False and books.paid > ZERO and amount is not None and books.paid >= amount:
+        return [
+            Difference(
+                "payment",
+                Text(
+                    f"paid in accounting ({_money(books.paid)}), not marked as paid in the deal",
+                    f"в учёте оплачено ({_money(books.paid)}), в сделке оплата не отмечена",
+                ),
+            )
+        ]
+    return []
+
+
+def _shipment(sales: Side, books: Books) -> list[Difference]:
+    assert books.order is not None
+    amount = books.order.amount if books.order.amount is not None else sales.amount
+    found = []
+    if books.shipped > books.paid:
+        gap = books.shipped - books.paid
+        found.append(
+            Difference(
+                "shipment",
+                Text(f"shipped exceeds paid by {_money(gap)}", f"отгружено больше, чем оплачено, на {_money(gap)}"),
+                gap,
+            )
+        )
+    if sales.shipped and amount is not None and books.shipped < amount:
+        found.append(
+            Difference(
+                "shipment",
+                Text(
+                    f"shipped to the buyer, but accounting shows {_money(books.shipped)} of {_money(amount)}",
+                    f"покупателю отгружено, а в учёте {_money(books.shipped)} из {_money(amount)}: проведите отгрузку",
+                ),
+                amount - books.shipped,
+            )
+        )
+    return found
+
+
+def _status(sales: Side, books: Books) -> list[Difference]:
+    if books.stage is None or sales.stage is None or books.stage == sales.stage:
+        return []
+    here = books.titles.get(sales.stage, sales.stage)
+    there = books.titles.get(books.stage, books.stage)
+    return [
+        Difference(
+            "status",
+            Text(
+                f"by accounting's documents the deal is “{there}”, its stage is “{here}”",
+                f"по документам учёта сделка «{there}», её этап «{here}»",
+            ),
+        )
+    ]

@@ -1,0 +1,123 @@
+"""The accountant's report over a whole hub, its workbook, and the letter that brings it every morning."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import load_workbook
+
+from sync.errors import BadConfig
+from sync.hub import daily, reports, works
+from sync.hub.runtime import Hub
+from sync.store.tables import intent, notice
+from tests.spec.hubs import BOTH, CLIENT, Kit, give, open_kit, rows, sync
+from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
+
+LINES: list[dict[str, Any]] = [
+    {"id": "1", "sku": "БЛТ-8", "name": "Болт", "qty": "2", "price": "50.05", "sum": "100.10"}
+]
+
+
+@pytest.fixture(params=BOTH)
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
+        yield made
+
+
+def opened(kit: Kit, **sections: Any) -> Hub:
+    hub = kit.open(
+        {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": ONEC, "mail": {"kinds": ["message"]}},
+        [("deal", "shop", "onec", "always")],
+        **sections,
+    )
+    give(hub, "onec", "product", "g1", BOLT)
+    kit.world("shop").put("deal", ORDER)
+    sync(hub)
+    return hub
+
+
+def back(hub: Hub, number: str = "1043", **facts: Any) -> str:
+    order = {"number": number, "number_1c": "УТ-17", "id_1c": "u17", "sum": "100.10", "currency": "RUB", "posted": True}
+    return give(hub, "onec", "order", number, {**order, "documents": [], **facts})
+
+
+def test_every_way_of_disagreeing_is_a_row(kit: Kit) -> None:
+    hub = opened(kit)
+    (row,) = reports.deals(hub)
+    assert row["kinds"] == ["missing"]
+    context(hub).confirm(offer(hub).id)
+    back(hub, counterparty={"name": "Анна Тестова"})
+    (row,) = reports.deals(hub)
+    assert (row["order"], row["order_amount"], row["differences"]) == ("УТ-17", Decimal("100.10"), [])
+    back(hub, counterparty={"official_name": "ООО «Чужая»", "inn": "7707083893"}, sum="90.00")
+    (row,) = reports.deals(hub)
+    assert row["kinds"] == ["counterparty", "sum"]
+    assert row["counterparty"] == "ООО «Чужая»"
+    assert reports.totals([row])["gap"] == Decimal("-10.10")
+
+
+def test_an_order_that_only_accounting_knows_counts_in_its_total(kit: Kit) -> None:
+    hub = opened(kit)
+    context(hub).confirm(offer(hub).id)
+    back(hub)
+    assert back(hub, "777", number_1c="УТ-99", sum="5.00") == "failed"
+    stranger, agreed = reports.deals(hub)
+    assert (stranger["number"], stranger["order"], stranger["order_amount"]) == (None, "УТ-99", Decimal("5.00"))
+    assert agreed["differences"] == []
+    found = reports.totals([stranger, agreed])
+    assert (found["amount"], found["order_amount"], found["gap"]) == (
+        Decimal("100.10"),
+        Decimal("105.10"),
+        Decimal("5.00"),
+    )
+
+
+def test_the_letter_comes_once_a_day_with_the_workbook(kit: Kit) -> None:
+    mail = {"via": "mail", "report_to": ["buh@firma.example"], "report_at": "12:30"}
+    hub = opened(kit, notices=mail, hub={"timezone": "Europe/Moscow"})  # the test's clock says 09:00 UTC
+    assert not daily.due(hub)
+    kit.now.pass_(minutes=31)
+    works.tick(hub)
+    works.tick(hub)
+    (letter,) = rows(hub, intent, connection="mail")
+    assert letter.data["to"] == ["buh@firma.example"]
+    assert "расхождений 1" in letter.data["subject"]
+    assert "100.10" in letter.data["text"]
+    (file,) = letter.data["files"]
+    book = load_workbook(io.BytesIO(base64.b64decode(file["base64"])))
+    assert [c.value for c in book.worksheets[1][2]][:4] == ["1043", CLIENT["name"], "Новый", 100.1]
+    book.close()
+    kit.now.pass_(hours=20)
+    assert works.tick(hub).writes == 0
+    kit.now.pass_(hours=4)
+    assert works.tick(hub).writes == 1
+    assert len({n.key for n in rows(hub, notice)}) == 2
+
+
+def test_no_letter_where_nobody_wants_one(kit: Kit) -> None:
+    hub = opened(kit)
+    kit.now.pass_(hours=12)
+    assert works.tick(hub).writes == 0
+    with pytest.raises(BadConfig) as caught:
+        daily.send(hub, reports.deals(hub))
+    assert caught.value.setting == "notices.report_to"
+    assert rows(hub, notice) == []
+
+
+def test_formulas_are_shown_as_text(kit: Kit, tmp_path: Path) -> None:
+    from sync.hub import workbook
+
+    hub = opened(kit)
+    found = reports.deals(hub)
+    found[0]["client"] = "=HYPERLINK(1)"
+    workbook.write(found, "en", tmp_path / "deals.xlsx")
+    book = load_workbook(tmp_path / "deals.xlsx")
+    assert book.worksheets[0]["B2"].value == "'=HYPERLINK(1)"
+    assert book.worksheets[0].max_row == 3
+    book.close()
