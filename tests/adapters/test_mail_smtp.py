@@ -82,6 +82,7 @@ def test_files_go_with_the_letter_and_broken_ones_are_refused_before_sending(
             mailbox.write(change(files=[broken]))
         assert caught.value.field == "files"
     assert len(peer.messages) == 1
+    mailbox.close()
 
 
 def test_a_provider_that_keeps_a_copy_gets_no_second_one(server: PymapServer, peer: SmtpPeer) -> None:
