@@ -1,0 +1,188 @@
+"""What a 1C publishes: entity sets with their types, for УТ 11.5, УНФ 3.0 and БП 3.0, as far as the hub's business goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from xml.sax.saxutils import quoteattr
+
+G, S, B, N, I, D = "Edm.Guid", "Edm.String", "Edm.Boolean", "Edm.Double", "Edm.Int64", "Edm.DateTime"  # noqa: E741
+_REF = {"Ref_Key": G, "DataVersion": S, "DeletionMark": B}
+_CATALOG = {**_REF, "Code": S, "Description": S}
+_DOCUMENT = {**_REF, "Number": S, "Date": D, "Posted": B}
+_EXTRA = {"Ref_Key": G, "LineNumber": I, "Свойство_Key": G, "Значение": S, "Значение_Type": S, "ТекстоваяСтрока": S}
+
+
+@dataclass(frozen=True)
+class Entity:
+    """`refs`: navigation name → the set behind `<name>_Key`. `tables`: tabular parts. `virtual`: functions of a register."""
+
+    props: dict[str, str]
+    keys: tuple[str, ...] = ("Ref_Key",)
+    refs: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)
+    virtual: dict[str, dict[str, str]] = field(default_factory=dict)
+    dimensions: tuple[str, ...] = ()
+
+
+def _lines(**more: str) -> dict[str, str]:
+    return {
+        "Ref_Key": G,
+        "LineNumber": I,
+        "Номенклатура_Key": G,
+        "Характеристика_Key": G,
+        "Количество": N,
+        "Цена": N,
+        "Сумма": N,
+        "СтавкаНДС_Key": G,
+        "СуммаНДС": N,
+        **more,
+    }
+
+
+_GOODS = Entity(
+    {**_CATALOG, "IsFolder": B, "Parent_Key": G, "Артикул": S, "НаименованиеПолное": S, "ЕдиницаИзмерения_Key": G,
+     "СтавкаНДС_Key": G, "Описание": S},
+    refs={"Parent": "Catalog_Номенклатура", "ЕдиницаИзмерения": "Catalog_УпаковкиЕдиницыИзмерения"},
+)  # fmt: skip
+_PARTY = Entity({**_CATALOG, "ИНН": S, "КПП": S, "НаименованиеПолное": S, "ЮрФизЛицо": S, "Партнер_Key": G},
+                tables={"КонтактнаяИнформация": {"Ref_Key": G, "LineNumber": I, "Тип": S, "Представление": S, "АдресЭП": S,
+                                                 "НомерТелефона": S}})  # fmt: skip
+_SIMPLE = Entity(_CATALOG)
+_UNITS = Entity({**_CATALOG, "НаименованиеПолное": S})
+
+UT: dict[str, Entity] = {
+    "Catalog_Номенклатура": _GOODS,
+    "Catalog_ХарактеристикиНоменклатуры": Entity({**_CATALOG, "Owner_Key": G}),
+    "Catalog_УпаковкиЕдиницыИзмерения": _UNITS,
+    "Catalog_СтавкиНДС": Entity({**_CATALOG, "Ставка": N}),
+    "Catalog_ВидыЦен": _SIMPLE,
+    "Catalog_Склады": _SIMPLE,
+    "Catalog_Валюты": _SIMPLE,
+    "Catalog_Партнеры": _PARTY,
+    "Catalog_Контрагенты": _PARTY,
+    "Catalog_ПричиныПроигрышаСделок": _SIMPLE,
+    "Catalog_СделкиСКлиентами": Entity(
+        {**_CATALOG, "Статус": S, "Партнер_Key": G, "ПричинаПроигрышаСделки_Key": G, "ПотенциальнаяСуммаПродажи": N,
+         "ДатаНачала": D, "ДатаОкончания": D, "Закрыта": B},
+        refs={"Партнер": "Catalog_Партнеры"},
+        tables={"ДополнительныеРеквизиты": _EXTRA},
+    ),
+    "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения": Entity({**_CATALOG, "Заголовок": S}),
+    "Document_ЗаказКлиента": Entity(
+        {**_DOCUMENT, "Статус": S, "Контрагент_Key": G, "Партнер_Key": G, "Сделка_Key": G, "СуммаДокумента": N,
+         "Валюта_Key": G, "Комментарий": S, "НомерПоДаннымКлиента": S, "ЦенаВключаетНДС": B},
+        refs={"Контрагент": "Catalog_Контрагенты", "Партнер": "Catalog_Партнеры", "Сделка": "Catalog_СделкиСКлиентами",
+              "Валюта": "Catalog_Валюты"},
+        tables={"Товары": _lines(СуммаСНДС=N, СуммаРучнойСкидки=N, Отменено=B), "ДополнительныеРеквизиты": _EXTRA},
+    ),
+    "InformationRegister_СостоянияЗаказовКлиентов": Entity(
+        {"Заказ": S, "Заказ_Type": S, "Состояние": S, "СуммаОплаты": N, "ПроцентОплаты": N, "СуммаОтгрузки": N,
+         "ПроцентОтгрузки": N, "СуммаДолга": N},
+        keys=("Заказ", "Заказ_Type"),
+    ),
+    "InformationRegister_ЦеныНоменклатуры": Entity(
+        {"Recorder": S, "Period": D, "Номенклатура_Key": G, "Характеристика_Key": G, "ВидЦены_Key": G, "Цена": N,
+         "Валюта_Key": G},
+        keys=("Recorder",),
+        refs={"ВидЦены": "Catalog_ВидыЦен", "Номенклатура": "Catalog_Номенклатура"},
+        virtual={"SliceLast": {"Period": D, "Condition": S}},
+        dimensions=("Номенклатура_Key", "Характеристика_Key", "ВидЦены_Key"),
+    ),
+    "AccumulationRegister_ТоварыНаСкладах": Entity(
+        {"Recorder": S, "Period": D, "RecordType": S, "Номенклатура_Key": G, "Характеристика_Key": G, "Склад_Key": G,
+         "ВНаличии": N, "КОтгрузке": N},
+        keys=("Recorder",),
+        virtual={"Balance": {"Period": D, "Condition": S, "Dimensions": S}},
+        dimensions=("Номенклатура_Key", "Характеристика_Key", "Склад_Key"),
+    ),
+    "ExchangePlan_Сайт": Entity({**_CATALOG, "SentNo": I, "ReceivedNo": I}),
+}  # fmt: skip
+
+UNF: dict[str, Entity] = {
+    **{k: UT[k] for k in ("Catalog_Номенклатура", "Catalog_ХарактеристикиНоменклатуры", "Catalog_СтавкиНДС",
+                          "Catalog_Валюты", "Catalog_Контрагенты", "ExchangePlan_Сайт")},
+    "Catalog_КлассификаторЕдиницИзмерения": _UNITS,
+    "Catalog_ВидыЦен": _SIMPLE,
+    "Catalog_СтруктурныеЕдиницы": _SIMPLE,
+    "Catalog_СостоянияЗаказовПокупателей": _SIMPLE,
+    "Catalog_ПричиныОтмены": _SIMPLE,
+    "Document_ЗаказПокупателя": Entity(
+        {**_DOCUMENT, "Контрагент_Key": G, "СуммаДокумента": N, "ВалютаДокумента_Key": G, "Комментарий": S,
+         "СостояниеЗаказа": S, "СостояниеЗаказа_Type": S, "ВариантЗавершения": S, "ПричинаОтмены_Key": G},
+        refs={"Контрагент": "Catalog_Контрагенты"},
+        tables={"Запасы": _lines(Всего=N), "Работы": _lines(Всего=N), "ДополнительныеРеквизиты": _EXTRA},
+    ),
+    "InformationRegister_ЦеныНоменклатуры": Entity(
+        {"Period": D, "ВидЦен_Key": G, "Номенклатура_Key": G, "Характеристика_Key": G, "Цена": N, "Актуальность": B,
+         "ВалютаЦены_Key": G},
+        keys=("Period", "ВидЦен_Key", "Номенклатура_Key", "Характеристика_Key"),
+        refs={"ВидЦен": "Catalog_ВидыЦен"},
+        virtual={"SliceLast": {"Period": D, "Condition": S}},
+        dimensions=("ВидЦен_Key", "Номенклатура_Key", "Характеристика_Key"),
+    ),
+    "AccumulationRegister_ЗапасыНаСкладах": Entity(
+        {"Recorder": S, "Period": D, "RecordType": S, "Организация_Key": G, "Номенклатура_Key": G,
+         "Характеристика_Key": G, "СтруктурнаяЕдиница_Key": G, "Количество": N},
+        keys=("Recorder",),
+        virtual={"Balance": {"Period": D, "Condition": S, "Dimensions": S}},
+        dimensions=("Номенклатура_Key", "Характеристика_Key", "СтруктурнаяЕдиница_Key"),
+    ),
+}  # fmt: skip
+
+BP: dict[str, Entity] = {
+    **{k: UT[k] for k in ("Catalog_Номенклатура", "Catalog_Валюты", "Catalog_Контрагенты")},
+    "Catalog_Организации": _SIMPLE,
+    "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения": Entity({**_CATALOG, "Заголовок": S}),
+    "Document_СчетНаОплатуПокупателю": Entity(
+        {**_DOCUMENT, "Организация_Key": G, "Контрагент_Key": G, "ДоговорКонтрагента_Key": G, "СуммаДокумента": N,
+         "ВалютаДокумента_Key": G, "Комментарий": S},
+        refs={"Контрагент": "Catalog_Контрагенты", "Организация": "Catalog_Организации"},
+        tables={"Товары": _lines(), "ДополнительныеРеквизиты": _EXTRA},
+    ),
+    "Document_РеализацияТоваровУслуг": Entity(
+        {**_DOCUMENT, "Контрагент_Key": G, "СуммаДокумента": N, "СчетНаОплатуПокупателю_Key": G}
+    ),
+    "InformationRegister_СтатусыДокументов": Entity(
+        {"Организация_Key": G, "Документ": S, "Документ_Type": S, "Статус": S, "ДополнительныйСтатус": S},
+        keys=("Организация_Key", "Документ", "Документ_Type"),
+    ),
+}  # fmt: skip
+
+CONFIGURATIONS: dict[str, dict[str, Entity]] = {"ut": UT, "unf": UNF, "bp": BP}
+
+
+def metadata(sets: dict[str, Entity]) -> str:
+    """The EDMX of the published sets (v3)."""
+    types, container = [], []
+    for name, one in sets.items():
+        keys = "".join(f"<PropertyRef Name={quoteattr(k)}/>" for k in one.keys)
+        props = "".join(f'<Property Name={quoteattr(p)} Type="{t}" Nullable="true"/>' for p, t in one.props.items())
+        props += "".join(
+            f'<Property Name={quoteattr(t)} Type="Collection(StandardODATA.{name}_{t}_RowType)" Nullable="false"/>'
+            for t in one.tables
+        )
+        props += "".join(
+            f'<NavigationProperty Name={quoteattr(r)} Relationship="StandardODATA.{name}_{r}" FromRole="Begin" ToRole="End"/>'
+            for r in one.refs
+        )
+        types.append(f"<EntityType Name={quoteattr(name)}><Key>{keys}</Key>{props}</EntityType>")
+        for table, cells in one.tables.items():
+            rows = "".join(f'<Property Name={quoteattr(p)} Type="{t}" Nullable="true"/>' for p, t in cells.items())
+            types.append(f'<ComplexType Name="{name}_{table}_RowType">{rows}</ComplexType>')
+        container.append(f'<EntitySet Name={quoteattr(name)} EntityType="StandardODATA.{name}"/>')
+        for function, parameters in one.virtual.items():
+            given = "".join(
+                f'<Parameter Name="{p}" Type="{t}" Nullable="true" Mode="In"/>' for p, t in parameters.items()
+            )
+            container.append(
+                f'<FunctionImport Name="{function}" ReturnType="Collection(StandardODATA.{name}_{function})" '
+                f'm:HttpMethod="GET" IsBindable="true" EntitySetPath="{name}">{given}</FunctionImport>'
+            )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<edmx:Edmx Version="1.0" xmlns:edmx="http://schemas.microsoft.com/ado/2007/06/edmx"><edmx:DataServices '
+        'm:DataServiceVersion="3.0" xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata">'
+        '<Schema Namespace="StandardODATA" xmlns="http://schemas.microsoft.com/ado/2009/11/edm">'
+        f'{"".join(types)}<EntityContainer Name="EnterpriseV8" m:IsDefaultEntityContainer="true">{"".join(container)}'
+        "</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>"
+    )
