@@ -100,7 +100,8 @@ UT: dict[str, Entity] = {
 
 UNF: dict[str, Entity] = {
     **{k: UT[k] for k in ("Catalog_Номенклатура", "Catalog_ХарактеристикиНоменклатуры", "Catalog_СтавкиНДС",
-                          "Catalog_Валюты", "Catalog_Контрагенты", "ExchangePlan_Сайт")},
+                          "Catalog_Валюты", "Catalog_Контрагенты", "ExchangePlan_Сайт",
+                          "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения")},
     "Catalog_КлассификаторЕдиницИзмерения": _UNITS,
     "Catalog_ВидыЦен": _SIMPLE,
     "Catalog_СтруктурныеЕдиницы": _SIMPLE,

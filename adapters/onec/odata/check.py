@@ -1,0 +1,78 @@
+"""`sverka check` for a base over OData: address, login, each entity set that is not published, the attribute, one order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapters.base import Finding, SverkaError, Text
+from adapters.onec.odata.client import PUBLISH, ODataClient
+from adapters.onec.odata.names import Names
+from adapters.onec.odata.settings import ODataSettings
+from adapters.onec.odata.writes import attribute_key
+
+
+def findings(client: ODataClient, names: Names, settings: ODataSettings) -> Iterator[Finding]:
+    """Step by step; ends where the rest would be pointless. Nothing is written in 1C."""
+    try:
+        published = client.published()
+    except SverkaError as error:
+        step = {"odata.auth": "auth", "odata.rights": "rights", "odata.certificate": "tls"}.get(error.code, "connect")
+        yield _failed(step, error)
+        return
+    yield Finding("auth", True, Text("1C answers and accepts the login.", "1С отвечает и принимает логин."))
+    missing = [name for name in names.needed(settings.shows) if name not in published]
+    for name in missing:
+        yield Finding(
+            "published", False, Text(f"1C does not publish {name}.", f"1С не публикует {name}."), "url", PUBLISH
+        )
+    if missing:
+        return
+    yield Finding("published", True, Text("Everything needed is published.", "Всё нужное опубликовано."))
+    yield from _stage(client, names, settings)
+    yield from _sample(client, names)
+
+
+def _stage(client: ODataClient, names: Names, settings: ODataSettings) -> Iterator[Finding]:
+    """Where the accountant will see the deal's stage."""
+    if "attribute" not in settings.shows:
+        where = ", ".join(sorted(settings.shows))
+        yield Finding("stage", True, Text(f"The stage is shown in: {where}.", f"Этап показывается здесь: {where}."))
+        return
+    try:
+        key = attribute_key(client, names, settings.attribute)
+    except SverkaError as error:
+        yield _failed("stage", error)
+        return
+    text = Text(
+        f"The stage is shown in the attribute “{settings.attribute}”.",
+        f"Этап показывается в реквизите «{settings.attribute}».",
+    )
+    if key is None:
+        text = Text(
+            f"1C has no additional attribute “{settings.attribute}”.",
+            f"В 1С нет дополнительного реквизита «{settings.attribute}».",
+        )
+    remedy = Text(
+        "In 1C: General settings → Additional attributes: add it to the order, type string.",
+        "В 1С: Общие настройки → Дополнительные реквизиты: добавьте его заказу, тип «строка».",
+    )
+    yield Finding("stage", key is not None, text, "" if key else "attribute", None if key else remedy)
+
+
+def _sample(client: ODataClient, names: Names) -> Iterator[Finding]:
+    try:
+        rows = client.rows(names.order, top="1", orderby="Date desc")
+    except SverkaError as error:
+        yield _failed("sample", error)
+        return
+    number = str(rows[0].get("Number", "")).strip() if rows else ""
+    said = (
+        Text(f"Newest order: {number}.", f"Последний заказ: {number}.")
+        if rows
+        else Text("No orders yet.", "Заказов пока нет.")
+    )
+    yield Finding("sample", True, said)
+
+
+def _failed(step: str, error: SverkaError) -> Finding:
+    return Finding(step, False, error.text, error.setting, error.remedy)

@@ -1,0 +1,90 @@
+"""Where each configuration keeps what the hub asks for (read from the metadata of УТ 11.5, УНФ 3.0 and БП 3.0)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Entity sets and properties; "" where the configuration has no such thing."""
+
+    order: str  # the document that answers to a deal
+    lines: tuple[str, ...]  # its tabular parts
+    line_total: str  # the line's sum with VAT
+    currency: str  # the document's property with the currency's key, without _Key
+    units: str
+    site_number: str  # the document's property that may hold the number of the site's order, beside the attribute
+    warehouses: str
+    price_type: str  # the dimension with the price type, without _Key
+    price_currency: str
+    stock: str
+    stock_place: str  # the dimension with the warehouse, without _Key
+    stock_amount: str
+    states: str = ""  # the catalogue of order states
+    state_register: str = ""
+    deals: str = ""
+    statuses: str = ""  # БП: the register of payment and shipment of a document
+    price_types: str = "Catalog_ВидыЦен"
+    goods: str = "Catalog_Номенклатура"
+    parties: str = "Catalog_Контрагенты"
+    prices: str = "InformationRegister_ЦеныНоменклатуры"
+    attributes: str = "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения"
+
+    def needed(self, shows: frozenset[str]) -> list[str]:
+        """The entity sets that must be published for this connection."""
+        sets = [self.goods, self.parties, self.order, "Catalog_Валюты", self.attributes]
+        sets += [s for s in (self.units, self.warehouses, self.stock, self.state_register, self.statuses) if s]
+        sets += [self.prices, self.price_types] if self.price_type else []
+        sets += [self.deals] if "deal" in shows and self.deals else []
+        sets += [self.states] if self.states else []
+        return sets
+
+
+UT = Names(
+    order="Document_ЗаказКлиента",
+    lines=("Товары",),
+    line_total="СуммаСНДС",
+    currency="Валюта",
+    units="Catalog_УпаковкиЕдиницыИзмерения",
+    site_number="НомерПоДаннымКлиента",
+    warehouses="Catalog_Склады",
+    price_type="ВидЦены",
+    price_currency="Валюта",
+    stock="AccumulationRegister_ТоварыНаСкладах",
+    stock_place="Склад",
+    stock_amount="ВНаличии",
+    state_register="InformationRegister_СостоянияЗаказовКлиентов",
+    deals="Catalog_СделкиСКлиентами",
+)
+UNF = Names(
+    order="Document_ЗаказПокупателя",
+    lines=("Запасы", "Работы"),
+    line_total="Всего",
+    currency="ВалютаДокумента",
+    units="Catalog_КлассификаторЕдиницИзмерения",
+    site_number="",
+    warehouses="Catalog_СтруктурныеЕдиницы",
+    price_type="ВидЦен",
+    price_currency="ВалютаЦены",
+    stock="AccumulationRegister_ЗапасыНаСкладах",
+    stock_place="СтруктурнаяЕдиница",
+    stock_amount="Количество",
+    states="Catalog_СостоянияЗаказовПокупателей",
+)
+BP = Names(
+    order="Document_СчетНаОплатуПокупателю",
+    lines=("Товары",),
+    line_total="Сумма",
+    currency="ВалютаДокумента",
+    units="",
+    site_number="",
+    warehouses="",
+    price_type="",
+    price_currency="",
+    stock="",
+    stock_place="",
+    stock_amount="",
+    statuses="InformationRegister_СтатусыДокументов",
+)
+BY_CONFIGURATION = {"ut": UT, "unf": UNF, "bp": BP}

@@ -1,0 +1,213 @@
+"""1C's objects as native records, in the words that the CommerceML readers use too, so that the mappings look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapters.base import Native, Record
+from adapters.onec.odata.client import EMPTY
+from adapters.onec.odata.names import Names
+
+NO_DATE = "0001-01-01T00:00:00"
+SITE_NUMBER = "Номер заказа на сайте"  # the additional attribute that the stock site exchange fills
+_CLOSED = {"Закрыт"}
+
+
+def product(row: Native) -> Record:
+    """Номенклатура. Its full description stays unread: it may be a megabyte."""
+    data: Native = {
+        "name": row.get("Description"),
+        "full_name": row.get("НаименованиеПолное"),
+        "sku": row.get("Артикул"),
+        "code": row.get("Code"),
+        "unit": _unit(row.get("ЕдиницаИзмерения")),
+        "groups": [row["Parent_Key"]] if row.get("Parent_Key", EMPTY) != EMPTY else [],
+    }
+    return Record("product", str(row["Ref_Key"]), _filled(data), _version(row), bool(row.get("DeletionMark")))
+
+
+def named(kind: str, row: Native) -> Record:
+    """Вид цены, Склад, group of goods."""
+    data: Native = {"name": row.get("Description"), "code": row.get("Code")}
+    if row.get("Parent_Key", EMPTY) != EMPTY:
+        data["parent"] = row["Parent_Key"]
+    return Record(kind, str(row["Ref_Key"]), _filled(data), _version(row), bool(row.get("DeletionMark")))
+
+
+def offers(prices: list[Native], stocks: list[Native], currencies: Mapping[str, str], names: Names) -> list[Record]:
+    """Prices (the last of each type) and stock by warehouse, a record for each product or characteristic (GUID#GUID)."""
+    found: dict[str, Native] = {}
+    for row in prices:
+        one = found.setdefault(goods_id(row), {"prices": {}, "stocks": {}})
+        kind = str(row.get(f"{names.price_type}_Key"))
+        one["prices"][kind] = {
+            "type": kind,
+            "value": row.get("Цена"),
+            "currency": currencies.get(str(row.get(f"{names.price_currency}_Key")), ""),
+        }
+    for row in stocks:
+        one = found.setdefault(goods_id(row), {"prices": {}, "stocks": {}})
+        place = str(row.get(f"{names.stock_place}_Key"))
+        before = one["stocks"].get(place, {"qty": Decimal(0)})["qty"]
+        one["stocks"][place] = {"warehouse": place, "qty": before + (row.get(f"{names.stock_amount}Balance") or 0)}
+    return [
+        Record(
+            "offer",
+            id,
+            {
+                "product": id,
+                "prices": [one["prices"][k] for k in sorted(one["prices"])],
+                "stocks": [one["stocks"][k] for k in sorted(one["stocks"])],
+            },
+        )
+        for id, one in sorted(found.items())
+    ]
+
+
+def goods_id(row: Native) -> str:
+    """The id under which CommerceML knows the goods too: GUID, or GUID#GUID with a characteristic."""
+    goods, variant = str(row.get("Номенклатура_Key")), str(row.get("Характеристика_Key") or EMPTY)
+    return goods if variant == EMPTY else f"{goods}#{variant}"
+
+
+class Orders:
+    """Orders with what stands around them: client, currency, goods by name, attributes, computed state."""
+
+    def __init__(self, names: Names, zone: ZoneInfo, attribute: str, properties: Mapping[str, str]) -> None:
+        """`properties`: key of an additional attribute → its name."""
+        self._names, self._zone, self._attribute, self._properties = names, zone, attribute, properties
+
+    def record(
+        self,
+        row: Native,
+        goods: Mapping[str, Native],
+        currencies: Mapping[str, str],
+        rates: Mapping[str, Any],
+        state: Native | None,
+        states: Mapping[str, str],
+        deal: Native | None,
+    ) -> Record:
+        """One document; `state` is its row in the register of states, `deal` its Сделка."""
+        extra = {
+            self._properties[key]: attribute.get("Значение") or attribute.get("ТекстоваяСтрока")
+            for attribute in row.get("ДополнительныеРеквизиты") or []
+            if (key := str(attribute.get("Свойство_Key"))) in self._properties
+        }
+        moment = local(row.get("Date"), self._zone)
+        data: Native = {
+            "number": extra.get(SITE_NUMBER) or row.get(self._names.site_number) or "",
+            "id_1c": row["Ref_Key"],
+            "number_1c": str(row.get("Number", "")).strip(),
+            "date_1c": moment,
+            "sum": row.get("СуммаДокумента"),
+            "currency": currencies.get(str(row.get(f"{self._names.currency}_Key")), ""),
+            "posted": row.get("Posted"),
+            "deletion_mark": row.get("DeletionMark"),
+            "comment": row.get("Комментарий"),
+            "crm_status": extra.get(self._attribute, ""),
+            "counterparty": party(row.get("Контрагент") or {}),
+            "lines": self._lines(row, goods, rates),
+            **self._facts(row, state, states),
+        }
+        if deal is not None:
+            data["deal_status"] = deal.get("Статус")
+        return Record("order", str(row["Ref_Key"]), _filled(data), _version(row), bool(row.get("DeletionMark")))
+
+    def _lines(self, row: Native, goods: Mapping[str, Native], rates: Mapping[str, Any]) -> list[Native]:
+        found = []
+        for table in self._names.lines:
+            for one in row.get(table) or []:
+                known = goods.get(str(one.get("Номенклатура_Key")), {})
+                if one.get("Отменено"):
+                    continue
+                line: Native = {
+                    "key": f"{table[0]}{one.get('LineNumber')}",
+                    "product": goods_id(one),
+                    "name": known.get("Description"),
+                    "sku": known.get("Артикул"),
+                    "qty": one.get("Количество"),
+                    "price": one.get("Цена"),
+                    "sum": one.get(self._names.line_total) or one.get("Сумма"),
+                    "tax": one.get("СуммаНДС"),
+                    "vat": rates.get(str(one.get("СтавкаНДС_Key"))),
+                    "discount": one.get("СуммаРучнойСкидки"),
+                }
+                found.append(_filled(line))
+        return found
+
+    def _facts(self, row: Native, state: Native | None, states: Mapping[str, str]) -> Native:
+        """paid, shipped, cancelled, the order's state, and payments and shipments as sums; each only where it is known."""
+        facts: Native = {"documents": []}
+        if self._names.state_register:
+            facts |= _by_register(state)
+        if self._names.states:
+            facts["state"] = states.get(str(row.get("СостояниеЗаказа")), "")
+            facts["cancelled"] = row.get("ВариантЗавершения") == "Отменен"
+        if self._names.statuses and state is not None:
+            facts["paid"] = {"Оплачен": True, "НеОплачен": False}.get(str(state.get("Статус")))
+            facts["cancelled"] = state.get("Статус") == "Отменен"
+            facts["shipped"] = {"Отгружен": True, "НеОтгружен": False}.get(str(state.get("ДополнительныйСтатус")))
+        if row.get("DeletionMark"):
+            facts["cancelled"] = True
+        return facts
+
+
+def _by_register(state: Native | None) -> Native:
+    """УТ: sums and percents of the register СостоянияЗаказовКлиентов. An order that it does not know says nothing."""
+    if state is None:
+        return {}
+    documents = []
+    for kind, name in (("payment", "Оплаты"), ("shipment", "Отгрузки")):
+        amount = state.get(f"Сумма{name}") or Decimal(0)
+        if amount:
+            documents.append({"key": f"{kind}:register", "kind": kind, "amount": amount, "posted": True})
+    return {
+        "state": state.get("Состояние"),
+        "paid": (state.get("ПроцентОплаты") or 0) >= 100,
+        "shipped": (state.get("ПроцентОтгрузки") or 0) >= 100,
+        "closed": state.get("Состояние") in _CLOSED,
+        "documents": documents,
+    }
+
+
+def party(row: Native) -> Native:
+    """Контрагент: a company has an official name, a person a full name."""
+    if not row:
+        return {}
+    legal = row.get("ЮрФизЛицо") in ("ЮрЛицо", "ЮридическоеЛицо", "") and len(str(row.get("ИНН") or "")) == 10
+    return _filled(
+        {
+            "id": row.get("Ref_Key"),
+            "name": row.get("Description"),
+            "official_name" if legal else "full_name": row.get("НаименованиеПолное") or row.get("Description"),
+            "inn": row.get("ИНН"),
+            "kpp": row.get("КПП"),
+        }
+    )
+
+
+def local(value: Any, zone: ZoneInfo) -> str | None:
+    """1C's local time as ISO text in UTC; None for its empty date."""
+    if not isinstance(value, str) or value == NO_DATE:
+        return None
+    try:
+        return datetime.fromisoformat(value).replace(tzinfo=zone).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        return None
+
+
+def _unit(row: Any) -> Native | None:
+    return _filled({"name": row.get("Description"), "code": row.get("Code")}) if isinstance(row, dict) else None
+
+
+def _version(row: Native) -> str:
+    return str(row.get("DataVersion") or "")
+
+
+def _filled(data: Native) -> Native:
+    """Without what is not said; false and zero are said."""
+    return {k: v for k, v in data.items() if v is not None and v != ""}

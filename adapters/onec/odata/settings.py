@@ -1,0 +1,42 @@
+"""What is written under [connections.<name>] for a 1C base that publishes its OData interface."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from adapters.onec.settings import OneCSettings
+
+
+def _address(value: str) -> str:
+    parts = urlsplit(value.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("the base's address is wanted, like http://server/ut (login and password stand beside it)")
+    return value.strip().rstrip("/").removesuffix("/odata/standard.odata")
+
+
+class ODataSettings(OneCSettings):
+    url: Annotated[str, AfterValidator(_address)]  # of the publication: http://server/ut
+    login: str
+    password: SecretStr
+    configuration: Literal["ut", "unf", "bp"] = "ut"  # УТ (also КА, ERP), УНФ or БП
+    # How the accountant sees the deal's stage in 1C: УНФ has its own order state; elsewhere an additional attribute (string),
+    # the client deal (Catalog_СделкиСКлиентами), both, or the document's comment
+    show_stage: Literal["auto", "state", "attribute", "deal", "both", "comment"] = "auto"
+    attribute: str = "Статус сделки CRM"  # the additional attribute's name (Дополнительный реквизит)
+    exchange_plan: str = ""  # "ExchangePlan_Имя(guid'…')": a change feed, where a plan holds the objects
+    days: int = Field(92, ge=1)  # how far back orders are looked at
+    page: int = Field(500, ge=1, le=5000)
+    timeout: int = Field(60, ge=1)  # seconds
+    verify_tls: bool = True
+
+    @property
+    def shows(self) -> frozenset[str]:
+        """Where the stage is written: state, attribute, deal, comment."""
+        if self.show_stage == "both":
+            return frozenset({"attribute", "deal"})
+        if self.show_stage != "auto":
+            return frozenset({self.show_stage})
+        return frozenset({"state" if self.configuration == "unf" else "attribute"})

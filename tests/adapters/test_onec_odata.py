@@ -1,0 +1,356 @@
+"""1C over OData, against the stand-in of a base: every kind read, the stage written where the accountant sees it, faults."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from adapters.base import (
+    AdapterContext,
+    BadConfig,
+    Change,
+    OutcomeUnknown,
+    PreconditionFailed,
+    Record,
+    RecordRefused,
+    RetryLater,
+)
+from adapters.onec.odata import OneCOData
+from adapters.onec.odata.settings import ODataSettings
+from sync.lens import load
+from tests.peers.odata import ODataPeer
+
+ORDERS = {"ut": "Document_ЗаказКлиента", "unf": "Document_ЗаказПокупателя", "bp": "Document_СчетНаОплатуПокупателю"}
+GOODS, ATTRIBUTES = "Catalog_Номенклатура", "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения"
+NOW = datetime(2026, 3, 10, 9, tzinfo=UTC)
+
+
+class _Free:
+    def wait(self) -> None:
+        """No limit here."""
+
+    def penalty(self, seconds: float) -> None:
+        """Nor patience."""
+
+
+@pytest.fixture
+def base(request: pytest.FixtureRequest) -> Iterator[ODataPeer]:
+    with ODataPeer(getattr(request, "param", "ut")) as peer:
+        yield peer
+
+
+@pytest.fixture
+def opened() -> Iterator[list[OneCOData]]:
+    made: list[OneCOData] = []
+    yield made
+    for one in made:
+        one.close()
+
+
+def adapter(base: ODataPeer, opened: list[OneCOData], **more: Any) -> OneCOData:
+    values = {
+        "url": f"{base.url}/base",
+        "login": base.login,
+        "password": base.password,
+        "page": 2,
+        "timeout": 5,
+        **more,
+    }
+    settings = ODataSettings.model_validate(values)
+    made = OneCOData(settings, AdapterContext("onec", _Free(), lambda: NOW, logging.getLogger("test")))
+    opened.append(made)
+    return made
+
+
+def drain(one: OneCOData, kind: str, cursor: dict[str, Any] | None = None) -> tuple[list[Record], dict[str, Any]]:
+    found: list[Record] = []
+    page = None
+    for page in one.scan(kind, cursor):
+        found += page.records
+    assert page is not None
+    assert page.last
+    return found, dict(page.cursor)
+
+
+def furnish(base: ODataPeer, name: str = "ut") -> dict[str, Any]:
+    """A client, two goods, an order of the site, its additional attributes."""
+    rub = base.put("Catalog_Валюты", Description="RUB")["Ref_Key"]
+    party = base.put(
+        "Catalog_Контрагенты",
+        Description="Пример",
+        НаименованиеПолное="ООО «Пример»",
+        ИНН="7707083893",
+        КПП="770701001",
+    )["Ref_Key"]
+    bolt, nut = (base.put(GOODS, Description=d, Артикул=a)["Ref_Key"] for d, a in (("Болт", "Б-8"), ("Гайка", "Г-8")))
+    values: dict[str, Any] = {"Number": "УТ-000017", "Date": "2026-03-05T12:00:00", "Контрагент_Key": party}
+    values["СуммаДокумента"] = "100.10"
+    site = base.put(ATTRIBUTES, Description="Номер заказа на сайте (Заказ клиента)")["Ref_Key"]
+    status = base.put(ATTRIBUTES, Description="Статус сделки CRM (Заказ клиента)")["Ref_Key"]
+    values["ДополнительныеРеквизиты"] = [{"Свойство_Key": site, "Значение": "1043", "Значение_Type": "Edm.String"}]
+    lines = "Запасы" if name == "unf" else "Товары"
+    values[lines] = [
+        {"Номенклатура_Key": bolt, "Количество": "2", "Цена": "25.05", "Сумма": "50.10"},
+        {"Номенклатура_Key": nut, "Количество": "1", "Цена": "50", "Сумма": "50"},
+    ]
+    values["Валюта_Key" if name == "ut" else "ВалютаДокумента_Key"] = rub
+    order = base.put(ORDERS[name], **values)["Ref_Key"]
+    return {"order": order, "bolt": bolt, "nut": nut, "status": status, "party": party, "rub": rub}
+
+
+def write(one: OneCOData, record: Record, **data: Any) -> Record:
+    return one.write(Change("order", record.id, data, record, "3f6c1c1e-0000-4000-8000-000000000001"))
+
+
+def test_goods_come_by_key_in_pages_and_completely(base: ODataPeer, opened: list[OneCOData]) -> None:
+    for n in range(7):
+        base.put(GOODS, Description=f"Болт {n}", Артикул=f"Б-{n}", DeletionMark=n == 3)
+    base.put(GOODS, Description="Крепёж", IsFolder=True)
+    one = adapter(base, opened)
+    found, _ = drain(one, "product")
+    assert sorted(r.data["sku"] for r in found) == [f"Б-{n}" for n in range(7)]
+    assert [r.deleted for r in found if r.data["sku"] == "Б-3"] == [True]
+    assert [r.id for r in found] == sorted(r.id for r in found)
+    assert [r.data["name"] for r in drain(one, "group")[0]] == ["Крепёж"]
+    assert [p.complete for p in one.scan("product", None)][-1]
+
+
+def test_the_change_feed_names_only_what_moved_and_is_confirmed_later(base: ODataPeer, opened: list[OneCOData]) -> None:
+    keys = [base.put(GOODS, Description=f"Болт {n}")["Ref_Key"] for n in range(3)]
+    base.state["plan"]["contents"] = [GOODS]
+    one = adapter(base, opened, exchange_plan="ExchangePlan_Сайт(guid'1')")
+    _, cursor = drain(one, "product")
+    base.put(GOODS, Ref_Key=keys[0], Description="Болт новый")
+    base.remove(GOODS, keys[1])
+    found, after = drain(one, "product", cursor)
+    assert {(r.id, r.deleted) for r in found} == {(keys[0], False), (keys[1], True)}
+    again, _ = drain(one, "product", cursor)  # the hub died before it stored the cursor: the same comes again
+    assert {r.id for r in again} == {keys[0], keys[1]}
+    assert drain(one, "product", after)[0] == []
+    base.fault("status", "SelectChanges", status=200, body="<feed", headers={"Content-Type": "application/atom+xml"})
+    with pytest.raises(RetryLater):
+        drain(one, "product", after)
+
+
+def test_prices_of_each_type_and_stock_of_each_warehouse(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    retail, trade = (base.put("Catalog_ВидыЦен", Description=d)["Ref_Key"] for d in ("Розничная", "Оптовая"))
+    store = base.put("Catalog_Склады", Description="Основной")["Ref_Key"]
+    variant = base.put("Catalog_ХарактеристикиНоменклатуры", Description="красный")["Ref_Key"]
+    prices = "InformationRegister_ЦеныНоменклатуры"
+    for n, (kind, day, price) in enumerate(((retail, "01", "10.50"), (retail, "02", "11.25"), (trade, "01", "9"))):
+        base.put(prices, Recorder=f"r{n}", Period=f"2026-03-{day}T00:00:00", Номенклатура_Key=made["bolt"],
+                 ВидЦены_Key=kind, Цена=price, Валюта_Key=made["rub"])  # fmt: skip
+    for n, (kind, qty, of) in enumerate((("Receipt", "5", ""), ("Expense", "1.5", ""), ("Receipt", "7", variant))):
+        base.put("AccumulationRegister_ТоварыНаСкладах", Recorder=f"s{n}", Period="2026-03-01T00:00:00", RecordType=kind,
+                 Номенклатура_Key=made["bolt"], Склад_Key=store, ВНаличии=qty, **({"Характеристика_Key": of} if of else {}))  # fmt: skip
+    found, _ = drain(adapter(base, opened), "offer")
+    plain, varied = sorted(found, key=lambda r: r.id)
+    assert {p["type"]: p["value"] for p in plain.data["prices"]} == {retail: Decimal("11.25"), trade: Decimal(9)}
+    assert plain.data["stocks"] == [{"warehouse": store, "qty": Decimal("3.5")}]
+    assert varied.id == f"{made['bolt']}#{variant}"
+    fields = load("onec_odata_ut").lens("offer").get(plain.data).fields
+    assert {p["value"] for p in fields["prices"]} == {Decimal("11.25"), Decimal(9)}
+    assert fields["stocks"][0]["qty"] == Decimal("3.500")
+
+
+def test_an_order_of_the_site_with_its_state_to_the_kopeck(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    base.put("InformationRegister_СостоянияЗаказовКлиентов", Заказ=made["order"], Заказ_Type=f"StandardODATA.{ORDERS['ut']}",
+             Состояние="ВПроцессеОтгрузки", СуммаОплаты="60.05", ПроцентОплаты="60", СуммаОтгрузки="100.10", ПроцентОтгрузки="100")  # fmt: skip
+    base.put(ORDERS["ut"], Number="УТ-1", Date="2025-01-01T00:00:00")  # older than the window
+    (record,), _ = drain(adapter(base, opened), "order")
+    found = load("onec_odata_ut").lens("order").get(record.data)
+    assert found.problems == []
+    assert (found.fields["number"], found.fields["paid"], found.fields["shipped"]) == ("1043", False, True)
+    assert {d["kind"]: d["amount"] for d in found.fields["documents"]} == {
+        "order": Decimal("100.10"),
+        "payment": Decimal("60.05"),
+        "shipment": Decimal("100.10"),
+    }
+    assert found.client == {"name": "Пример", "company": "ООО «Пример»", "inn": "7707083893", "kpp": "770701001"}
+    assert [(one["sku"], one["qty"], one["sum"]) for one in record.data["lines"]] == [
+        ("Б-8", Decimal(2), Decimal("50.1")),
+        ("Г-8", Decimal(1), Decimal(50)),
+    ]
+    assert record.data["date_1c"] == "2026-03-05T09:00:00Z"
+
+
+def test_the_stage_is_written_into_the_attribute_and_others_rows_stay(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    one = adapter(base, opened)
+    (record,), _ = drain(one, "order")
+    lens = load("onec_odata_ut").lens("order")
+    after = write(one, record, **lens.put({"stage": "paid"}, record.data))
+    rows = base.row(ORDERS["ut"], made["order"])["ДополнительныеРеквизиты"]
+    assert [r["Значение"] for r in rows] == ["1043", "Оплачен"]
+    assert lens.get(after.data).fields["stage"] == "paid"
+    again = write(one, after, crm_status="Отгружен")
+    rows = base.row(ORDERS["ut"], made["order"])["ДополнительныеРеквизиты"]
+    assert [(r["LineNumber"], r["Значение"]) for r in rows] == [("1", "1043"), ("2", "Отгружен")]
+    assert again.version != record.version
+    with pytest.raises(PreconditionFailed):
+        write(one, record, crm_status="Новый")
+
+
+def test_a_missing_attribute_says_where_to_make_it(base: ODataPeer, opened: list[OneCOData]) -> None:
+    furnish(base)
+    one = adapter(base, opened, attribute="Этап")
+    (record,), _ = drain(one, "order")
+    with pytest.raises(RecordRefused) as caught:
+        write(one, record, crm_status="Оплачен")
+    assert "Дополнительные реквизиты" in (caught.value.remedy or caught.value.text).ru
+    (line,) = [f for f in one.check() if not f.ok]
+    assert (line.step, line.setting) == ("stage", "attribute")
+
+
+def test_the_client_deal_and_the_comment(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    deal = base.put("Catalog_СделкиСКлиентами", Description="Сделка", Статус="ВРаботе")["Ref_Key"]
+    base.put(ORDERS["ut"], Ref_Key=made["order"], Сделка_Key=deal, Комментарий="позвонить")
+    one = adapter(base, opened, show_stage="both")
+    record = one.read("order", made["order"])
+    assert record is not None
+    assert record.data["deal_status"] == "ВРаботе"
+    assert write(one, record, crm_status="Завершён", deal_status="Выиграна").data["deal_status"] == "Выиграна"
+    two = adapter(base, opened, show_stage="comment")
+    record = two.read("order", made["order"])
+    assert record is not None
+    for word in ("Оплачен", "Отгружен"):
+        record = write(two, record, crm_status=word)
+    assert base.row(ORDERS["ut"], made["order"])["Комментарий"] == "позвонить [CRM: Отгружен]"
+
+
+@pytest.mark.parametrize("base", ["unf"], indirect=True)
+def test_unf_has_a_state_of_its_own(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base, "unf")
+    states = "Catalog_СостоянияЗаказовПокупателей"
+    new, work = (base.put(states, Description=d)["Ref_Key"] for d in ("Открыт", "В работе"))
+    base.put(ORDERS["unf"], Ref_Key=made["order"], СостояниеЗаказа=new, СостояниеЗаказа_Type=f"StandardODATA.{states}")
+    one = adapter(base, opened, configuration="unf")
+    (record,), _ = drain(one, "order")
+    lens = load("onec_odata_unf").lens("order")
+    assert lens.get(record.data).fields["stage"] == "new"
+    assert lens.put({"stage": "new"}, record.data) == {}, "two words for one stage: the order stays where it is"
+    after = write(one, record, **lens.put({"stage": "in_work"}, record.data))
+    assert base.row(ORDERS["unf"], made["order"])["СостояниеЗаказа"] == work
+    assert lens.get(after.data).fields["stage"] == "in_work"
+    with pytest.raises(RecordRefused) as caught:
+        write(one, after, state="Нет такого")
+    assert caught.value.field == "state"
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+def test_bp_tells_paid_and_shipped_by_its_register(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base, "bp")
+    base.put("InformationRegister_СтатусыДокументов", Документ=made["order"], Документ_Type=f"StandardODATA.{ORDERS['bp']}",
+             Статус="Оплачен", ДополнительныйСтатус="НеОтгружен")  # fmt: skip
+    one = adapter(base, opened, configuration="bp")
+    (record,), _ = drain(one, "order")
+    fields = load("onec_odata_bp").lens("order").get(record.data).fields
+    assert (fields["number"], fields["paid"], fields["shipped"]) == ("1043", True, False)
+    assert write(one, record, crm_status="Оплачен").data["crm_status"] == "Оплачен"
+
+
+def test_every_set_that_is_not_published_is_named_with_the_place(base: ODataPeer, opened: list[OneCOData]) -> None:
+    furnish(base)
+    base.state["published"].remove(ORDERS["ut"])
+    base.state["published"].remove("Catalog_Склады")
+    missing = [f for f in adapter(base, opened).check() if not f.ok]
+    assert [f.step for f in missing] == ["published", "published"]
+    assert {name for name in (ORDERS["ut"], "Catalog_Склады") if any(name in f.text.ru for f in missing)} == {
+        ORDERS["ut"],
+        "Catalog_Склады",
+    }
+    assert "REST-сервис" in (missing[0].remedy or missing[0].text).ru
+    with pytest.raises(BadConfig) as caught:
+        drain(adapter(base, opened), "order")
+    assert ORDERS["ut"] in caught.value.text.ru
+
+
+def test_check_says_all_is_well(base: ODataPeer, opened: list[OneCOData]) -> None:
+    furnish(base)
+    found = list(adapter(base, opened).check())
+    assert [(f.step, f.ok) for f in found] == [("auth", True), ("published", True), ("stage", True), ("sample", True)]
+    assert "УТ-000017" in found[-1].text.ru
+
+
+def test_a_wrong_password_and_a_page_instead_of_data(base: ODataPeer, opened: list[OneCOData]) -> None:
+    (line,) = adapter(base, opened, password="wrong").check()
+    assert (line.step, line.ok, line.setting) == ("auth", False, "password")
+    base.fault("status", "odata", status=200, body="<html>вход</html>", headers={"Content-Type": "text/html"})
+    with pytest.raises(BadConfig) as caught:
+        drain(adapter(base, opened), "product")
+    assert caught.value.setting == "url"
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"kind": "status", "status": 503, "body": "занято"}, RetryLater),
+        ({"kind": "status", "status": 406, "body": ""}, RetryLater),
+        ({"kind": "status", "status": 200, "body": "", "headers": {"Content-Type": "application/json"}}, RetryLater),
+        (
+            {"kind": "status", "status": 200, "body": '{"value":[', "headers": {"Content-Type": "application/json"}},
+            RetryLater,
+        ),
+        (
+            {"kind": "status", "status": 200, "body": '{"value":[1]}', "headers": {"Content-Type": "application/json"}},
+            RetryLater,
+        ),
+        ({"kind": "refuse"}, RetryLater),
+    ],
+)
+def test_broken_answers_take_nothing(
+    base: ODataPeer, opened: list[OneCOData], fault: dict[str, Any], error: type
+) -> None:
+    furnish(base)
+    base.fault(match="odata", **fault)
+    with pytest.raises(error):
+        drain(adapter(base, opened), "product")
+    assert len(drain(adapter(base, opened), "product")[0]) == 2
+
+
+def test_rights_over_single_rows_fail_loudly(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    base.state["hidden"][GOODS] = [made["bolt"]]
+    with pytest.raises(BadConfig) as caught:
+        drain(adapter(base, opened), "product")
+    assert caught.value.code == "odata.rights"
+
+
+def test_a_lost_answer_to_a_write_is_unknown_and_a_failed_posting_refused(
+    base: ODataPeer, opened: list[OneCOData]
+) -> None:
+    made = furnish(base)
+    one = adapter(base, opened)
+    record = one.read("order", made["order"])
+    assert record is not None
+    base.fault("drop", "", method="PATCH")
+    with pytest.raises(OutcomeUnknown):
+        write(one, record, crm_status="Оплачен")
+    found = one.read("order", made["order"])
+    assert found is not None
+    assert found.data["crm_status"] == "Оплачен"
+    body = '{"odata.error":{"code":"-1","message":{"lang":"ru","value":"Не удалось провести"}}}'
+    base.fault("status", "", method="PATCH", status=500, body=body, headers={"Content-Type": "application/json"})
+    with pytest.raises(RecordRefused, match="Не удалось провести"):
+        write(one, found, crm_status="Отгружен")
+
+
+def test_what_was_removed_for_good_reads_as_gone_and_nothing_is_ever_deleted(
+    base: ODataPeer, opened: list[OneCOData]
+) -> None:
+    made = furnish(base)
+    one = adapter(base, opened)
+    drain(one, "order")
+    base.remove(ORDERS["ut"], made["order"])
+    assert one.read("order", made["order"]) is None
+    assert base.calls("DELETE") == []
+    with pytest.raises(RecordRefused):
+        one.write(Change("order", None, {}, None, "k"))
