@@ -6,6 +6,7 @@ Orders are listed over a window of days. DELETE is never sent: it would remove f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -29,6 +30,7 @@ from adapters.onec.odata.names import BY_CONFIGURATION
 from adapters.onec.odata.settings import ODataSettings
 
 _CATALOGUE = frozenset({"product", "group"})
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class OneCOData(Adapter):
@@ -75,6 +77,8 @@ class OneCOData(Adapter):
 
     def read(self, kind: str, id: str) -> Record | None:
         """None when 1C removed it for good (a deletion mark is not that)."""
+        if not _GUID.fullmatch(id):
+            return None
         name = self._names.goods if kind == "product" else self._names.order
         expand = (
             "ЕдиницаИзмерения" if kind == "product" and self._names.units else "Контрагент" if kind == "order" else ""
