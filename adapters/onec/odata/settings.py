@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from adapters.onec.settings import OneCSettings
 
 
-def _address(value: str) -> str:
+def address_of(value: str) -> str:
     parts = urlsplit(value.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise ValueError("the base's address is wanted, like http://server/ut (login and password stand beside it)")
@@ -18,7 +18,7 @@ def _address(value: str) -> str:
 
 
 class ODataSettings(OneCSettings):
-    url: Annotated[str, AfterValidator(_address)]  # of the publication: http://server/ut
+    url: Annotated[str, AfterValidator(address_of)]  # of the publication: http://server/ut
     login: str
     password: SecretStr
     configuration: Literal["ut", "unf", "bp"] = "ut"  # УТ (also КА, ERP), УНФ or БП

@@ -1,0 +1,162 @@
+"""УНФ asked for goods, prices, stock and orders by date of change, and given orders, over its own web services."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from adapters.base import (
+    Adapter,
+    AdapterContext,
+    Capabilities,
+    Change,
+    Finding,
+    Native,
+    Offered,
+    OutcomeUnknown,
+    Page,
+    Problem,
+    Record,
+    RecordRefused,
+    SverkaError,
+    Text,
+)
+from adapters.onec.cml.orders_out import validate_order, write_orders
+from adapters.onec.cml.reader import records
+from adapters.onec.soap.service import Service
+from adapters.onec.soap.settings import SoapSettings
+
+OVERLAP = timedelta(minutes=10)  # asked again each time: 1C's clock is not ours
+PAGE = 500
+_OPERATIONS = {
+    "group": "GetItems",
+    "product": "GetItems",
+    "price_type": "GetAmountAndPrices",
+    "warehouse": "GetAmountAndPrices",
+    "offer": "GetAmountAndPrices",
+    "order": "GetOrders",
+}
+
+
+class OneCSoap(Adapter):
+    title = Text("1C:УНФ, web services for sites", "1С:УНФ, веб-сервисы для сайтов")
+    role = "accounting"
+    mapping = "onec_unf"
+    Settings = SoapSettings
+    capabilities = Capabilities(scans=frozenset(_OPERATIONS), creates=frozenset({"order"}))
+    settings: SoapSettings
+
+    def __init__(self, settings: SoapSettings, context: AdapterContext) -> None:
+        super().__init__(settings, context)
+        self._service = Service(settings, context)
+
+    def check(self) -> Iterator[Finding]:
+        """The service's description, its operations, and the newest orders."""
+        try:
+            missing = {*_OPERATIONS.values(), "LoadOrders"} - self._service.operations()
+        except SverkaError as error:
+            yield Finding(
+                "auth" if error.code == "soap.auth" else "connect", False, error.text, error.setting, error.remedy
+            )
+            return
+        yield Finding("connect", True, Text("The service describes itself.", "Сервис отдаёт своё описание."))
+        if missing:
+            names = ", ".join(sorted(missing))
+            yield Finding(
+                "operations", False, Text(f"The service lacks {names}.", f"В сервисе нет {names}."), "service"
+            )
+            return
+        try:
+            since = self.context.now() - timedelta(days=1)
+            number = sum(1 for _ in self._read("GetOrders", since))
+        except SverkaError as error:
+            yield Finding("sample", False, error.text, error.setting or "login", error.remedy)
+            return
+        yield Finding("sample", True, Text(f"{number} orders changed today.", f"Изменено за сутки заказов: {number}."))
+
+    def scan(self, kind: str, cursor: Native | None) -> Iterator[Page]:
+        """What changed since the last scan began, less an overlap; the whole of it at first."""
+        asked = self.context.now()
+        since = datetime.fromisoformat(cursor["since"]) if cursor and cursor.get("since") else None
+        after = {"since": (asked - OVERLAP).isoformat()}
+        held: list[Record] = []
+        trouble: SverkaError | None = None
+        for item in self._read(_OPERATIONS[kind], since):
+            if isinstance(item, Problem):
+                trouble = trouble or (item.error if item.kind == kind else None)
+                continue
+            if item.kind != kind:
+                continue
+            if len(held) == PAGE:
+                yield Page(held, dict(cursor or {}))  # the cursor moves when all of the answer is safe
+                held = []
+            held.append(item)
+        if trouble is not None:
+            self.context.log.warning("%s: a %s could not be read: %s", self.context.connection, kind, trouble.code)
+        yield Page(held, after, last=True, complete=since is None and trouble is None)
+
+    def write(self, change: Change) -> Record:
+        """Give one order to УНФ. RecordRefused with its own words; OutcomeUnknown when nothing came back."""
+        if change.id is not None or change.kind != "order":
+            raise RecordRefused(
+                Text(
+                    "Only new orders can be given to this service.", "Этому сервису можно передать только новый заказ."
+                ),
+                code="soap.create",
+            )
+        if (error := validate_order(change.data)) is not None:
+            raise error
+        number = str(change.data["number"])
+        body = write_orders([Offered(change.key, number, change.data)], "2.05", zone=self.settings.zone_info)
+        said = self._service.text("LoadOrders", self._arguments({"OrdersData": body.decode()}))
+        if (reason := _refusal(said)) is not None:
+            raise RecordRefused(
+                Text(f"УНФ did not take the order {number}: {reason}", f"УНФ не приняла заказ {number}: {reason}"),
+                code="soap.order",
+            )
+        found = self._order(number)
+        if found is None:
+            raise OutcomeUnknown(
+                Text(
+                    f"УНФ said yes to the order {number} and does not show it",
+                    f"УНФ приняла заказ {number}, но не показывает его",
+                ),
+                code="soap.not_shown",
+            )
+        return found
+
+    def close(self) -> None:
+        self._service.close()
+
+    def _order(self, number: str) -> Record | None:
+        since = self.context.now() - timedelta(days=1)
+        found = (r for r in self._read("GetOrders", since) if isinstance(r, Record) and r.kind == "order")
+        return next((r for r in found if r.id == number), None)
+
+    def _read(self, operation: str, since: datetime | None) -> Iterator[Record | Problem]:
+        moment = since.astimezone(self.settings.zone_info).replace(tzinfo=None, microsecond=0) if since else None
+        given: dict[str, object] = {"ModificationDate": moment}
+        if operation != "GetOrders":
+            given["GroupCode"] = self.settings.group or None
+        if operation == "GetAmountAndPrices":
+            given["WarehouseCode"] = self.settings.warehouse or None
+            given["OrganizationCode"] = self.settings.organization or None
+        yield from records(self._service.document(operation, self._arguments(given)), self.settings.zone_info)
+
+    def _arguments(self, given: dict[str, object]) -> dict[str, object]:
+        return {**given, **({"Code": self.settings.code or None} if self.settings.service == 2 else {})}
+
+
+def _refusal(said: str) -> str | None:
+    """The first service answers true or false, the second a JSON text with counts and an error."""
+    if said.lower() in ("true", "1"):
+        return None
+    try:
+        found = json.loads(said)
+    except ValueError:
+        return said[:300] or "false"
+    if isinstance(found, dict):
+        words = [str(v) for k, v in found.items() if v and ("error" in str(k).lower() or "ошибк" in str(k).lower())]
+        return words[0][:300] if words else None
+    return None if found is True else str(found)[:300]

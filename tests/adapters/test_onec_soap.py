@@ -1,0 +1,185 @@
+"""УНФ's site services, against their stand-in, through zeep: goods, prices, orders, orders given, and what can go wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import zeep
+from requests import Session
+from requests.auth import HTTPBasicAuth
+from zeep.transports import Transport
+
+from adapters.base import AdapterContext, BadConfig, Change, OutcomeUnknown, Record, RecordRefused, RetryLater
+from adapters.onec.soap import OneCSoap
+from adapters.onec.soap.settings import SoapSettings
+from sync.lens import load
+from tests.peers.soap import SoapPeer
+
+NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+ITEMS = (
+    "<Каталог><Ид>к</Ид><Товары><Товар><Ид>{id}</Ид><Артикул>{sku}</Артикул><Наименование>{name}</Наименование></Товар>"
+    "</Товары></Каталог>"
+)
+AMOUNTS = (
+    "<ПакетПредложений><Ид>п</Ид><ТипыЦен><ТипЦены><Ид>r</Ид><Наименование>Розничная</Наименование></ТипЦены></ТипыЦен>"
+    "<Предложения><Предложение><Ид>{id}</Ид><Наименование>Болт</Наименование><Цены><Цена><ИдТипаЦены>r</ИдТипаЦены>"
+    "<ЦенаЗаЕдиницу>10.50</ЦенаЗаЕдиницу><Валюта>RUB</Валюта></Цена></Цены><Количество>5</Количество></Предложение>"
+    "</Предложения></ПакетПредложений>"
+)
+ORDER = {
+    "number": "W1043",
+    "date": "2026-03-01T09:00:00Z",
+    "currency": "RUB",
+    "sum": "100.10",
+    "client": {"name": "Анна Тестова", "phone": "+79161234567"},
+    "items": [{"id": "b1", "name": "Болт", "qty": "2", "price": "50.05", "sum": "100.10", "vat": "Без НДС"}],
+}
+
+
+class _Free:
+    def wait(self) -> None:
+        """No limit here."""
+
+    def penalty(self, seconds: float) -> None:
+        """Nor patience."""
+
+
+@pytest.fixture(params=[1, 2])
+def base(request: pytest.FixtureRequest) -> Iterator[SoapPeer]:
+    with SoapPeer(request.param) as peer:
+        peer.state["items"].append(["2026-02-01T00:00:00", ITEMS.format(id="b1", sku="Б-8", name="Болт")])
+        peer.state["amounts"].append(["2026-02-01T00:00:00", AMOUNTS.format(id="b1")])
+        yield peer
+
+
+@pytest.fixture
+def opened(base: SoapPeer) -> Iterator[Any]:
+    made = []
+
+    def make(**more: Any) -> OneCSoap:
+        values = {"url": f"{base.url}/unf", "login": base.login, "password": base.password, "service": base.service,
+                  "code": base.code, "timeout": 5, **more}  # fmt: skip
+        one = OneCSoap(
+            SoapSettings.model_validate(values), AdapterContext("unf", _Free(), lambda: NOW, logging.getLogger("test"))
+        )
+        made.append(one)
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def drain(one: OneCSoap, kind: str, cursor: dict[str, Any] | None = None) -> tuple[list[Record], dict[str, Any], bool]:
+    pages = list(one.scan(kind, cursor))
+    return [r for p in pages for r in p.records], dict(pages[-1].cursor), pages[-1].complete
+
+
+def give(one: OneCSoap, **more: Any) -> Record:
+    return one.write(Change("order", None, {**ORDER, **more}, None, "3f6c1c1e-0000-4000-8000-000000000001"))
+
+
+def test_zeep_reads_the_stand_ins_description_and_types(base: SoapPeer) -> None:
+    session = Session()
+    session.auth = HTTPBasicAuth(base.login, base.password)
+    client = zeep.Client(f"{base.url}/unf/ws/{base.name}.1cws?wsdl", transport=Transport(session=session))
+    assert len(client.wsdl.bindings) == 2
+    session.close()
+
+
+def test_goods_prices_and_stock_through_the_usual_mapping(base: SoapPeer, opened: Any) -> None:
+    one = opened()
+    (bolt,), _, complete = drain(one, "product")
+    assert (bolt.data["sku"], complete) == ("Б-8", True)
+    (offer,), _, _ = drain(one, "offer")
+    found = load("onec_unf").lens("offer").get(offer.data)
+    assert [str(p["value"]) for p in found.fields["prices"]] == ["10.500000"]
+    assert [r.data["name"] for r in drain(one, "price_type")[0]] == ["Розничная"]
+
+
+def test_only_what_changed_since_is_asked_for_with_an_overlap(base: SoapPeer, opened: Any) -> None:
+    one = opened()
+    _, cursor, _ = drain(one, "product")
+    assert datetime.fromisoformat(cursor["since"]) < NOW
+    assert drain(one, "product", cursor)[0] == []
+    base.state["items"].append(["2026-03-01T12:25:00", ITEMS.format(id="g1", sku="Г-8", name="Гайка")])  # 1C's own time
+    found, _, complete = drain(one, "product", cursor)
+    assert ([r.data["sku"] for r in found], complete) == (["Г-8"], False)
+
+
+def test_an_order_is_given_and_comes_back_under_its_number(base: SoapPeer, opened: Any) -> None:
+    one = opened()
+    record = give(one)
+    assert (record.id, record.data["id_1c"]) == ("W1043", "1c-W1043")
+    assert load("onec_unf").lens("order").get(record.data).fields["number"] == "W1043"
+    assert [r.id for r in drain(one, "order")[0]] == ["W1043"]
+
+
+def test_what_would_break_in_1c_is_refused_before_it_is_sent(base: SoapPeer, opened: Any) -> None:
+    with pytest.raises(RecordRefused):
+        give(opened(), currency="")
+    assert base.calls("POST") == []
+
+
+def test_unfs_own_words_stand_in_the_refusal(base: SoapPeer, opened: Any) -> None:
+    base.state["refuse"]["W1043"] = "Контрагент не найден"
+    with pytest.raises(RecordRefused) as caught:
+        give(opened())
+    assert base.service == 1 or "Контрагент не найден" in caught.value.text.ru
+    assert base.state["orders"] == {}
+
+
+def test_a_lost_answer_to_an_order_is_unknown(base: SoapPeer, opened: Any) -> None:
+    one = opened()
+    drain(one, "order")
+    base.fault("drop", method="POST")
+    with pytest.raises(OutcomeUnknown):
+        give(one)
+    assert list(base.state["orders"]) == ["W1043"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"status": 503, "body": "занято"}, RetryLater),
+        ({"status": 200, "body": ""}, RetryLater),
+        ({"status": 200, "body": "<html>вход</html>"}, RetryLater),
+        ({"status": 200, "body": "<soap:Envelope xmlns:soap='x'><soap:Body>"}, RetryLater),
+        ({"status": 200, "body": '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'}, RetryLater),
+    ],
+)
+def test_broken_answers_take_nothing(base: SoapPeer, opened: Any, answer: dict[str, Any], error: type) -> None:
+    one = opened()
+    base.fault("status", method="POST", **answer)
+    with pytest.raises(error):
+        drain(one, "product")
+    assert len(drain(one, "product")[0]) == 1
+
+
+def test_one_broken_row_leaves_its_neighbours_and_claims_nothing_complete(base: SoapPeer, opened: Any) -> None:
+    base.state["items"].append(
+        [
+            "2026-02-01T00:00:00",
+            "<Каталог><Товары><Товар><Наименование>без Ид</Наименование></Товар></Товары></Каталог>",
+        ]
+    )
+    found, _, complete = drain(opened(), "product")
+    assert ([r.id for r in found], complete) == (["b1"], False)
+
+
+def test_check_names_the_setting_to_mend(base: SoapPeer, opened: Any) -> None:
+    assert [f.ok for f in opened().check()] == [True, True]
+    (line,) = [f for f in opened(password="wrong").check() if not f.ok]
+    assert (line.step, line.setting) == ("auth", "password")
+    (line,) = [f for f in opened(url=f"{base.url}/no").check() if not f.ok]
+    assert (line.step, line.setting) == ("connect", "url")
+    assert "Публикация" in (line.remedy or line.text).ru
+    if base.service == 2:
+        (line,) = [f for f in opened(code="WRONG").check() if not f.ok]
+        assert "Не найдены настройки обмена" in line.text.ru
+    with pytest.raises(BadConfig):
+        drain(opened(password="wrong"), "product")
