@@ -152,8 +152,10 @@ class SoapPeer(HttpPeer):
             for word in ("Request", "Response"):
                 part = f"tns:{name}" + ("Response" if word == "Response" else "")
                 messages += f'<message name="{name}{word}"><part name="parameters" element="{part}"/></message>'
-            ports += f'<operation name="{name}"><input message="tns:{name}Request"/>'
+            ports += (
+                f'<operation name="{name}"><input message="tns:{name}Request"/>'
                 f'<output message="tns:{name}Response"/></operation>'
+            )
             for suffix in bindings:
                 bound[suffix] += (
                     f'<operation name="{name}"><soap{suffix}:operation style="document" '
