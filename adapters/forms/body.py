@@ -92,9 +92,16 @@ def urlencoded(raw: bytes, charset: str = "") -> list[Pair]:
     _bounded(len(parts))
     pairs = []
     for part in parts:
-        name, _, value = part.replace(b"+", b" ").partition(b"=")
-        pairs.append((decode(unquote_to_bytes(name), charset), decode(unquote_to_bytes(value), charset)))
+        name, _, value = part.partition(b"=")
+        pairs.append((_decoded(name, charset), _decoded(value, charset)))
     return [(name, value) for name, value in pairs if name or value]
+
+
+def _decoded(raw: bytes, charset: str) -> str:
+    """One name or value."""
+    if raw.isalnum():  # of ASCII letters and digits alone: most of them
+        return raw.decode("ascii")
+    return decode(unquote_to_bytes(raw.replace(b"+", b" ")), charset)
 
 
 def decode(value: bytes, charset: str = "") -> str:

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from adapters.base import Adapter, Arrival, Capabilities, Finding, Native, Reception, Record, RecordRefused, Reply, Text
 from adapters.forms.body import Form, parse
 from adapters.forms.check import check_form
-from adapters.forms.lead import digest, native_lead, record, storable, without_key
+from adapters.forms.lead import digest, form_id, native_lead, record, storable, without_key
 from adapters.forms.shapes import contact_form_7, typeform
 from adapters.forms.spam import FormSettings, foreign, secrets, spam, unsigned
 
@@ -73,8 +73,11 @@ class HtmlFormAdapter(Adapter):
             return Reception(reply, label=label, reason=error.text)
         if [(name.lower(), value) for name, value in form.pairs] == [("test", "test")]:
             return Reception(reply, label="test")
-        lead, id = self._lead(form, id, arrival)
-        key = f"{lead.get('form', {}).get('id', '')}:{id}" if id else f"body:{digest(lead)}"
+        if id:  # the sender's own: nothing else of the lead is wanted yet
+            key = f"{form_id(form.pairs, skip=self._service())}:{id}"
+        else:
+            lead, id = self._lead(form, id, arrival)
+            key = f"{lead.get('form', {}).get('id', '')}:{id}" if id else f"body:{digest(lead)}"
         label, reason = "unsigned", unsigned(self.settings, arrival, form.pairs)
         reason = reason or foreign(self.settings.origins, arrival)
         if not reason:
@@ -103,14 +106,18 @@ class HtmlFormAdapter(Adapter):
 
     def _lead(self, form: Form, id: str, arrival: Arrival) -> tuple[Native, str]:
         """The lead, and the message's id: the sender's own, or a weak one with the contents, or none."""
-        service = {self.settings.id_field.lower(), *STRONG_IDS}
-        service |= {self.settings.honeypot.lower(), self.settings.started.lower()}
+        service = self._service()
         shown = Form(without_key(form.pairs, secrets(self.settings)), form.uploads)
         lead = native_lead(shown, arrival, {}, service)
         weak = next((lead["fields"][name] for name in WEAK_IDS if name in lead.get("fields", {})), "")
         if weak and not id:
             id = f"{weak[:100]}:{digest(lead)[:32]}"
         return {**lead, "ip": arrival.remote} if arrival.remote else lead, id
+
+    def _service(self) -> set[str]:
+        """Fields that say nothing of the client."""
+        own = self.settings
+        return {*STRONG_IDS, own.id_field.lower(), own.honeypot.lower(), own.started.lower()}
 
     def _reply(self, arrival: Arrival) -> Reply:
         """200 for machines and scripts; 303 only for a browser that navigates and has somewhere to go."""

@@ -12,12 +12,13 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from adapters.base import Arrival, Native, Record
 from adapters.forms.body import MAX_DEPTH, Form, Pair
-from adapters.forms.spam import is_key
+from adapters.forms.spam import KEY_FIELDS, is_key
 
 # How forms call these fields; compared without case, punctuation and a first word out of OWNERS.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -40,21 +41,40 @@ FORM_ALIASES: dict[str, tuple[str, ...]] = {
     "page": ("page", "page url", "pageurl", "landing page"),
     "referer": ("referer", "referrer"),
 }
+_TARGETS = {alias: target for target, aliases in ALIASES.items() for alias in aliases}
+_TARGETS |= {alias: f"form.{target}" for target, aliases in FORM_ALIASES.items() for alias in aliases}
 OWNERS = frozenset({"your", "ваш", "ваша", "ваше", "ваши", "contact", "client", "customer", "data", "fields"})
 CONSENT = ("соглас", "consent", "agree", "privacy", "gdpr", "acceptance", "персональн", "политик", "рассылк", "подписк",
            "newsletter", "subscribe")  # fmt: skip
 UTM = ("source", "medium", "campaign", "content", "term")
 # What may be kept of the site's cookies, besides roistat…
 COOKIES = ("TILDAUTM", "_ym_uid", "_ga", "yclid", "gclid", "ymclid")
+_TOUCHED = frozenset({"cookies", *KEY_FIELDS})  # fields whose values are not stored as they came
+ORDINARY = 64  # characters of a name
 CHANGING = frozenset({"smart-token", "g-recaptcha-response", "_wpnonce", "csrf_token", "csrfmiddlewaretoken"})
 
 
 def plain(name: str) -> str:
     """A field's name as people mean it: "your-name" → "name", "Ваш телефон:" → "телефон"."""
+    return _ordinary(name)[0] if len(name) <= ORDINARY else _plain(name)
+
+
+def _plain(name: str) -> str:
     words = re.sub(r"[\W_]+", " ", name.casefold().replace("ё", "е")).split()
     if len(words) > 1 and words[0] in OWNERS:
         words = words[1:]
     return " ".join(words)
+
+
+def _consent(words: str) -> bool:
+    return re.fullmatch(r"checkbox( ?\d+)?", words) is not None or any(stem in words for stem in CONSENT)
+
+
+@lru_cache(maxsize=2048)
+def _ordinary(name: str) -> tuple[str, bool]:
+    """A form's names are the same each time: what is found out about them is remembered."""
+    words = _plain(name)
+    return words, _consent(words)
 
 
 def native_lead(form: Form, arrival: Arrival, exact: Mapping[str, str], skip: Collection[str] = ()) -> Native:
@@ -64,21 +84,28 @@ def native_lead(form: Form, arrival: Arrival, exact: Mapping[str, str], skip: Co
     cookies: dict[str, str] = {}
     cart: list[Pair] = []
     for name, value in form.pairs:
-        if name and name.lower() in skip:
+        lower = name.lower()
+        if name and lower in skip:
             continue
-        if name.lower() == "cookies":
+        if lower == "cookies":
             cookies |= read_cookies(value)
-        elif name.lower().startswith("utm_") and name[4:].lower() in UTM:
-            utm[name[4:].lower()] = value.strip()
-        elif name.lower().startswith("payment["):
+        elif lower.startswith("utm_") and lower[4:] in UTM:
+            utm[lower[4:]] = value.strip()
+        elif lower.startswith("payment["):
             cart.append((name, value))
         else:
             values.setdefault(name.removesuffix("[]"), []).append(value.strip())
     lead: Native = {}
-    for target, aliases in ALIASES.items():
-        if value := _take(values, exact.get(target, ""), aliases):
+    meant: dict[str, list[str]] = {}
+    for name in values:
+        meant.setdefault(_TARGETS.get(plain(name), ""), []).append(name)
+    for target in ALIASES:
+        if value := _take(values, exact.get(target, ""), meant.get(target, ())):
             lead[target] = value
-    about = {target: _take(values, exact.get(f"form.{target}", ""), names) for target, names in FORM_ALIASES.items()}
+    about = {
+        target: _take(values, exact.get(f"form.{target}", ""), meant.get(f"form.{target}", ()))
+        for target in FORM_ALIASES
+    }
     lead["form"] = {target: value for target, value in about.items() if value}
     _attribute(lead, utm, cookies, arrival)
     lead["consent"] = {name: _joined(values.pop(name)) for name in list(values) if is_consent(name)}
@@ -93,14 +120,22 @@ def native_lead(form: Form, arrival: Arrival, exact: Mapping[str, str], skip: Co
     return lead
 
 
-def _take(values: dict[str, list[str]], exact: str, aliases: Collection[str]) -> str:
-    """The first filled value under the exact name or one of the usual ones; it leaves `values`, others of it stay."""
-    for name in sorted(values, key=lambda name: name != exact):
-        if (exact and name == exact) or plain(name) in aliases:
-            filled = [value for value in values[name] if value]
-            if filled:
-                values[name] = filled[1:]
-                return filled[0]
+def form_id(pairs: Iterable[Pair], exact: str = "", skip: Collection[str] = ()) -> str:
+    """The form's own id, as `native_lead` finds it, without making the lead."""
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        own = name.removesuffix("[]")
+        if (own == exact or _TARGETS.get(plain(own)) == "form.id") and name.lower() not in skip:
+            values.setdefault(own, []).append(value.strip())
+    return _take(values, exact, values)
+
+
+def _take(values: dict[str, list[str]], exact: str, names: Iterable[str]) -> str:
+    """The first filled value under the exact name or one of these; it leaves `values`, others of it stay."""
+    for name in (exact, *names) if exact else names:
+        if filled := [value for value in values.get(name, ()) if value]:
+            values[name] = filled[1:]
+            return filled[0]
     return ""
 
 
@@ -110,8 +145,7 @@ def _joined(values: list[str]) -> str:
 
 def is_consent(name: str) -> bool:
     """Checkboxes and fields named like a consent. Each keeps its own name: one purpose, one consent."""
-    words = plain(name)
-    return re.fullmatch(r"checkbox( ?\d+)?", words) is not None or any(stem in words for stem in CONSENT)
+    return _ordinary(name)[1] if len(name) <= ORDINARY else _consent(_plain(name))
 
 
 def reachable(lead: Native) -> bool:
@@ -163,7 +197,7 @@ def read_cookies(header: str) -> dict[str, str]:
 
 def storable(form: Form, own: Collection[str]) -> bytes | None:
     """The body to store instead of the raw one: without foreign cookies and our own key. None when it had neither."""
-    if not form.encoded:
+    if not form.encoded or not any(name.lower() in _TOUCHED for name, _ in form.pairs):
         return None
     kept: list[Pair] = []
     for name, value in without_key(form.pairs, own):
@@ -175,7 +209,7 @@ def storable(form: Form, own: Collection[str]) -> bytes | None:
 
 def without_key(pairs: Iterable[Pair], own: Collection[str]) -> list[Pair]:
     """The fields without those that hold our own secret."""
-    return [pair for pair in pairs if not is_key(*pair, own)]
+    return [pair for pair in pairs if pair[0].lower() not in KEY_FIELDS or not is_key(*pair, own)]
 
 
 def _cart(pairs: list[Pair]) -> dict[str, Any]:

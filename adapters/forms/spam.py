@@ -98,6 +98,8 @@ def foreign(origins: Iterable[str], arrival: Arrival) -> Text | None:
 
 def spam(settings: FormSettings, arrival: Arrival, pairs: Iterable[Pair]) -> Text | None:
     """Why this looks like a robot's work; None when it does not."""
+    if not settings.honeypot and not settings.started:
+        return None
     fields = {name.lower(): value for name, value in pairs}
     if settings.honeypot and fields.get(settings.honeypot.lower(), "").strip():
         return Text(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from adapters.base import Adapter, Arrival, Capabilities, Finding, Native, Reception, Record, RecordRefused, Text
 from adapters.forms.body import Form, read, urlencoded
 from adapters.forms.check import check_form
-from adapters.forms.lead import digest, native_lead, record, storable, without_key
+from adapters.forms.lead import digest, form_id, native_lead, record, storable, without_key
 from adapters.forms.spam import FormSettings, secrets, spam, unsigned
 
 EXACT = {
@@ -49,9 +49,10 @@ class TildaAdapter(Adapter):
             return Reception(label="oversized" if error.code == "form.oversized" else "broken", reason=error.text)
         if form.pairs == TEST:
             return Reception(label="test")
-        lead = self._lead(form, arrival)
-        number = _number(form)
-        key = f"{lead.get('form', {}).get('id', '')}:{number}" if number else f"body:{digest(lead)}"
+        if number := _number(form):  # nothing else of the lead is wanted yet
+            key = f"{form_id(form.pairs, EXACT['form.id'], self._service())}:{number}"
+        else:
+            key = f"body:{digest(self._lead(form, arrival))}"
         label, reason = "unsigned", unsigned(self.settings, arrival, form.pairs)
         if not reason:
             reason = spam(self.settings, arrival, form.pairs)
@@ -70,8 +71,11 @@ class TildaAdapter(Adapter):
 
     def _lead(self, form: Form, arrival: Arrival) -> Native:
         """The lead. The caller's address is Tilda's own server: it is not kept as the visitor's."""
-        service = {"tranid", self.settings.honeypot.lower(), self.settings.started.lower()}
-        return native_lead(Form(without_key(form.pairs, secrets(self.settings))), arrival, EXACT, service)
+        return native_lead(Form(without_key(form.pairs, secrets(self.settings))), arrival, EXACT, self._service())
+
+    def _service(self) -> set[str]:
+        """Fields that say nothing of the client."""
+        return {"tranid", self.settings.honeypot.lower(), self.settings.started.lower()}
 
 
 def _number(form: Form) -> str:

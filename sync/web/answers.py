@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import traceback
 
 import structlog
@@ -15,14 +16,24 @@ _OURS = frozenset(("content-length", "transfer-encoding", "connection", "content
 
 def of_reply(reply: Reply) -> Response:
     """The adapter's answer as it stands; a header that could not be sent is left out and logged."""
-    headers = {"content-type": reply.content_type if _sendable("x", reply.content_type) else "text/plain"}
-    for name, value in reply.headers.items():
-        if name.lower() in _OURS or not _sendable(name, value):
-            _log.warning("an adapter's header was left out", header=name[:40].encode("ascii", "replace").decode())
-            continue
-        headers[name] = value
+    headers, left_out = _fit(reply.content_type, tuple(reply.headers.items()))
+    for name in left_out:
+        _log.warning("an adapter's header was left out", header=name[:40].encode("ascii", "replace").decode())
     status = reply.status if 200 <= reply.status <= 599 else 200
     return Response(reply.body, status, headers)
+
+
+@functools.lru_cache(maxsize=64)
+def _fit(content_type: str, given: tuple[tuple[str, str], ...]) -> tuple[dict[str, str], list[str]]:
+    """The headers to send, and the names of those that cannot be. An adapter's answers are much the same each time."""
+    headers = {"content-type": content_type if _sendable("x", content_type) else "text/plain"}
+    left_out = []
+    for name, value in given:
+        if name.lower() in _OURS or not _sendable(name, value):
+            left_out.append(name)
+        else:
+            headers[name] = value
+    return headers, left_out
 
 
 def words(text: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:

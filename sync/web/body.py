@@ -5,9 +5,10 @@ Nothing is read ahead: the next piece is asked for when the last one has been us
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterator
 
-import anyio
 import anyio.from_thread
 from starlette.types import Receive
 
@@ -30,7 +31,7 @@ class Body:
         """The next piece, b"" at the end. RetryLater when the sender went away or fell silent in the middle."""
         while not self.ended:
             try:
-                with anyio.fail_after(self._silence):
+                async with asyncio.timeout(self._silence):
                     message = await self._receive()
             except TimeoutError:
                 self.ended = True
@@ -61,12 +62,12 @@ class Body:
     async def drain(self) -> None:
         """Throw the rest away: many senders read no answer before they have sent everything."""
         dropped = 0
-        try:
-            with anyio.move_on_after(DRAIN_SECONDS):
+        if self.ended:
+            return
+        with contextlib.suppress(RetryLater, TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
                 while dropped < DRAIN_BYTES and (piece := await self.next()):
                     dropped += len(piece)
-        except RetryLater:
-            return
 
 
 def _cut() -> RetryLater:

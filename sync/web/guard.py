@@ -41,6 +41,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",  # with "no-referrer" browsers would send "Origin: null" from our own pages
 }
 _OF_PAGES = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"}
+_FREE = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_PAGE = [*_FREE, *((name.lower().encode(), value.encode()) for name, value in _OF_PAGES.items())]
 
 
 class Guard:
@@ -58,31 +60,31 @@ class Guard:
             return await self._app(scope, receive, send)
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
-        request, started = Request(scope), False
+        started = False
         free = scope["path"].startswith(OPEN[:2]) or scope["path"] in OPEN or scope["path"] in self._open
 
         async def dressed(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(raw=message["headers"])
-                for name, value in (HEADERS if free else HEADERS | _OF_PAGES).items():
-                    headers.setdefault(name, value)
+                present = {name for name, _ in message["headers"]}
+                more = [pair for pair in (_FREE if free else _PAGE) if pair[0] not in present]
+                message["headers"] = [*message["headers"], *more]
                 if not free and not scope["path"].startswith("/static/"):
-                    headers["Cache-Control"] = "no-store"
+                    MutableHeaders(raw=message["headers"])["Cache-Control"] = "no-store"
             await send(message)
 
         try:
-            if not free and (refusal := self._refusal(request)) is not None:
+            if not free and (refusal := self._refusal(Request(scope))) is not None:
                 status, error, extra = refusal
-                response = problem(self._hub, request, error, status)
+                response = problem(self._hub, Request(scope), error, status)
                 response.headers.update(extra)
                 return await response(scope, receive, dressed)
             await self._app(scope, receive, dressed)
         except Exception as error:
             answers.unexpected(f"{scope['method']} /{scope['path'].split('/')[1]}", error)
             if not started:
-                await problem(self._hub, request, _INTERNAL, 500)(scope, receive, dressed)
+                await problem(self._hub, Request(scope), _INTERNAL, 500)(scope, receive, dressed)
 
     def _refusal(self, request: Request) -> tuple[int, SverkaError, dict[str, str]] | None:
         """Why this request is not answered: status, words, further headers."""

@@ -13,10 +13,9 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
+from urllib.parse import parse_qsl
 
-import anyio
 from anyio import CapacityLimiter, to_thread
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -30,9 +29,9 @@ from sync.web.body import Body
 from sync.web.masking import Secrets
 
 FILES = 32 << 20  # bytes of a multipart body (a form with files): it goes to the spool
-COMMIT = 25.0  # seconds until the sender is told to repeat
 SMALL = 16_384  # bytes of a body that is looked at without a thread of its own
 THREADS = 16
+REST = 0.01  # seconds between two rounds of waking, while forms keep coming
 QUIET = ("GET", "HEAD", "OPTIONS")
 
 
@@ -80,17 +79,21 @@ class Intake:
             name: Secrets.of(hub.plugs[name].adapter.settings if name in hub.plugs else None, connection.settings)
             for name, connection in hub.config.connections.items()
         }
+        self._to_wake: set[str] = set()
+        self._waking = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, body = Request(scope), Body(receive)
-        name = request.path_params["connection"]
+        body, wake = Body(receive), False
+        name = scope["path_params"]["connection"]
         refusal = self._refusal(name)
         if refusal is not None:
             response = answers.words(refusal.say(self._hub.config.hub.language), 404)
         else:
-            response = await self._take(name, request, body)
+            response, wake = await self._take(name, scope, body)
         await body.drain()
         await response(scope, receive, send)
+        if wake:
+            await self._wake(name)
 
     def _refusal(self, name: str) -> Text | None:
         """Why this address takes nothing."""
@@ -108,43 +111,36 @@ class Intake:
             )
         return None
 
-    async def _take(self, name: str, request: Request, body: Body) -> Response:
+    async def _take(self, name: str, scope: Scope, body: Body) -> tuple[Response, bool]:
+        """The answer, and whether there is work for the connection."""
         try:
-            taken = await self._read(request, body)
-            arrival = self._arrival(request, taken)
+            headers = headers_of(scope)
+            taken = await self._read(headers, body)
+            arrival = self._arrival(scope, headers, taken)
             plug = self._hub.plugs.get(name)
             if taken.kept <= SMALL:  # a look at a form takes a tenth of a millisecond, a visit to a thread several
                 look, incoming = self._seen(name, plug, arrival, taken)
             else:
                 look, incoming = await to_thread.run_sync(self._seen, name, plug, arrival, taken, limiter=self._threads)
-            with anyio.fail_after(COMMIT):
-                # Shielded: a cancelled request must not cancel a row that is on its way to the disk
-                await asyncio.shield(asyncio.wrap_future(self._writer.submit(incoming)))
+            await self._writer.keep(incoming)
         except Exception as error:
             answers.unexpected("intake", error)
-            return self._again()
+            return self._again(), False
         if taken.cut:
-            return self._again()
-        response = answers.of_reply(look.reply)
-        if not incoming.label:
-            response.background = BackgroundTask(self._wake, name)
-        return response
+            return self._again(), False
+        return answers.of_reply(look.reply), not incoming.label
 
-    async def _read(self, request: Request, body: Body) -> Taken:
+    async def _read(self, headers: dict[str, str], body: Body) -> Taken:
         limit = self._hub.config.hub.max_body
         held, cut = await body.read(limit)
         taken = Taken(held[:limit], None, min(len(held), limit), over=len(held) > limit, cut=cut)
-        if taken.over and self._with_files(request):
+        if taken.over and headers.get("content-type", "").lower().startswith("multipart/form-data"):
             taken = await to_thread.run_sync(self._spool, held, body, limiter=self._uploads)
-        stated = request.headers.get("content-length", "")
+        stated = headers.get("content-length", "")
         taken.size = taken.kept
         if taken.over:
             taken.size = max(taken.kept + 1, int(stated) if stated.isdecimal() and len(stated) < 15 else 0)
         return taken
-
-    @staticmethod
-    def _with_files(request: Request) -> bool:
-        return request.headers.get("content-type", "").lower().startswith("multipart/form-data")
 
     def _spool(self, held: bytes, body: Body) -> Taken:
         """A form with files goes to the disk while it comes."""
@@ -158,18 +154,18 @@ class Intake:
         counter.taken.spool = file
         return counter.taken
 
-    def _arrival(self, request: Request, taken: Taken) -> Arrival:
+    def _arrival(self, scope: Scope, headers: dict[str, str], taken: Taken) -> Arrival:
         """What the adapter looks at: everything, secrets included, for it has to check them."""
 
         def opened() -> IO[bytes]:
             return self._hub.spool.open_file(taken.spool) if taken.spool else io.BytesIO(taken.body)
 
         return Arrival(
-            name=_clean(request.path_params.get("tail", "")),
-            method=request.method,
-            query=dict(request.query_params),
-            headers=one_each(request),
-            remote=request.client.host if request.client else "",
+            name=_clean(scope["path_params"].get("tail", "")),
+            method=scope["method"],
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+            headers=headers,
+            remote=scope["client"][0] if scope.get("client") else "",
             at=self._hub.now(),
             size=taken.size,
             open=opened,
@@ -238,17 +234,38 @@ class Intake:
         text = Text("Nothing was stored: please send it again.", "Ничего не сохранено: пожалуйста, отправьте ещё раз.")
         return answers.words(text.say(self._hub.config.hub.language), 503, {"Retry-After": "30"})
 
-    def _wake(self, name: str) -> None:
-        """The next look at the inbox would find it too."""
-        with contextlib.suppress(Exception):
-            self._hub.wake(name)
+    async def _wake(self, name: str) -> None:
+        """Tell the engine, in a thread, because it writes that down. What comes meanwhile is told in the next round, by
+        whoever is at it. The engine's next look at the inbox would find it too."""
+        self._to_wake.add(name)
+        if self._waking:
+            return
+        self._waking = True
+        try:
+            while self._to_wake:
+                names, self._to_wake = self._to_wake, set()
+                await to_thread.run_sync(self._woken, names)
+                if self._to_wake:
+                    await asyncio.sleep(REST)
+        finally:
+            self._waking = False
+
+    def _woken(self, names: set[str]) -> None:
+        for name in names:
+            with contextlib.suppress(Exception):
+                self._hub.wake(name)
 
 
 def one_each(request: Request) -> dict[str, str]:
     """Headers by lower-case name; what came several times is joined as HTTP says."""
+    return headers_of(request.scope)
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """The same of a bare ASGI scope."""
     found: dict[str, str] = {}
-    for name, value in request.headers.items():
-        name = name.lower()
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         found[name] = f"{found[name]}{'; ' if name == 'cookie' else ', '}{value}" if name in found else value
     return found
 

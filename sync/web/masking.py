@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import BaseModel, SecretStr
 
 MASK = "***"
 LONG = 6  # a shorter secret is masked only where it is a whole value: inside other text it would hit ordinary words
+_ORDINARY = 64  # characters of a name
 _SECRET_WORDS = frozenset(
     ("key", "apikey", "secret", "token", "password", "passwd", "pass", "pwd", "auth", "authorization", "sid", "session")
 )
@@ -29,6 +31,12 @@ class Secrets:
 
     def __init__(self, values: Iterable[str]) -> None:
         self._values = sorted({v for v in values if v}, key=len, reverse=True)
+        self._encoded = [
+            form.encode()
+            for secret in self._values
+            if len(secret) >= LONG
+            for form in sorted({secret, quote(secret, safe=""), quote_plus(secret)})
+        ]
 
     @classmethod
     def of(cls, settings: BaseModel | None, raw: Mapping[str, Any]) -> Secrets:
@@ -48,18 +56,26 @@ class Secrets:
         return "/".join(self.text(part) for part in value.split("/"))
 
     def query(self, pairs: Mapping[str, str]) -> dict[str, str]:
-        return {name: MASK if _is_secret_name(name) else self.text(value) for name, value in pairs.items()}
+        return {name: MASK if _named(name)[0] else self.text(value) for name, value in pairs.items()}
 
     def headers(self, pairs: Mapping[str, str]) -> dict[str, str]:
-        return {name: self.text(value) for name, value in pairs.items() if _storable(name)}
+        return {name: self.text(value) for name, value in pairs.items() if _named(name)[1]}
 
     def body(self, raw: bytes) -> bytes:
         """The body as it came; only a secret of ours in it is masked, plain or percent-encoded."""
-        for secret in self._values:
-            if len(secret) >= LONG:
-                for form in {secret, quote(secret, safe=""), quote_plus(secret)}:
-                    raw = raw.replace(form.encode(), MASK.encode())
+        for form in self._encoded:
+            raw = raw.replace(form, MASK.encode())
         return raw
+
+
+def _named(name: str) -> tuple[bool, bool]:
+    """(is a secret by its name, may be stored as a header). Names of ordinary length are judged once."""
+    return _judged(name) if len(name) <= _ORDINARY else (_is_secret_name(name), _storable(name))
+
+
+@functools.lru_cache(maxsize=1024)
+def _judged(name: str) -> tuple[bool, bool]:
+    return _is_secret_name(name), _storable(name)
 
 
 def _is_secret_name(name: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -34,27 +35,31 @@ class Program:
     module: str
     args: tuple[str, ...]
     check: Callable[[Path, int], None]
+    python: str = sys.executable
 
 
 class Differs(Exception):
     """A database does not hold what the source has."""
 
 
-def programs() -> list[Program]:
+def programs(python: Path | None) -> list[Program]:
+    """Sverka and the limit program; with a Python for them, also the peers that it has. The others are named as absent."""
     found = [
         Program("Sverka", "tests.bench.subject", (), check_subject),
         Program("limit program", "tests.bench.limit", (), check_limit),
     ]
-    if peers.has_dlt():
-        found.append(Program("dlt, append", "tests.bench.peers", ("dlt",), peers.check_dlt))
-    if peers.has_singer():
-        found.append(Program("Singer SDK", "tests.bench.peers", ("singer",), peers.check_singer))
+    checks = {"dlt": peers.check_dlt, "singer": peers.check_singer}
+    for name, shown in peers.SHOWN.items() if python is not None else ():
+        known = peers.version(name, python)
+        print(f"{shown}: {known or f'not installed for {python}'}")
+        if known:
+            found.append(Program(shown, "tests.bench.peers", (name,), checks[name], str(python)))
     return found
 
 
-def run(count: int, rounds: int, folder: Path | None = None) -> list[Report]:
-    """B-A, B-B and B-F of so many records."""
-    contestants = programs()
+def run(count: int, rounds: int, folder: Path | None = None, python: Path | None = None) -> list[Report]:
+    """B-A, B-B and B-F of so many records; beside the peers that `python` has."""
+    contestants = programs(python)
     first = {p.name: Measured(count) for p in contestants}
     second = {p.name: Measured(count) for p in contestants}
     with serving("tests.bench.source", count) as (port, _):
@@ -65,9 +70,9 @@ def run(count: int, rounds: int, folder: Path | None = None) -> list[Report]:
                 place = Path(tempfile.mkdtemp(prefix="sverka-bench-", dir=folder))
                 try:
                     database = place / "data.db"
-                    first[one.name].add(child(one.module, url, str(database), *one.args))
+                    first[one.name].add(child(one.module, url, str(database), *one.args, python=one.python))
                     one.check(database, count)
-                    second[one.name].add(child(one.module, url, str(database), *one.args))
+                    second[one.name].add(child(one.module, url, str(database), *one.args, python=one.python))
                     one.check(database, count)
                 finally:
                     shutil.rmtree(place, ignore_errors=True)
@@ -92,12 +97,15 @@ class Measured:
 
 
 def _speed(title: str, name: str, found: dict[str, Measured], least: float, wanted: float) -> Report:
-    report = Report(title, head=("", "records/s: median (min … max)", "of limit", "CPU µs/record", "peak MB"))
-    best = found["limit program"]
+    report = Report(
+        title, head=("", "records/s: median (min … max)", "of limit", "Sverka ×", "CPU µs/record", "peak MB")
+    )
+    best, own = found["limit program"], found["Sverka"].rate.median
     for program, series in found.items():
         share = series.rate.median / best.rate.median
+        times = "" if series is found["Sverka"] else f"{own / series.rate.median:.1f}"
         report.rows.append(
-            (program, series.rate.text(), f"{share:.2f}", series.cpu.text(1), f"{series.peak.median:.0f}")
+            (program, series.rate.text(), f"{share:.2f}", times, series.cpu.text(1), f"{series.peak.median:.0f}")
         )
         report.figures[program] = {
             "records_per_second": series.rate.as_dict(),
@@ -105,8 +113,7 @@ def _speed(title: str, name: str, found: dict[str, Measured], least: float, want
             "peak_mb": series.peak.as_dict(),
             "of_limit": share,
         }
-    ours = found["Sverka"]
-    report.gates.append(Gate(f"{name} of limit program", ours.rate.median / best.rate.median, least, wanted=wanted))
+    report.gates.append(Gate(f"{name} of limit program", own / best.rate.median, least, wanted=wanted))
     return report
 
 
@@ -128,7 +135,7 @@ def check_limit(database: Path, count: int) -> None:
 
 def check_subject(database: Path, count: int) -> None:
     """Every link has its record, its journal row and the hash of what the source has; nothing else was made."""
-    salt = load(NAME, HERE / "mappings").fingerprint[:32].encode()
+    salt = load(NAME, HERE / "mappings").print_of("product")[:32].encode()
 
     def hashed(number: int) -> bytes:
         data = orjson.dumps(product(number), option=orjson.OPT_SORT_KEYS)

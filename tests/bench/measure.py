@@ -51,9 +51,11 @@ def peak_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / PEAK
 
 
-def child(module: str, *args: object, limit: float = 1800) -> dict[str, Any]:
+def child(module: str, *args: object, limit: float = 1800, python: str = sys.executable) -> dict[str, Any]:
     """Run a module of the benchmark in a process of its own; gives what it reported."""
-    done = subprocess.run(command(module, *args), cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)
+    done = subprocess.run(
+        [python, *command(module, *args)[1:]], cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"{module} failed:\n{done.stderr[-4000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -1,7 +1,9 @@
 """Other tools at the same import, when they are installed (the optional group `bench`): dlt and the Singer SDK.
 
 dlt appends to a SQLite file through its SQLAlchemy destination. The Singer row is a tap of its SDK that writes Singer messages
-to a file; a target would only add to it.
+to a file; a target would only add to it. They bring a hundred packages: keep them in a virtual environment of their own
+(`uv venv DIR`, `uv pip install --python DIR/bin/python "dlt[sqlalchemy]" singer-sdk httpx orjson`), and name its Python
+with `--peers DIR/bin/python`.
 
     python -m tests.bench.peers URL DATABASE dlt|singer        prints seconds and peak memory as JSON
 """
@@ -9,10 +11,10 @@ to a file; a target would only add to it.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,12 +33,20 @@ class Differs(Exception):
     """A tool's result does not hold what the source has."""
 
 
-def has_dlt() -> bool:
-    return importlib.util.find_spec("dlt") is not None and importlib.util.find_spec("sqlalchemy") is not None
+PACKAGES = {"dlt": "dlt", "singer": "singer_sdk"}  # our argument, the module it needs
+DISTRIBUTIONS = {"dlt": "dlt", "singer": "singer-sdk"}
+SHOWN = {"dlt": "dlt, append", "singer": "Singer SDK"}
+_ASK = "import importlib.metadata, sys, {0}; print(importlib.metadata.version(sys.argv[1]))"
 
 
-def has_singer() -> bool:
-    return importlib.util.find_spec("singer_sdk") is not None
+def version(peer: str, python: Path) -> str | None:
+    """The version that this Python has of it, None when it cannot be imported there."""
+    ask = [str(python), "-c", _ASK.format(PACKAGES[peer]), DISTRIBUTIONS[peer]]
+    try:
+        done = subprocess.run(ask, capture_output=True, text=True, timeout=120, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def pages(url: str) -> Iterator[list[dict[str, Any]]]:

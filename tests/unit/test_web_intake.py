@@ -6,7 +6,7 @@ import itertools
 import random
 import socket
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from adapters.base import Arrival, Reception, Reply
 from sync import config
 from sync.errors import Fatal, RetryLater, Text
 from sync.hub import Hub, views, works
+from sync.intake.inbox import Stored
 from sync.web import answers
 from sync.web.body import Body
 from sync.web.masking import Secrets
@@ -215,17 +216,15 @@ def test_an_adapter_that_fails_at_a_look_loses_nothing(tmp_path: Path, capsys: p
 
 def test_without_a_commit_the_sender_is_told_to_repeat(tmp_path: Path) -> None:
     with hub(tmp_path) as opened, Browser(opened) as client:
-        submit = opened.writer.submit
+        keep = opened.writer.keep
 
-        def full(item: Any) -> Future[Any]:
-            future: Future[Any] = Future()
-            future.set_exception(Fatal(Text("disk full", "диск полон"), code="store.down"))
-            return future
+        async def full(item: Any) -> Stored:
+            raise Fatal(Text("disk full", "диск полон"), code="store.down")
 
-        opened.writer.submit = full  # type: ignore[method-assign]
+        opened.writer.keep = full  # type: ignore[method-assign]
         answer = client.post("/in/site", content=LEAD, headers=FORM)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
-        opened.writer.submit = submit  # type: ignore[method-assign]
+        opened.writer.keep = keep  # type: ignore[method-assign]
         assert client.post("/in/site", content=LEAD, headers=FORM).status_code == 200
         assert len(rows(opened)) == 1
 
