@@ -88,7 +88,7 @@ class AccountLimiter:
             return self._slots.popleft(), self._epoch
 
     def _reserve(self) -> list[datetime]:
-        with self._store.begin() as tx:
+        with self._store.begin(durable=False) as tx:
             first = max(self._locked(tx), self._now() - self._burst)
             slots = [first + self._interval * i for i in range(self._ahead)]
             tx.execute(self._update(slots[-1] + self._interval))

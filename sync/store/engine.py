@@ -58,23 +58,31 @@ class Store:
         self.engine.dispose()
 
     @contextlib.contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """A write transaction; committed at the end, rolled back by any exception."""
+    def begin(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A write transaction; committed at the end, rolled back by any exception.
+
+        One that is not `durable` survives a killed process, but a power cut may take it back: only for what is harmless to
+        lose (a reserved call), since waiting for the disk costs more than all else that a small transaction does.
+        """
         if getattr(self._mine, "open", False):
             raise RuntimeError("a write transaction was begun inside another one of the same thread")
         self._mine.open = True
         try:
-            yield from self._begin()
+            yield from self._begin(durable)
         finally:
             self._mine.open = False
         points.reach("commit:after")
 
-    def _begin(self) -> Iterator[Connection]:
+    def _begin(self, durable: bool) -> Iterator[Connection]:
         with self._writer, _errors(), self.engine.connect() as tx:
             if self.sqlite:
+                if not durable:
+                    tx.exec_driver_sql("PRAGMA synchronous=NORMAL")
                 tx.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 tx.begin()
+                if not durable:
+                    tx.exec_driver_sql("SET LOCAL synchronous_commit = off")
             try:
                 yield tx
                 points.reach("commit:before")
@@ -82,6 +90,9 @@ class Store:
             except BaseException:
                 tx.rollback()
                 raise
+            finally:
+                if self.sqlite and not durable:
+                    tx.exec_driver_sql("PRAGMA synchronous=FULL")
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:

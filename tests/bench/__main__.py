@@ -11,10 +11,18 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import commerceml, imports, intake
+from tests.bench import commerceml, decision, imports, intake, latency, nochange
 from tests.bench.measure import Report, versions
 
-NAMES = ("import", "intake", "commerceml")
+NAMES = {
+    "import": "B-A, B-B, B-F: records over HTTP into an empty database, and the same again",
+    "peers": "the same beside dlt and the Singer SDK, where they are installed (--peers)",
+    "nochange": "B-H: a pass over linked records from memory, nothing changed",
+    "decision": "B-I: the pure decision, where nothing and where three fields differ",
+    "latency": "B-J: a status changed in one system until it is written in the other",
+    "intake": "B-D: forms over HTTP, each committed before its answer; kill -9 under load",
+    "commerceml": "B-F: the memory of a large CommerceML import",
+}
 
 
 def main() -> int:
@@ -24,8 +32,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="how often each program is measured (5; quick: 3)")
     parser.add_argument("--records", type=int, help="how many records and products")
     parser.add_argument("--folder", type=Path, help="where databases are made (it decides what a commit costs)")
+    parser.add_argument("--peers", type=Path, metavar="PYTHON", default=Path(sys.executable),
+                        help="the Python that has dlt and the Singer SDK; default: this one")  # fmt: skip
+    parser.add_argument("--list", action="store_true", help="name the benchmarks and end")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     given = parser.parse_args()
+    if given.list:
+        print("\n".join(f"{name:12}{what}" for name, what in NAMES.items()))
+        return 0
     if unknown := set(given.only) - set(NAMES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(NAMES)}")
     rounds = given.rounds or (3 if given.quick else 5)
@@ -35,9 +49,15 @@ def main() -> int:
     found = versions()
     print(", ".join(f"{name} {value}" for name, value in found.items()))
     reports: list[Report] = []
-    wanted = given.only or NAMES
-    if "import" in wanted:
-        reports += _shown(imports.run(records, rounds, given.folder))
+    wanted = given.only or list(NAMES)
+    if "import" in wanted or "peers" in wanted:  # one run: all of them take turns
+        reports += _shown(imports.run(records, rounds, given.folder, given.peers if "peers" in wanted else None))
+    if "nochange" in wanted:
+        reports += _shown(nochange.run(records, rounds, given.folder))
+    if "decision" in wanted:
+        reports += _shown(decision.run(rounds))
+    if "latency" in wanted:
+        reports += _shown(latency.run(10 if given.quick else 40))
     if "intake" in wanted:
         seconds, kills = (4, 2) if given.quick else (10, 5)
         reports += _shown(intake.run(rounds, seconds, kills, given.folder))

@@ -110,10 +110,10 @@ def test_most_calls_need_no_transaction(world: World, monkeypatch: pytest.Monkey
     begun = 0
     begin = Store.begin
 
-    def counting(store: Store):  # type: ignore[no-untyped-def]
+    def counting(store: Store, **how: bool):  # type: ignore[no-untyped-def]
         nonlocal begun
         begun += 1
-        return begin(store)
+        return begin(store, **how)
 
     monkeypatch.setattr(Store, "begin", counting)
     world.call(world.limiter(per_minute=600), 100)

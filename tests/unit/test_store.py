@@ -226,3 +226,21 @@ def test_a_document_of_a_deal_is_unique(store: Store) -> None:
     row = {"uid": "1", "deal_uid": "d", "connection": "c", "key": "k", "kind": "payment"}
     with pytest.raises(sa.exc.IntegrityError), store.begin() as tx:
         tx.execute(document.insert(), [row, {**row, "uid": "2"}])
+
+
+def test_a_transaction_that_need_not_be_durable_leaves_the_next_one_durable(store: Store) -> None:
+    if not store.sqlite:
+        with store.engine.connect() as plain:  # the test's cluster is told not to wait for its disk
+            usual = plain.execute(sa.text("SHOW synchronous_commit")).scalar()
+        with store.begin(durable=False) as tx:
+            assert tx.execute(sa.text("SHOW synchronous_commit")).scalar() == "off"
+        with store.begin() as tx:
+            assert tx.execute(sa.text("SHOW synchronous_commit")).scalar() == usual
+        return
+    with store.begin(durable=False) as tx:
+        assert tx.execute(sa.text("PRAGMA synchronous")).scalar() == 1
+    with pytest.raises(ZeroDivisionError), store.begin(durable=False):
+        raise ZeroDivisionError
+    for _ in range(3):
+        with store.begin() as tx:
+            assert tx.execute(sa.text("PRAGMA synchronous")).scalar() == 2
