@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from sync.config import Pipeline
 from sync.delivery import intents
-from sync.errors import RecordRefused
+from sync.errors import Text
 from sync.flow import trouble
-from sync.flow.plug import Cause, Plug, World
-from sync.flow.translate import canonical_kind, columns, observed, sale_price_keys
-from sync.lens import Lens, apply_patch
+from sync.flow.look import Look, look, side_names
+from sync.flow.look import side_name as side_name  # where others look for it
+from sync.flow.look import takes_part as takes_part
+from sync.flow.plug import Cause, World
+from sync.flow.translate import columns
 from sync.model.compare import same
 from sync.model.records import KINDS
-from sync.reconcile import INEXPRESSIBLE, Graph, Plan, Side, decide, policy_for
+from sync.reconcile import Conflict, Graph, Plan, Side, decide, policy_for
 from sync.store.tables import conflict, edit, journal, link, record
 from sync.store.types import dumps, loads
 
@@ -36,26 +41,67 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     links = tx.execute(
         sa.select(link).where(link.c.record_uid == uid, link.c.state == "linked").order_by(link.c.id)
     ).all()
-    sides, lenses, sent = [], {}, intents.sent(tx, uid) if links else {}
+    pipeline = world.config.pipeline(data.get("pipeline"))
+    sent, names = intents.sent(tx, uid) if links else {}, side_names(links)
+    looks: dict[int, Look] = {}
     for one in links:
-        found = _side(world, tx, row.kind, one, sent.get((one.connection, one.native_kind), {}))
+        found = look(world, tx, row.kind, one, names[one.id], sent.get((one.connection, one.native_kind), {}), pipeline)
         if found is not None:
-            lenses[one.id] = found[1]
-            sides.append(found[0])
+            looks[one.id] = found
+    looks = _doubted(tx, uid, looks)
+    sides = [found.side for found in looks.values()]
     edits = tx.execute(
         sa.select(edit).where(edit.c.record_uid == uid, edit.c.state == "pending").order_by(edit.c.id)
     ).all()
     if edits:
         seen = {e.field: typed_field(row.kind, e.field, e.value) for e in edits}
         sides.append(Side("hub", "hub", seen, {k: data[k] for k in seen if k in data}))
-    pipeline = world.config.pipeline(data.get("pipeline"))
-    graph = Graph.of([(s.name, s.semantic) for s in pipeline.stages])
-    plan = decide(data, sides, lambda f: policy_for(row.kind, f, world.config.owners), graph)
+    by_hand = _by_hand(tx, uid, data, sides) if row.kind == "deal" else frozenset[str]()
+    policy = partial(policy_for, row.kind, owners=world.config.owners)
+    plan = decide(data, sides, policy, graph_of(pipeline), by_hand=by_hand)
     _record(tx, world, uid, row.kind, data, plan, cause, edits)
-    _agree(tx, links, plan)
-    _conflicts(tx, world, uid, plan, sides)
-    planned = sum(_intend(world, tx, uid, one, lenses.get(one.id), plan, cause) for one in links)
+    _conflicts(tx, world, uid, plan, sides, edits)
+    _agree(tx, links, looks, {**data, **plan.values}, plan)
+    planned = 0
+    for _, group in groupby(sorted(links, key=_place), key=_place):
+        planned += _intend(world, tx, uid, list(group), looks, plan, cause)
     return Woven(bool(plan.values), planned)
+
+
+def _place(row: Any) -> tuple[str, str]:
+    return row.connection, row.native_kind
+
+
+def _doubted(tx: Connection, uid: str, looks: dict[int, Look]) -> dict[int, Look]:
+    """While it is open why sides differ that both stand still, what was agreed of that field counts for nothing: else the
+    next look at the record would take one side's value for news and answer the question by itself."""
+    open_ones = (conflict.c.record_uid == uid, conflict.c.state == "open", conflict.c.cause == "diverged")
+    fields = set(tx.execute(sa.select(conflict.c.field).where(*open_ones)).scalars())
+    if not fields:
+        return looks
+    return {
+        id: replace(one, side=replace(one.side, base={f: v for f, v in one.side.base.items() if f not in fields}))
+        for id, one in looks.items()
+    }
+
+
+def _by_hand(tx: Connection, uid: str, data: Mapping[str, Any], sides: Sequence[Side]) -> frozenset[str]:
+    """{"stage"} when some side shows another stage than the record, and a person gave the record its own."""
+    if all(s.seen.get("stage", data.get("stage")) == data.get("stage") for s in sides):
+        return frozenset()
+    notes = tx.execute(
+        sa.select(journal.c.why, journal.c.changes)
+        .where(journal.c.record_uid == uid, journal.c.link_id.is_(None))
+        .order_by(journal.c.id.desc())
+    )
+    last = next((n.why for n in notes if "stage" in n.changes and n.why != "offered" and n.why[:6] != "wrote:"), "")
+    return frozenset({"stage"}) if last == "human" or last.startswith("undo:") else frozenset()
+
+
+def graph_of(pipeline: Pipeline) -> Graph:
+    """The stages of a pipeline as the decision wants them."""
+    steps = {s.name: s.next for s in pipeline.stages if s.next is not None}
+    return Graph.of([(s.name, s.semantic) for s in pipeline.stages], steps, pipeline.lost_reason)
 
 
 def typed(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,53 +111,6 @@ def typed(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def typed_field(kind: str, field: str, value: Any) -> Any:
     return typed(kind, {field: value})[field]
-
-
-def takes_part(world: World, connection: str, kind: str) -> bool:
-    """A system is only written where a flow of the kind names it: connecting it alone changes nothing there."""
-    return any(f.kind == kind and connection in (f.source, f.target) for f in world.config.flows)
-
-
-def side_name(row: Any) -> str:
-    return f"{row.connection}/{row.native_kind}"
-
-
-def _side(world: World, tx: Connection, kind: str, row: Any, sent: Mapping[str, Any]) -> tuple[Side, Lens] | None:
-    """A link as a side of the decision; None when its connection or mapping is gone: it has no say then. `sent` are the
-    values of a write whose outcome is not known yet: to show one of them is nothing that the side did by itself."""
-    plug = world.plugs.get(row.connection)
-    lens = plug.mapping.lenses.get(row.native_kind) if plug else None
-    if plug is None or lens is None or row.shadow is None or canonical_kind(lens.kind) != kind:
-        return None
-    gone = row.deleted_at is not None
-    if gone and not (kind == "product" or plug.role == "accounting"):
-        return None
-    found = plug.mapping.lens(row.native_kind).get(row.shadow)
-    keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
-    seen = observed(world.config, plug, found, deleted=gone, numbered=row.number is not None, price_keys=keys)
-    writable = lens.two_way if not gone and _may_write(world, plug, row.native_kind, kind) else frozenset[str]()
-    base = typed(kind, row.base or {})
-    base |= {f: seen[f] for f, value in typed(kind, sent).items() if f in seen and same(f, seen[f], value)}
-    return Side(side_name(row), plug.role, seen, base, writable, _image(lens, row.shadow)), lens
-
-
-def _may_write(world: World, plug: Plug, native_kind: str, kind: str) -> bool:
-    return native_kind in plug.adapter.capabilities.updates and takes_part(world, plug.name, kind)
-
-
-def _image(lens: Lens, shadow: Mapping[str, Any]) -> Any:
-    """How this side would show a value: many of its words may stand for one of ours, and the other way round."""
-
-    def image(field: str, value: Any) -> Any:
-        if field not in lens.two_way:
-            return value
-        try:
-            patch = lens.put({field: value}, shadow)
-        except RecordRefused:
-            return INEXPRESSIBLE
-        return lens.get(apply_patch(dict(shadow), patch)).fields.get(field)
-
-    return image
 
 
 def _record(
@@ -139,7 +138,10 @@ def _record(
             place = by.split("/")[0]
             who = next((e.who for e in edits if e.field in changes), by) if by == "hub" else place
             note(tx, uid, kind, place, why, changes, now, cause, who)
+    asked = {c.field for c in plan.conflicts}
     for one in edits:
+        if one.field in asked:
+            continue  # it waits with the question
         wanted = typed_field(kind, one.field, one.value)
         refused = not same(one.field, {**data, **plan.values}.get(one.field), wanted)
         text = {
@@ -163,8 +165,9 @@ def note(
     now: Any,
     cause: Cause,
     who: str,
+    link_id: int | None = None,
 ) -> None:
-    """One journal row."""
+    """One journal row. `link_id`: of what one link showed or was written."""
     tx.execute(
         journal.insert().values(
             at=now,
@@ -173,22 +176,58 @@ def note(
             record_uid=uid,
             kind=kind,
             connection=connection,
-            why=why,
+            why=cause.why if cause.why and link_id is None and connection != "hub" else why,
             who=who,
             changes=dict(changes),
+            link_id=link_id,
         )
     )
 
 
-def _agree(tx: Connection, links: Any, plan: Plan) -> None:
+def _agree(tx: Connection, links: Any, looks: Mapping[int, Look], after: Mapping[str, Any], plan: Plan) -> None:
+    """Bases advance; and of each link it is kept in which fields the record has moved since that side showed it."""
     for one in links:
-        agreed = plan.agreed.get(side_name(one))
+        values: dict[str, Any] = {}
+        found = looks.get(one.id)
+        agreed = plan.agreed.get(found.side.name) if found else None
         if agreed:
-            base = {**(one.base or {}), **loads(dumps(agreed))}
-            tx.execute(link.update().where(link.c.id == one.id).values(base=base))
+            values["base"] = {**(one.base or {}), **loads(dumps(agreed))}
+        untold = _untold(one, found.side if found else None, after, plan)
+        if untold != one.untold:
+            values["untold"] = untold
+        if values:
+            tx.execute(link.update().where(link.c.id == one.id).values(**values))
 
 
-def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[Side]) -> None:
+def _untold(row: Any, side: Side | None, after: Mapping[str, Any], plan: Plan) -> list[str] | None:
+    if side is None:
+        return row.untold if row.untold is None else sorted({*row.untold, *plan.values})
+    known = side.seen.keys() & after.keys() if row.untold is None else {*row.untold, *plan.values}
+    told = {f for f in known if f in side.seen and shows(side, f, after.get(f))}
+    return sorted({*(known - told), *plan.writes.get(side.name, ())})
+
+
+def shows(side: Side, field: str, value: Any) -> bool:
+    return same(field, side.seen[field], value) or same(field, side.seen[field], side.image(field, value))
+
+
+def tell_again(tx: Connection, uid: str, fields: Sequence[str]) -> None:
+    """The record was changed outside of `weave`: its sides are to be told."""
+    for one in tx.execute(
+        sa.select(link.c.id, link.c.untold).where(link.c.record_uid == uid, link.c.untold.is_not(None))
+    ):
+        untold = sorted({*one.untold, *fields})
+        tx.execute(link.update().where(link.c.id == one.id).values(untold=untold))
+
+
+def doubt(tx: Connection, link_id: int, fields: Sequence[str]) -> None:
+    """What was agreed of these fields cannot be true: forget it. Where the sides differ a person is asked (`diverged`)."""
+    base = tx.execute(sa.select(link.c.base).where(link.c.id == link_id)).scalar() or {}
+    kept = {f: v for f, v in base.items() if f not in fields}
+    tx.execute(link.update().where(link.c.id == link_id).values(base=kept))
+
+
+def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[Side], edits: Sequence[Any]) -> None:
     """Open what is new, refresh what moved, close what is no question any more."""
     now = world.now()
     open_ones = {
@@ -197,9 +236,12 @@ def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[S
     }
     asked = {c.field for c in plan.conflicts}
     for one in plan.conflicts:
-        values = {"sides": dict(one.sides), "base": one.base, "cause": one.cause}
+        persons = {"hub": next((e.who for e in edits if e.field == one.field), "hub")}
+        who = [persons.get(name, name) for name in one.moved]
+        values = {"sides": dict(one.sides), "base": one.base, "cause": one.cause, "who": who}
         old = open_ones.get(one.field)
         if old is None:
+            _overtaken(tx, uid, one, sides)
             tx.execute(conflict.insert().values(record_uid=uid, field=one.field, state="open", since=now, **values))
         elif dumps(values["sides"]) != dumps(old.sides):
             tx.execute(conflict.update().where(conflict.c.id == old.id).values(**values))
@@ -208,25 +250,55 @@ def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[S
             tx.execute(conflict.update().where(conflict.c.id == old.id).values(state="gone", closed_at=now))
 
 
-def _intend(world: World, tx: Connection, uid: str, row: Any, lens: Lens | None, plan: Plan, cause: Cause) -> int:
-    """Plan the write to one side, or take back one that is not wanted any more; 1 when something new was planned."""
-    wanted = plan.writes.get(side_name(row), {})
-    patch = lens.put(wanted, row.shadow) if wanted and lens is not None else {}
-    if not patch:
-        if intents.drop(tx, uid, row.connection, row.native_kind, world.now()):
-            trouble.passed(tx, row.connection, row.native_kind, uid, world.now(), "delivery")
-        return 0
-    made = intents.plan(
-        tx,
-        record_uid=uid,
-        link_id=row.id,
-        connection=row.connection,
-        native_kind=row.native_kind,
-        op="update",
-        data=patch,
-        fields=wanted,
-        why={f: plan.why[f][0] for f in wanted},
-        now=world.now(),
-        run_id=cause.run_id,
-    )
-    return 1 if made else 0
+OVERTAKEN = Text(
+    "The values moved before the decision had reached every side: it was dropped, and the question is open again.",
+    "Значения изменились раньше, чем решение дошло до всех сторон: оно отменено, вопрос снова открыт.",
+)
+
+
+def _overtaken(tx: Connection, uid: str, one: Conflict, sides: Sequence[Side]) -> None:
+    """A decision that had not reached every side when one of them moved counts no more, and says so."""
+    if not any(s.untold and one.field in s.untold for s in sides):
+        return
+    last = tx.execute(
+        sa.select(conflict)
+        .where(conflict.c.record_uid == uid, conflict.c.field == one.field)
+        .order_by(conflict.c.id.desc())
+        .limit(1)
+    ).first()
+    if last is not None and last.state == "decided" and "dropped" not in last.decision:
+        decision = {**last.decision, "dropped": {"en": OVERTAKEN.en, "ru": OVERTAKEN.ru}}
+        tx.execute(conflict.update().where(conflict.c.id == last.id).values(decision=decision))
+
+
+def _intend(
+    world: World, tx: Connection, uid: str, links: Sequence[Any], looks: Mapping[int, Look], plan: Plan, cause: Cause
+) -> int:
+    """Plan the write to one place, or take back one that is not wanted any more; 1 when something new was planned.
+
+    Where a record has several links of one kind they are written one after the other.
+    """
+    for row in links:
+        found = looks.get(row.id)
+        wanted = plan.writes.get(found.side.name, {}) if found else {}
+        patch = found.lens.put(wanted, row.shadow) if wanted and found else {}
+        if not patch:
+            continue
+        made = intents.plan(
+            tx,
+            record_uid=uid,
+            link_id=row.id,
+            connection=row.connection,
+            native_kind=row.native_kind,
+            op="update",
+            data=patch,
+            fields=wanted,
+            why={f: plan.why[f][0] for f in wanted},
+            now=world.now(),
+            run_id=cause.run_id,
+        )
+        return 1 if made else 0
+    place = links[0]
+    if intents.drop(tx, uid, place.connection, place.native_kind, world.now()):
+        trouble.passed(tx, place.connection, place.native_kind, uid, world.now(), "delivery")
+    return 0

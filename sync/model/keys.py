@@ -8,11 +8,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from typing import Any
 
 import phonenumbers
+from phonenumbers import PhoneMetadata
 from stdnum.exceptions import ValidationError as NumberError
 from stdnum.ru import inn as ru_inn
 
+# Letters that look alike in both scripts, for words that mix them («Cпектр», «ivаn@»)
+_LIKE = dict(zip("АВЕКМНОРСТУХаекорсухіѕј", "ABEKMHOPCTYXaekopcyxisj", strict=True))
+_TO_LATIN = str.maketrans(_LIKE | {"в": "b", "м": "m", "т": "t", "н": "h", "ԁ": "d", "ԛ": "q", "ԝ": "w", "һ": "h"})
+_TO_CYRILLIC = str.maketrans({latin: own for own, latin in _LIKE.items() if own not in "іѕј"} | {"ё": "ё"})
+_MIXED = re.compile(r"(?=[^\W\d_]*[A-Za-z])(?=[^\W\d_]*[\u0400-\u04ff])[^\W\d_]+")
+_PURE_LATIN = re.compile(r"[\x00-\x7f]*")
+_BETWEEN = re.compile(r"[;,/|\n](?!\s*(?:вн|доб|ext|#))")
 _EXTENSION = re.compile(r"(?:вн\.?|внутр\.?|добавочный)\s*(?=\d)", re.IGNORECASE)
 _FREE_MAIL = {
     "ya.ru": "yandex.ru",
@@ -58,8 +67,8 @@ _LETTERS = dict(
             "i",
             "",
             "e",
-            "u",
-            "a",
+            "iu",
+            "ia",
         ],
         strict=True,
     )
@@ -70,13 +79,20 @@ _FOLDS = (
     ("kh", "h"),
     ("ts", "c"),
     ("yo", "e"),
-    ("yu", "u"),
-    ("ya", "a"),
-    ("ju", "u"),
-    ("ja", "a"),
+    ("jo", "e"),
+    ("ye", "e"),
+    ("je", "e"),
     ("y", "i"),
     ("j", "i"),
+    ("x", "ks"),
+    ("w", "v"),
+    ("ph", "f"),
 )
+# The Russian numbering plan of the library, compiled: the same verdict without parsing (a test holds them together)
+_RU: Any = PhoneMetadata.metadata_for_region("RU")
+_RU_MOBILE = re.compile(str(_RU.mobile.national_number_pattern))
+_RU_FIXED = re.compile(str(_RU.fixed_line.national_number_pattern))
+_RU_PLAIN = re.compile(r"\s*(?:\+7|8|7)?[\s\-\u00a0(]*((?:\d[\s\-\u00a0()]*){9}\d)\s*")
 
 
 def phones(text: str, country: str = "RU") -> list[str]:
@@ -85,8 +101,10 @@ def phones(text: str, country: str = "RU") -> list[str]:
     >>> phones("8 (916) 123-45-67, вн. 12")
     ['+79161234567;ext=12']
     """
+    if country == "RU" and _RU_PLAIN.fullmatch(text) and (plain := _phone(text.strip(), country)):
+        return [plain]  # one number and nothing else: most of them
     found = []
-    for part in re.split(r"[;,/|\n](?!\s*(?:вн|доб|ext|#))", text[:200]):
+    for part in _BETWEEN.split(text[:200]):
         form = _phone(_EXTENSION.sub("доб. ", part.replace(", доб", " доб").replace(", вн", " вн").strip()), country)
         if form and form not in found:
             found.append(form)
@@ -95,6 +113,10 @@ def phones(text: str, country: str = "RU") -> list[str]:
 
 @lru_cache(maxsize=20_000)
 def _phone(text: str, country: str) -> str | None:
+    if country == "RU" and (plain := _RU_PLAIN.fullmatch(text)):
+        national = "".join(c for c in plain[1] if c in "0123456789")
+        if _RU_MOBILE.fullmatch(national) or _RU_FIXED.fullmatch(national):
+            return f"+7{national}" if len(set(national[-7:])) > 1 else None
     # «, вн. 12» follows the number it belongs to
     text = _EXTENSION.sub("доб. ", text.replace(",", " "))
     try:
@@ -110,6 +132,25 @@ def _phone(text: str, country: str) -> str | None:
     return f"{form};ext={number.extension}" if number.extension else form
 
 
+@lru_cache(maxsize=20_000)
+def line_kind(number: str) -> str:
+    """What an E.164 number tells of its owner: "mobile" (a person's), "fixed" (an office's), "service" (8 800 and the like)."""
+    number = number.split(";")[0]
+    if number.startswith("+7"):
+        if _RU_MOBILE.fullmatch(number, 2):
+            return "mobile"
+        if _RU_FIXED.fullmatch(number, 2):
+            return "fixed"
+    try:
+        kind = phonenumbers.number_type(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return "service"
+    types = phonenumbers.PhoneNumberType
+    if kind in (types.MOBILE, types.FIXED_LINE_OR_MOBILE, types.PERSONAL_NUMBER):
+        return "mobile"
+    return "fixed" if kind in (types.FIXED_LINE, types.VOIP) else "service"
+
+
 def phone(text: str, country: str = "RU") -> str | None:
     """The first valid number of a text, E.164."""
     found = phones(text, country)
@@ -122,6 +163,11 @@ def email(text: str) -> str | None:
     ya.ru and yandex.ru are one mailbox with `.` = `-`; Gmail ignores dots and everything after `+`.
     """
     text = unicodedata.normalize("NFC", text).strip().strip("<>").lower()
+    if _PURE_LATIN.fullmatch(text) is None:
+        local, at, domain = text.rpartition("@")
+        folded = local.translate(_TO_LATIN)
+        # A box at a Latin domain has a Latin name; «о.belova» with a Cyrillic «о» is a slip of the keyboard
+        text = one_script(f"{folded if folded.isascii() and _PURE_LATIN.fullmatch(domain) else local}{at}{domain}")
     match = re.fullmatch(r"([^\s@<>,;\"()]{1,64})@([^\s@<>,;\"()]+\.[^\s@<>,;\"().]{2,})", text)
     if match is None:
         return None
@@ -150,6 +196,44 @@ def inn(text: str) -> str | None:
         return None
 
 
+def ogrn(text: str) -> str | None:
+    """A state registration number with a right check digit (13 digits: company, 15: sole trader), None otherwise."""
+    digits = re.sub(r"\D", "", text)
+    if len(digits) not in (13, 15) or not digits.strip("0"):
+        return None
+    # The last digit is the remainder of the rest by 11 (13 digits) or by 13 (15 digits), modulo 10
+    if int(digits[:-1]) % (len(digits) - 2) % 10 != int(digits[-1]):
+        return None
+    return digits
+
+
+def kpp(text: str) -> str | None:
+    """A KPP (tax registration of a branch): nine digits, of which the fifth and sixth may be Latin letters."""
+    form = text.strip().upper()
+    return form if re.fullmatch(r"\d{4}[\dA-Z]{2}\d{3}", form) and form.strip("0") else None
+
+
+def one_script(text: str) -> str:
+    """Words that mix Latin with Cyrillic letters of the same look, each in the one script that it can be read in.
+
+    >>> one_script("Cветлана, antоnov")
+    'Светлана, antonov'
+    """
+    return _MIXED.sub(lambda m: _unmix(m[0]), text)
+
+
+def _unmix(word: str) -> str:
+    cyrillic = word.translate(_TO_CYRILLIC)
+    if not re.search(r"[A-Za-z]", cyrillic):
+        latin = word.translate(_TO_LATIN)
+        if re.search(r"[\u0400-\u04ff]", latin):
+            return cyrillic
+        # Both readings are possible: the script with more letters of its own wins
+        return cyrillic if sum("\u0400" <= c <= "\u04ff" for c in word) * 2 >= len(word) else latin
+    latin = word.translate(_TO_LATIN)
+    return word if re.search(r"[\u0400-\u04ff]", latin) else latin
+
+
 @lru_cache(maxsize=20_000)
 def name_tokens(text: str) -> frozenset[str]:
     """A name as skeleton words: «Ёлкина Анна» and "Anna Elkina" are equal.
@@ -157,11 +241,13 @@ def name_tokens(text: str) -> frozenset[str]:
     >>> name_tokens("Щербаков Юрий") == name_tokens("Yuri Shcherbakov")
     True
     """
-    words = re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text).lower())
-    return frozenset(s for w in words if (s := _skeleton(w)))
+    words = re.findall(r"[^\W\d_]+", one_script(unicodedata.normalize("NFC", text)).lower())
+    return frozenset(s for w in words if (s := skeleton(w)))
 
 
-def _skeleton(word: str) -> str:
+@lru_cache(maxsize=20_000)
+def skeleton(word: str) -> str:
+    """One lower-case word, of either script, as a Latin skeleton."""
     latin = "".join(_LETTERS.get(c, c) for c in word)
     latin = "".join(c for c in unicodedata.normalize("NFD", latin) if not unicodedata.combining(c))
     for old, new in _FOLDS:

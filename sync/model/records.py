@@ -16,7 +16,13 @@ class Canonical(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Company(Canonical):
+class Whole(Canonical):
+    """A record that stands by itself."""
+
+    archived: bool | None = None  # it was deleted in one of its systems; the others keep it
+
+
+class Company(Whole):
     """A company or sole trader (1C: Контрагент, Партнёр)."""
 
     kind: Str | None = None  # legal, sole_trader
@@ -31,7 +37,7 @@ class Company(Canonical):
     tags: list[Str] | None = None
 
 
-class Contact(Canonical):
+class Contact(Whole):
     """A private person: a client of their own or somebody at a company (1C: Контактное лицо)."""
 
     name: Str | None = None
@@ -44,7 +50,7 @@ class Contact(Canonical):
     tags: list[Str] | None = None
 
 
-class Lead(Canonical):
+class Lead(Whole):
     title: Str | None = None
     status: Str | None = None  # new, in_work, qualified, junk, converted
     source: Str | None = None
@@ -87,7 +93,7 @@ class DealDocument(Canonical):
     reversed: bool | None = None
 
 
-class Deal(Canonical):
+class Deal(Whole):
     """One order is one deal (1C: Заказ клиента / Заказ покупателя)."""
 
     number: Str | None = None
@@ -111,7 +117,7 @@ class Deal(Canonical):
     created_at: Moment | None = None
 
 
-class Product(Canonical):
+class Product(Whole):
     """An item of goods or a service (1C: Номенклатура; a characteristic, Характеристика, is a variant)."""
 
     kind: Str | None = None  # good, service

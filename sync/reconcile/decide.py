@@ -1,73 +1,36 @@
 """The decision over one record and all its sides at once. No database, no clock, no network.
 
 The canonical record is the middle of a star. Each side shows what it holds now (`seen`) and what was last agreed with it
-(`base`). A field that a side did not report takes no part there: unknown is not empty. A side has *moved* when what it
-shows differs from what was agreed. Per field, the first rule that fits:
+(`base`). A side has *moved* when what it shows differs from what was agreed; the record has moved for a side that was not
+told yet (`untold`). Per field, the first rule that fits:
 
-1. an owner with a live link and a known value decides, whatever the others hold; the hub is always live (why: owner)
-2. nobody moved: the record's value stands; a side that lags behind is written again                  (why: observed)
-3. those who moved agree: their value goes to everybody else                                           (why: observed)
-   (where a side moved before it was told of the record's own last change, that change is one of the moves)
-4. they differ: the field's merge decides (prefer, join, union), else it is a conflict for a person    (why: the merge's name)
-   (a union also keeps what the record gained from elsewhere since)
+0. a side that does not report the field takes no part in it, not even as owner: unknown is not empty
+1. all show what the record holds: agreed, nothing is written
+2. the owner's word counts, whatever the others hold; the hub is always live                        (why: owner, human)
+3. those who moved agree, and nobody moved against them: their value goes to everybody else       (why: observed, human)
+4. nobody moved, yet they differ; or nothing was ever agreed and both hold something: `diverged`, decided by rule 5
+5. they differ: the field's merge decides (prefer, join, union; rows cell by cell), else it is a conflict
 
-A stage is left out of a closed one only by a person ("hub"). What a side cannot express is not written there: it keeps
-its own word, and that counts as agreed.
+A stage moves along the graph, in the record and on every side that is written; a closed one is left by people only, a
+lost one needs its reason. Facts (paid, shipped) move it on, never back. What a side cannot express is not written there:
+it keeps its own word, and that counts as agreed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from itertools import compress, repeat
+from operator import attrgetter, ne
 from typing import Any
 
-from sync.model.compare import same
+from sync.model.compare import empty, same
+from sync.reconcile.guards import REASON, illegal, moved_on, needs_reason, on_the_way, torn_money
 from sync.reconcile.policy import Policy
+from sync.reconcile.rows import merge_rows, merge_sets
+from sync.reconcile.sides import HUB, INEXPRESSIBLE, NEVER, Conflict, Found, Plan, Side
 from sync.reconcile.stages import Graph
 
-INEXPRESSIBLE: Any = type(
-    "Inexpressible", (), {"__repr__": lambda self: "INEXPRESSIBLE", "__bool__": lambda self: False}
-)()
-HUB = "hub"
-
-
-def _identity(_: str, value: Any) -> Any:
-    return value
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One link of the record, or the hub itself for what people changed there."""
-
-    name: str  # "hub", or connection/native kind
-    role: str
-    seen: Mapping[str, Any]
-    base: Mapping[str, Any]
-    writable: frozenset[str] = frozenset()
-    image: Callable[[str, Any], Any] = _identity  # how the side would show a value; INEXPRESSIBLE where it cannot
-
-    def answers_to(self, owner: str) -> bool:
-        """Whether `owner` (a role, "connection:NAME" or "hub") means this side."""
-        return owner in (self.role, f"connection:{self.name.split('/')[0]}")
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    field: str
-    cause: str  # both_moved, illegal_transition
-    sides: Mapping[str, Any]
-    base: Any
-
-
-@dataclass(slots=True)
-class Plan:
-    values: dict[str, Any] = field(default_factory=dict)  # what changes in the record
-    why: dict[str, tuple[str, str]] = field(
-        default_factory=dict
-    )  # field that changes or is written → (reason, whose word)
-    writes: dict[str, dict[str, Any]] = field(default_factory=dict)  # side → fields to write there
-    agreed: dict[str, dict[str, Any]] = field(default_factory=dict)  # side → fields whose base advances
-    conflicts: list[Conflict] = field(default_factory=list)
+_NAME = attrgetter("name")
 
 
 def decide(
@@ -76,127 +39,205 @@ def decide(
     policy: Callable[[str], Policy],
     graph: Graph,
     stage_field: str = "stage",
+    by_hand: frozenset[str] = frozenset(),
 ) -> Plan:
-    """What follows from what all sides of a record say. The order of `sides` does not matter."""
+    """What follows from what all sides of a record say. The order of `sides` does not matter.
+
+    `by_hand`: fields whose present value in the record a person decided.
+    """
     plan = Plan()
-    sides = sorted(sides, key=lambda s: s.name)
-    for name in sorted({f for s in sides for f in (*s.seen, *(s.writable & record.keys()))}):
-        knowing = [s for s in sides if name in s.seen]
-        current = record.get(name)
-        value, why, by = _value(name, current, name in record, knowing, policy(name), graph)
-        if value is INEXPRESSIBLE:
-            plan.conflicts.append(_conflict(name, "both_moved", current, knowing))
-            continue
-        if name == stage_field and by != HUB and current and not graph.reachable(current, value):
-            plan.conflicts.append(_conflict(name, "illegal_transition", current, knowing))
-            continue
-        if name not in record or not same(name, current, value):
-            plan.values[name] = value
-        for side in knowing:
-            _settle(plan, side, name, value)
-        if name in plan.values or any(name in fields for fields in plan.writes.values()):
-            plan.why[name] = (why, by)
+    names = _unsettled(record, sides)
+    if not names:
+        return plan
+    sides = sorted(sides, key=_NAME)
+    for name in sorted(names):
+        if name != stage_field:
+            _decide_field(plan, name, record, sides, policy(name), graph)
+    if stage_field in names:
+        _decide_stage(plan, stage_field, record, sides, policy(stage_field), graph, by_hand)
+    if "amount" in plan.why and torn_money(plan, record, sides):
+        for name in [n for n in ("amount", "currency") if n in plan.why]:
+            plan.forget(name)
+            plan.conflicts.append(_conflict(name, "both_moved", record, [s for s in sides if name in s.seen]))
     return plan
 
 
-def _value(
-    name: str, current: Any, known: bool, knowing: list[Side], policy: Policy, graph: Graph
-) -> tuple[Any, str, str]:
-    """The value that shall hold, the reason, and whose word it was. INEXPRESSIBLE: a person must decide."""
-    hub = next((s for s in knowing if s.name == HUB), None)
-    if policy.owner == HUB and hub is None and known:  # the hub is always there: only people change the field
+def _unsettled(record: Mapping[str, Any], sides: Sequence[Side]) -> set[str]:
+    """The fields that need a look. Where nothing but the very same values is seen, rule 1 ends here."""
+    names: set[str] = set()
+    for side in sides:
+        seen, base = side.seen, side.base
+        for other in (record,) if seen == base else (base,) if base == record else (base, record):
+            if seen != other:  # then field by field, in C: most calls of this module end here
+                names.update(compress(seen, map(ne, seen.values(), map(other.get, seen, repeat(NEVER)))))
+    return names
+
+
+def _decide_field(
+    plan: Plan, name: str, record: Mapping[str, Any], sides: Sequence[Side], policy: Policy, graph: Graph
+) -> None:
+    knowing, current = [s for s in sides if name in s.seen], record.get(name, NEVER)
+    if policy.only and current is NEVER and not any(s.answers_to(policy.owner) for s in knowing):
+        return  # a fact that nobody may claim
+    value, why, by = _value(name, current, knowing, policy, graph)
+    if value is INEXPRESSIBLE:
+        plan.conflicts.append(_conflict(name, why, record, knowing))
+    else:
+        plan.carry_out(record, name, value, knowing, (why, by))
+
+
+def _decide_stage(
+    plan: Plan,
+    name: str,
+    record: Mapping[str, Any],
+    sides: Sequence[Side],
+    policy: Policy,
+    graph: Graph,
+    by_hand: frozenset[str],
+) -> None:
+    knowing, current = [s for s in sides if name in s.seen], record.get(name)
+    facts = [s for s in knowing if name in s.facts]
+    value, why, by = _value(
+        name, record.get(name, NEVER), [s for s in knowing if s not in facts] if facts else knowing, policy, graph
+    )
+    for side in facts:
+        if value is not INEXPRESSIBLE and _moved(side, name, record.get(name, NEVER)):
+            value, why, by = moved_on(side, side.seen[name], (value, why, by), graph)
+    human = (by == HUB and why != "observed") or (name in by_hand and value == current)
+    cause = why if value is INEXPRESSIBLE else ""
+    if not cause and not human and illegal(current, value, name, knowing, graph):
+        cause = "illegal_transition"
+    if not cause and not human and value != current and needs_reason(record, plan, value, sides, graph):
+        cause = "" if graph.reason else "needs_reason"
+        if graph.reason:
+            plan.carry_out(record, REASON, graph.reason, [s for s in sides if REASON in s.seen], ("owner", HUB))
+    if cause:
+        plan.conflicts.append(_conflict(name, cause, record, knowing))
+        return
+    plan.carry_out(record, name, value, knowing, (why, by))
+    on_the_way(plan, name, sides, graph, plan.values.get(REASON, record.get(REASON)))
+
+
+def _value(name: str, current: Any, knowing: Sequence[Side], policy: Policy, graph: Graph) -> Found:
+    """Rules 2 to 5. `current` is NEVER where the record does not know the field."""
+    owner, known, hub = policy.owner, current is not NEVER, None
+    owners = [s for s in knowing if s.answers_to(owner)] if owner else []
+    speaking = owners if policy.only else knowing
+    moved: list[Side] = []
+    for side in speaking:
+        if side.name == HUB:
+            hub = side
+        base, seen = side.base.get(name, NEVER), side.seen[name]
+        if base != seen and (_speaks(side, name, current) if base is NEVER else not same(name, base, seen)):
+            moved.append(side)
+    if owner == HUB and hub is None and known:  # the hub is always there: only people change the field
         return current, "owner", HUB
-    owners = [s for s in knowing if s.answers_to(policy.owner)]
-    if hub is not None and not owners:
-        owners = [hub] if not any(_moved(s, name, current, known) for s in knowing if s is not hub) else []
-    if owners:
-        values = _distinct(name, owners)
-        if len(values) == 1:
-            # An owner that stands still has decided already; what a person decided since stands until it moves again
-            owner = owners[0]
-            kept = known and name in owner.base and same(name, owner.seen[name], owner.base[name])
-            return (current if kept else owner.seen[name]), ("human" if owner is hub else "owner"), owner.name
-    moved = [s for s in knowing if _moved(s, name, current, known)]
-    if not moved:
-        return (current if known else knowing[0].seen[name] if knowing else None), "observed", HUB
-    values = _distinct(name, moved)
-    if policy.merge == "union" and moved != [hub] and all(isinstance(v, list) for v in values if v is not None):
-        merged = _union(name, current, moved)
+    if owners and (len(owners) == 1 or len(_distinct(name, owners)) == 1):
+        # An owner that stands still has decided already; what a person decided since stands until it moves again
+        news = [s for s in owners if s in moved or not known or _astray(s, name, current)]
+        by = (news or owners)[0]
+        return (by.seen[name] if news else current), ("human" if by is hub else "owner"), by.name
+    if hub is not None and not owners and all(s is hub for s in moved):
+        return hub.seen[name], "human", HUB
+    # Rule 3 at its plainest
+    if len(moved) == 1 and policy.merge != "union" and not (known and _behind(moved[0], name, current)):
+        return moved[0].seen[name], ("human" if moved[0] is hub else "observed"), moved[0].name
+    astray = not moved
+    if astray:
+        moved = [s for s in speaking if not known or (name in s.writable and _astray(s, name, current))]
+        if not moved:
+            return (current if known else None), "observed", HUB
+    return _meet(name, current, speaking, moved, policy.merge, graph, astray)
+
+
+def _meet(
+    name: str, current: Any, speaking: Sequence[Side], moved: list[Side], merge: str, graph: Graph, astray: bool
+) -> Found:
+    """Rules 3 to 5 among those who moved, or who went astray."""
+    first, known = moved[0], current is not NEVER
+    values = [first.seen[name]] if len(moved) == 1 else _distinct(name, moved)
+    if merge == "union" and (len(moved) > 1 or first.name != HUB) and all(isinstance(v, list | None) for v in values):
+        merged = merge_sets(name, (current if known else None) or [], _changes(name, moved))
         alone = len(values) == 1 and same(name, merged, values[0])
-        return (values[0], "observed", moved[0].name) if alone else (merged, "union", moved[0].name)
-    if known and any(_behind(s, name, current) for s in moved):
+        return (values[0], "observed", first.name) if alone else (merged, "union", first.name)
+    behind = moved if astray else [s for s in moved if _behind(s, name, current)]
+    if not known:
+        behind = []
+    if behind and (len(values) > 1 or len(behind) == len(moved)):
         # The record moved as well, and the write of that had not arrived: whose word came first does not matter
-        rivals = [s for s in knowing if s not in moved and same(name, s.seen[name], current)]
-        if not rivals and not any(name in s.base and same(name, s.base[name], current) for s in moved):
+        rivals = [s for s in speaking if s not in moved and same(name, s.seen[name], current)]
+        if not rivals and not any(
+            name in s.base and s not in behind and same(name, s.base[name], current) for s in moved
+        ):
             rivals = [Side(HUB, HUB, {name: current}, {})]  # else whoever said it says something else now
-        moved = sorted([*moved, *rivals], key=lambda s: s.name)
+        moved = sorted([*moved, *rivals], key=_NAME)
         values = _distinct(name, moved)
     if len(values) == 1:
-        return values[0], ("human" if moved[0] is hub else "observed"), moved[0].name
-    return _merge(name, current, moved, values, policy, graph)
+        return values[0], ("human" if moved[0].name == HUB else "observed"), moved[0].name
+    if merge[:7] == "prefer:":
+        preferred = [s for s in moved if s.answers_to(merge[7:])]
+        if len(preferred) == 1 or len(_distinct(name, preferred)) == 1:
+            return preferred[0].seen[name], "prefer", preferred[0].name
+    if merge == "join" and all(isinstance(v, str) for v in values):
+        end = graph.join(values)
+        if end is not None:
+            return end, "join", next(s.name for s in moved if s.seen[name] == end)
+    new = [s for s in moved if name not in s.base and s.name != HUB]
+    if isinstance(current, list) and not new:
+        changes = _changes(name, moved, current)
+        if all(isinstance(row, dict) for rows in (current, *(r for c in changes for r in c)) for row in rows):
+            merged_rows = merge_rows(current, changes)
+            if merged_rows is not None:
+                return merged_rows, "observed", first.name
+    return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in new) else "both_moved"), ""
 
 
-def _moved(side: Side, name: str, current: Any, known: bool) -> bool:
-    """Whether the side says something new. One that was linked just now speaks only where the record is silent or
-    another value stands against its own."""
-    if name in side.base:
-        return not same(name, side.seen[name], side.base[name])
-    return not known or not same(name, side.seen[name], side.image(name, current))
+def _changes(name: str, sides: Sequence[Side], otherwise: Any = None) -> list[tuple[list[Any], list[Any]]]:
+    return [(s.base.get(name, otherwise) or [], s.seen[name] or []) for s in sides]
+
+
+def _moved(side: Side, name: str, current: Any) -> bool:
+    """Whether the side says something new. One without a base speaks where the record is silent, or holds another value
+    than the side's own."""
+    base = side.base.get(name, NEVER)
+    return _speaks(side, name, current) if base is NEVER else not same(name, side.seen[name], base)
+
+
+def _speaks(side: Side, name: str, current: Any) -> bool:
+    """The same of a side without a base."""
+    seen = side.seen[name]
+    return current is NEVER or not (empty(seen) or same(name, seen, side.image(name, current)))
 
 
 def _behind(side: Side, name: str, current: Any) -> bool:
-    """Whether the side, which moved, had not yet been told the record's present value."""
-    if name not in side.base or name not in side.writable or same(name, side.seen[name], current):
+    """Whether the record holds something that this side, which speaks against it, was never told or never agreed to."""
+    base = side.base.get(name, NEVER)
+    if base == current:
+        return False
+    if base is NEVER:
+        return not empty(current)
+    if name not in side.writable:
         return False
     image = side.image(name, current)
-    return image is not INEXPRESSIBLE and not same(name, image, side.base[name])
+    return not (image is INEXPRESSIBLE or same(name, image, base) or same(name, side.seen[name], current))
+
+
+def _astray(side: Side, name: str, current: Any) -> bool:
+    """Whether the side shows another value than the record though neither has moved: one of the two is damaged."""
+    if side.untold is None or name in side.untold or empty(side.seen[name]):
+        return False
+    image = side.image(name, current)
+    return image is not INEXPRESSIBLE and not same(name, image, side.seen[name])
 
 
 def _distinct(name: str, sides: Sequence[Side]) -> list[Any]:
-    values: list[Any] = []
-    for side in sides:
-        if not any(same(name, side.seen[name], v) for v in values):
+    values = [sides[0].seen[name]] if sides else []
+    for side in sides[1:]:
+        if not any([same(name, side.seen[name], value) for value in values]):
             values.append(side.seen[name])
     return values
 
 
-def _merge(
-    name: str, current: Any, moved: list[Side], values: list[Any], policy: Policy, graph: Graph
-) -> tuple[Any, str, str]:
-    if policy.merge.startswith("prefer:"):
-        wanted = policy.merge.removeprefix("prefer:")
-        preferred = [s for s in moved if s.answers_to(wanted)]
-        if len(_distinct(name, preferred)) == 1:
-            return preferred[0].seen[name], "prefer", preferred[0].name
-    if policy.merge == "join" and all(isinstance(v, str) for v in values):
-        end = graph.join(values)
-        if end is not None:
-            return end, "join", next(s.name for s in moved if s.seen[name] == end)
-    return INEXPRESSIBLE, "", ""
-
-
-def _union(name: str, current: Any, moved: list[Side]) -> list[Any]:
-    """Three-way set merge: what anybody removed is out, what anybody added is in; the record's own other values stay."""
-    sets = [(s.base.get(name) or [], s.seen[name] or []) for s in moved]
-    merged = [v for v in current or [] if all(_in(name, v, seen) or not _in(name, v, base) for base, seen in sets)]
-    for base, seen in sets:
-        merged += [v for v in seen if not _in(name, v, merged) and not _in(name, v, base)]
-    return merged
-
-
-def _in(name: str, value: Any, values: Sequence[Any]) -> bool:
-    return any(same(name, [value], [other]) for other in values)
-
-
-def _settle(plan: Plan, side: Side, name: str, value: Any) -> None:
-    """Either the side shows the value already (or cannot show it): agreed. Or it is written."""
-    image = side.image(name, value)
-    if side.name == HUB or image is INEXPRESSIBLE or name not in side.writable or same(name, image, side.seen[name]):
-        if name not in side.base or not same(name, side.base[name], side.seen[name]):
-            plan.agreed.setdefault(side.name, {})[name] = side.seen[name]
-    else:
-        plan.writes.setdefault(side.name, {})[name] = value
-
-
-def _conflict(name: str, cause: str, current: Any, knowing: list[Side]) -> Conflict:
-    return Conflict(name, cause, {s.name: s.seen[name] for s in knowing}, current)
+def _conflict(name: str, cause: str, record: Mapping[str, Any], knowing: Sequence[Side]) -> Conflict:
+    moved = tuple(s.name for s in knowing if _moved(s, name, record.get(name, NEVER)))
+    return Conflict(name, cause, {s.name: s.seen[name] for s in knowing}, record.get(name), moved)

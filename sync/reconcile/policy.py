@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Sums, payment, shipment, stock, price and legal requisites belong to accounting; the deal's course to the CRM.
 DEFAULTS: dict[str, str] = {
@@ -42,21 +43,30 @@ DEFAULTS: dict[str, str] = {
 }
 # What both sides changed at once, where no owner has a say
 MERGES: dict[str, str] = {"deal.stage": "join"}
+# Facts: nobody but the owner can know them, so nobody else is heard, a person neither
+FACTS: frozenset[str] = frozenset({"deal.paid", "deal.shipped"})
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`owner`: a role, "connection:NAME" or "hub" ("" for none). `merge`: manual, join, union or prefer:ROLE."""
+    """`owner`: a role, "connection:NAME" or "hub" ("" for none). `merge`: manual, join, union or prefer:ROLE.
+
+    `only`: without the owner's word nothing changes.
+    """
 
     owner: str = ""
     merge: str = "manual"
+    only: bool = False
 
 
 def policy_for(kind: str, field: str, owners: Mapping[str, str]) -> Policy:
     """The effective policy of a field: the configuration's `[owners]`, else the shipped default, else `manual`."""
     key = f"{kind}.{field}"
-    said = owners.get(key, DEFAULTS.get(key, ""))
-    merge = MERGES.get(key, "manual")
+    return _policy(key, owners.get(key, DEFAULTS.get(key, "")))
+
+
+@lru_cache(1024)
+def _policy(key: str, said: str) -> Policy:
     if said in ("manual", "union", "join") or said.startswith("prefer:"):
         return Policy("", said)
-    return Policy(said, merge)
+    return Policy(said, MERGES.get(key, "manual"), key in FACTS)

@@ -248,3 +248,74 @@ def test_the_hub_stays_as_it_was_read(tmp_path: Path) -> None:
 def test_databases_keep_their_addresses(tmp_path: Path) -> None:
     for url in ("postgresql://host/db", "sqlite:////absolute/x.db", "sqlite:///:memory:"):
         assert load(tmp_path, f"[hub]\ndatabase = '{url}'\n").hub.database == url
+
+
+STAGES = """
+[[pipeline]]
+name = "wholesale"
+stages = [
+  { name = "new", title = "Новый" },
+  { name = "won", title = "Завершён", semantic = "won" },
+]
+
+[[pipeline]]
+name = "main"
+stages = [
+  { name = "new", title = "Новый", next = ["packing", "lost"] },
+  { name = "packing", title = "Сборка", next = ["won"] },
+  { name = "won", title = "Завершён", semantic = "won" },
+  { name = "lost", title = "Отменён", semantic = "lost" },
+]
+"""
+
+
+def test_a_pipeline_with_listed_steps(tmp_path: Path) -> None:
+    loaded = load(tmp_path, STAGES)
+    assert [s.next for s in loaded.pipeline("main").stages] == [("packing", "lost"), ("won",), None, None]
+    assert loaded.pipeline("wholesale").lost_reason == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "text"),
+    [
+        ('"packing", "lost"]', '"pakcing", "lost"]', 12, "pipeline.main.stages.new", "did you mean 'packing'"),
+        ('["packing", "lost"]', '["lost"]', 13, "pipeline.main.stages.packing", "no way leads there from 'new'"),
+        ('next = ["won"]', "next = []", 13, "pipeline.main.stages.packing", "no way leads from it"),
+        ('name = "packing"', 'name = "new"', 13, "pipeline.main.stages.new", "two stages of this name"),
+        ('"main"', '"wholesale"', 10, "pipeline.wholesale", "two pipelines"),
+        ('semantic = "lost" }', 'semantic = "lost", next = ["new"] }', 15, "pipeline.main.stages.lost", "people only"),
+        (
+            '{ name = "new", title = "Новый" },\n',
+            '{ name = "new", title = "Новый", semantic = "won" },\n',
+            5,
+            "pipeline.wholesale.stages.new",
+            "first stage must be open",
+        ),
+    ],
+)
+def test_a_graph_of_stages_that_cannot_be(tmp_path: Path, old: str, new: str, line: int, key: str, text: str) -> None:
+    assert STAGES.count(old) == 1
+    error = refused(tmp_path, STAGES.replace(old, new))
+    assert error.setting == key
+    assert f"line {line} " in str(error)
+    assert text in str(error)
+    assert f"строка {line} " in error.text.ru
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "hint"),
+    [
+        ('"deal.stagee" = "crm"', "owners.deal.stagee", "deal.stage"),
+        ('"deel.stage" = "crm"', "owners.deel.stage", "deal.stage"),
+        ('"deal.documents" = "crm"', "owners.deal.documents", ""),
+        ('"deal.title" = "prefer:manual"', "owners.deal.title", ""),
+        ('"deal.title" = "prefer:cmr"', "owners.deal.title", "prefer:crm"),
+        ('"deal.title" = "connection:crn"', "owners.deal.title", "connection:crm"),
+    ],
+)
+def test_owners_of_what_does_not_exist(tmp_path: Path, entry: str, key: str, hint: str) -> None:
+    text = f"[connections.crm]\nadapter = 'memory'\n[owners]\n{entry}\n"
+    error = refused(tmp_path, text)
+    assert error.setting == key
+    assert "line 4 " in str(error)
+    assert f"did you mean {hint!r}" in str(error) if hint else "known" in str(error)

@@ -9,7 +9,8 @@ import pytest
 
 from sync.reconcile import INEXPRESSIBLE, Graph, Plan, Policy, Side, decide
 
-GRAPH = Graph.of([("new", "open"), ("work", "open"), ("won", "won"), ("lost", "lost")])
+STAGES = [("new", "open"), ("work", "open"), ("won", "won"), ("lost", "lost")]
+GRAPH = Graph.of(STAGES)
 ROLES = {"crm": "crm", "shop": "shop", "onec": "accounting", "hub": "hub"}
 
 
@@ -85,7 +86,8 @@ def test_a_field_of_the_hub() -> None:
 )
 def test_stages_meet_at_the_further_one(crm: str, shop: str, value: str) -> None:
     sides = (side("crm", crm, "new", "stage"), side("shop", shop, "new", "stage"))
-    assert plan("new", *sides, policy=Policy("", "join"), field="stage").values == {"stage": value}
+    record = {"stage": "new", "lost_reason": "дорого"}
+    assert decide(record, sides, lambda _: Policy("", "join"), GRAPH).values == {"stage": value}
 
 
 def test_a_closed_stage_is_left_by_people_only() -> None:
@@ -131,3 +133,113 @@ def test_a_union_of_what_is_no_list_is_a_conflict() -> None:
 def test_the_markers_are_falsy_and_named() -> None:
     assert not INEXPRESSIBLE
     assert repr(INEXPRESSIBLE) == "INEXPRESSIBLE"
+
+
+def test_a_newcomer_with_another_value_is_a_question() -> None:
+    found = plan("A", side("crm", "A", "A"), side("shop", "B"))
+    assert (found.values, found.writes, found.agreed) == ({}, {}, {})
+    (conflict,) = found.conflicts
+    assert (conflict.cause, conflict.moved) == ("both_moved", ("shop/deal",))
+    assert conflict.sides == {"crm/deal": "A", "shop/deal": "B"}
+    known_before = replace(side("shop", "B"), base={"other": 1})
+    assert plan("A", side("crm", "A", "A"), known_before).conflicts[0].cause == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("policy", "value"),
+    [(Policy("shop"), "B"), (Policy("crm"), "A"), (Policy("", "prefer:shop"), "B"), (Policy("hub"), "A")],
+)
+def test_a_policy_decides_about_newcomers(policy: Policy, value: str) -> None:
+    found = plan("A", side("crm", "A", "A"), side("shop", "B"), policy=policy)
+    assert (found.values.get("title", "A"), found.conflicts) == (value, [])
+
+
+def test_emptiness_is_filled_without_a_question() -> None:
+    assert plan("", side("crm", "", ""), side("shop", "B")).values == {"title": "B"}
+    assert plan("A", side("crm", "A", "A"), side("shop", "")).writes == {"shop/deal": {"title": "A"}}
+
+
+def test_sides_that_differ_though_nobody_moved() -> None:
+    """vdirsyncer's blind spot: each is unchanged against what was agreed with it, and still they differ."""
+    told = replace(side("shop", "B", "B"), untold=frozenset())
+    found = plan("A", side("crm", "A", "A"), told)
+    assert (found.conflicts[0].cause, found.conflicts[0].moved, found.writes) == ("diverged", (), {})
+    lagging = replace(told, untold=frozenset({"title"}))
+    assert plan("A", side("crm", "A", "A"), lagging).writes == {"shop/deal": {"title": "A"}}
+    assert plan("A", side("crm", "A", "A"), told, policy=Policy("shop")).values == {"title": "B"}
+
+
+def test_facts_are_heard_from_their_owner_only() -> None:
+    policy = Policy("accounting", only=True)
+    assert plan(None, side("shop", True, field="paid"), policy=policy, field="paid").values == {}
+    assert plan(False, side("hub", True, False, "paid"), policy=policy, field="paid").values == {}
+    sides = (side("shop", False, False, "paid"), side("onec", True, None, "paid"))
+    assert plan(False, *sides, policy=policy, field="paid").values == {"paid": True}
+
+
+def test_what_accounting_knows_moves_a_deal_on() -> None:
+    graph = Graph.of([("new", "open"), ("paid", "open"), ("sent", "open"), ("won", "won"), ("lost", "lost")])
+    fact = replace(side("onec", "paid", None, "stage"), writable=frozenset(), facts=frozenset({"stage"}))
+
+    def after(record: str) -> Plan:
+        crm = side("crm", record, record, "stage")
+        return decide({"stage": record}, [crm, fact], lambda _: Policy("crm", "join"), graph)
+
+    found = after("new")
+    assert (found.values, found.why["stage"]) == ({"stage": "paid"}, ("owner", "onec/deal"))
+    assert found.writes == {"crm/deal": {"stage": "paid"}}
+    assert (after("sent").values, after("sent").writes, after("sent").conflicts) == ({}, {}, [])
+    assert (after("won").values, after("won").conflicts) == ({}, [])
+    assert after("lost").conflicts[0].cause == "illegal_transition", "money for a lost deal"
+
+
+def test_a_loss_needs_its_reason() -> None:
+    crm = side("crm", "lost", "new", "stage")
+    assert plan("new", crm, field="stage").conflicts[0].cause == "needs_reason"
+    given = replace(crm, seen={"stage": "lost", "lost_reason": "дорого"})
+    shop = replace(side("shop", "new", "new", "stage"), writable=frozenset({"stage", "lost_reason"}))
+    found = plan("new", given, shop, field="stage")
+    assert found.values == {"stage": "lost", "lost_reason": "дорого"}
+    assert found.writes == {"shop/deal": {"stage": "lost", "lost_reason": "дорого"}}, "one write carries both"
+    usual = decide({"stage": "new"}, [crm, shop], lambda _: Policy(), Graph.of(STAGES, reason="не указана"))
+    assert usual.values == {"stage": "lost", "lost_reason": "не указана"}
+    assert usual.writes["shop/deal"] == {"stage": "lost", "lost_reason": "не указана"}
+
+
+def test_a_side_that_refuses_jumps_is_walked() -> None:
+    graph = Graph.of(
+        [("new", "open"), ("a", "open"), ("b", "open"), ("won", "won")], {"new": ["a"], "a": ["b"], "b": ["won"]}
+    )
+    shop = replace(side("shop", "new", "new", "stage"), stepwise=True)
+    found = decide({"stage": "won"}, [shop], lambda _: Policy(), graph)
+    assert (found.paths, found.writes) == ({"shop/deal": ["a", "b", "won"]}, {"shop/deal": {"stage": "a"}})
+    coarse = replace(shop, image=lambda _, value: INEXPRESSIBLE if value == "a" else value)
+    assert decide({"stage": "won"}, [coarse], lambda _: Policy(), graph).paths == {"shop/deal": ["b", "won"]}
+
+
+def test_the_graph_of_a_side_binds_what_is_written_there() -> None:
+    own = Graph.of([("new", "open"), ("work", "open"), ("won", "won")], {"new": ["won"], "work": ["won"]})
+    shop = replace(side("shop", "new", "new", "stage"), graph=own)
+    found = plan("new", side("crm", "work", "new", "stage"), shop, field="stage")
+    assert (found.conflicts[0].cause, found.values) == ("illegal_transition", {})
+
+
+def test_money_stops_as_a_whole() -> None:
+    base = {"amount": 100, "currency": "RUB"}
+    both = frozenset(base)
+    crm = Side("crm/deal", "crm", {"amount": 200, "currency": "RUB"}, base, both)
+    shop = Side("shop/deal", "shop", {"amount": 100, "currency": "KZT"}, base, both)
+    found = decide(base, [crm, shop], lambda _: Policy(), GRAPH)
+    assert (found.values, found.writes, found.agreed) == ({}, {}, {})
+    assert [c.field for c in found.conflicts] == ["amount", "currency"]
+
+
+def test_changes_of_different_lines_are_put_together() -> None:
+    bolt, nut = {"key": "1", "sku": "B", "qty": 1}, {"key": "2", "sku": "N", "qty": 2}
+    sides = (
+        side("crm", [{**bolt, "qty": 5}, nut], [bolt, nut], "lines"),
+        side("shop", [{**bolt, "key": "s1"}, {**nut, "key": "s2", "qty": 7}], [bolt, nut], "lines"),
+    )
+    found = plan([bolt, nut], *sides, field="lines")
+    assert found.values == {"lines": [{**bolt, "qty": 5}, {**nut, "qty": 7}]}
+    assert found.why["lines"][0] == "observed"

@@ -6,7 +6,7 @@ import pytest
 
 from sync.config import ROLES
 from sync.model.records import KINDS
-from sync.reconcile.policy import DEFAULTS, MERGES, Policy, policy_for
+from sync.reconcile.policy import DEFAULTS, FACTS, MERGES, Policy, policy_for
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,9 @@ from sync.reconcile.policy import DEFAULTS, MERGES, Policy, policy_for
         ("deal.comment", {"deal.comment": "prefer:shop"}, Policy("", "prefer:shop")),
         ("deal.amount", {"deal.amount": "join"}, Policy("", "join")),
         ("deal.title", {"deal.amount": "shop"}, Policy("crm", "manual")),
+        ("deal.paid", {}, Policy("accounting", "manual", only=True)),
+        ("deal.shipped", {"deal.shipped": "crm"}, Policy("crm", "manual", only=True)),
+        ("deal.paid", {"deal.paid": "manual"}, Policy("", "manual")),
     ],
 )
 def test_the_effective_policy(key: str, said: dict[str, str], policy: Policy) -> None:
@@ -34,3 +37,7 @@ def test_shipped_defaults_name_real_fields_and_roles_only() -> None:
         kind, field = key.split(".")
         assert field in KINDS[kind].model_fields, key
         assert who in (*ROLES, "union", "join"), key
+
+
+def test_a_fact_has_an_owner() -> None:
+    assert {DEFAULTS[key] for key in FACTS} == {"accounting"}

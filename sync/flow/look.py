@@ -1,0 +1,137 @@
+"""A link as a side of the decision: what it shows, what was agreed with it, what may be written there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.config import Pipeline
+from sync.errors import RecordRefused
+from sync.flow.plug import Plug, World
+from sync.flow.translate import canonical_kind, observed, sale_price_keys
+from sync.lens import Lens, apply_patch
+from sync.model.compare import same
+from sync.model.records import KINDS
+from sync.reconcile import INEXPRESSIBLE, Side
+from sync.reconcile.stages import stage_of_facts
+from sync.store.tables import intent, link
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    side: Side
+    lens: Lens
+
+
+def side_name(row: Any) -> str:
+    """The usual name of a link's side; see `side_names`."""
+    return f"{row.connection}/{row.native_kind}"
+
+
+def side_names(links: Sequence[Any]) -> dict[int, str]:
+    """Link id → its side's name, "connection/kind"; several of one kind on one record are told apart by external id."""
+    plain = {one.id: side_name(one) for one in links}
+    count = Counter(plain.values())
+    return {
+        one.id: plain[one.id] if count[plain[one.id]] == 1 else f"{plain[one.id]}#{one.external_id}" for one in links
+    }
+
+
+def takes_part(world: World, connection: str, kind: str) -> bool:
+    """A system is only written where a flow of the kind names it: connecting it alone changes nothing there."""
+    return any(f.kind == kind and connection in (f.source, f.target) for f in world.config.flows)
+
+
+def look(
+    world: World, tx: Connection, kind: str, row: Any, name: str, sent: Mapping[str, Any], pipeline: Pipeline
+) -> Look | None:
+    """The link as it was last observed; None when its connection or mapping is gone: it has no say then.
+
+    `sent` are the values of a write whose outcome is not known yet: to show one of them is nothing that the side did by
+    itself.
+    """
+    plug = world.plugs.get(row.connection)
+    lens = plug.mapping.lenses.get(row.native_kind) if plug else None
+    if plug is None or lens is None or row.shadow is None or canonical_kind(lens.kind) != kind:
+        return None
+    gone = row.deleted_at is not None
+    if gone and not (kind == "product" or plug.role == "accounting"):
+        return None
+    keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
+    found = lens.get(row.shadow)
+    seen = observed(world.config, plug, found, deleted=gone, numbered=row.number is not None, price_keys=keys)
+    facts = _facts(plug, kind, gone, seen, pipeline)
+    base = _typed(kind, row.base if row.base or row.number is None else _offered(tx, row, seen))
+    base |= {f: seen[f] for f, value in _typed(kind, sent).items() if f in seen and same(f, seen[f], value)}
+    can = plug.adapter.capabilities
+    writes = not gone and row.native_kind in can.updates and takes_part(world, plug.name, kind)
+    side = Side(
+        name,
+        plug.role,
+        seen,
+        base,
+        lens.two_way if writes else frozenset(),
+        _image(lens, row.shadow),
+        None if row.untold is None else frozenset(row.untold),
+        facts,
+        row.native_kind in can.stepwise,
+    )
+    return Look(side, lens)
+
+
+def _typed(kind: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
+    return KINDS[kind].model_validate(data or {}).model_dump(exclude_unset=True)
+
+
+def _facts(plug: Plug, kind: str, gone: bool, seen: dict[str, Any], pipeline: Pipeline) -> frozenset[str]:
+    """The accounting side's facts stand for a stage of the record's own pipeline: it is put among what the side shows."""
+    if kind != "deal" or plug.role != "accounting":
+        return frozenset()
+    stage = stage_of_facts(
+        pipeline.facts, seen.get("paid"), seen.get("shipped"), True if gone else seen.get("cancelled")
+    )
+    if stage is None:
+        return frozenset()
+    seen["stage"] = stage
+    return frozenset({"stage"})
+
+
+def _offered(tx: Connection, row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:
+    """A record that the other side fetched comes back for the first time: both sides knew what it was offered with. It is
+    agreed from here on, so that another value now is a change and not a difference of unknown age."""
+    fields = tx.execute(
+        sa.select(intent.c.fields)
+        .where(
+            intent.c.record_uid == row.record_uid,
+            intent.c.connection == row.connection,
+            intent.c.native_kind == row.native_kind,
+            intent.c.op == "offer",
+            intent.c.state.in_(("done", "offered")),
+        )
+        .order_by(intent.c.created_at.desc())
+        .limit(1)
+    ).scalar()
+    base = {f: v for f, v in (fields or {}).items() if f in seen}
+    if base:
+        tx.execute(link.update().where(link.c.id == row.id).values(base=base))
+    return base
+
+
+def _image(lens: Lens, shadow: Mapping[str, Any]) -> Callable[[str, Any], Any]:
+    """How this side would show a value: many of its words may stand for one of ours, and the other way round."""
+
+    def image(field: str, value: Any) -> Any:
+        if field not in lens.two_way:
+            return value
+        try:
+            patch = lens.put({field: value}, shadow)
+        except RecordRefused:
+            return INEXPRESSIBLE
+        return lens.get(apply_patch(dict(shadow), patch)).fields.get(field)
+
+    return image

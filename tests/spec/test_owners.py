@@ -1,0 +1,57 @@
+"""`sverka check --owners`: of every field in words who decides, by which rule, and what happens without them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.hub import checks
+from sync.model.records import KINDS
+from tests.spec.hubs import Kit, open_kit
+
+
+@pytest.fixture(params=["sqlite"])
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
+        yield made
+
+
+def test_the_effective_owner_of_every_field_in_words(kit: Kit) -> None:
+    hub = kit.open(
+        {"shop": {"role": "shop"}, "b24": {"role": "crm"}, "amo": {"role": "crm", "enabled": False}},
+        owners={
+            "deal.comment": "prefer:shop",
+            "deal.title": "connection:amo",
+            "deal.amount": "hub",
+            "lead.title": "shop",
+        },
+    )
+    found = {key: text.en for key, text in checks.explained(hub)}
+    assert found["deal.stage"] == "b24 decides, on records that it holds (shipped default)"
+    assert found["lead.title"] == "shop decides, on records that it holds (set under [owners])"
+    assert found["deal.comment"] == (
+        "whoever changes it is followed; of two changes that of shop counts (set under [owners])"
+    )
+    assert found["deal.title"].startswith("the connection amo is not live, therefore whoever changes it is followed")
+    assert found["product.price"] == (
+        "no connection has the role accounting, therefore whoever changes it is followed;"
+        " of two changes a person chooses (shipped default)"
+    )
+    assert found["deal.paid"].startswith("nobody can state this fact: no connection has the role accounting")
+    assert found["deal.amount"].startswith("people decide, in the hub")
+    assert found["contact.phones"] == "what all sides hold is kept together (shipped default)"
+    assert found["contact.name"].endswith("(no rule names the field)")
+    kinds = ("lead", "deal", "company", "contact", "product")
+    assert set(found) == {f"{k}.{f}" for k in kinds for f in KINDS[k].model_fields if f != "documents"}
+    for key, text in checks.explained(hub):
+        assert text.ru != text.en, key
+        assert "(" in text.ru
+
+
+def test_two_owners_of_one_role(kit: Kit) -> None:
+    hub = kit.open({"ut": {"role": "accounting"}, "bp": {"role": "accounting"}, "crm": {}})
+    found = {key: text.en for key, text in checks.explained(hub)}
+    assert found["product.price"].startswith("ut, bp decide; where they differ: whoever changes it is followed")
+    assert found["deal.paid"] == "a fact that only ut, bp can state (shipped default)"
