@@ -103,7 +103,9 @@ class Capabilities:
     receives: bool = False  # receive()/unpack(): takes arrivals at /in/<connection>
     serves: bool = False  # server(): speaks a protocol at /exchange/<connection>
     offers: frozenset[str] = frozenset()  # kinds that the other side fetches from us through server()
+    completes: frozenset[str] = frozenset()  # a scan from the beginning can prove that it saw everything
     files: bool = False  # unpack() understands files of the vendor's format (`sverka inspect`, collect, exchange)
+    stepwise: frozenset[str] = frozenset()  # …whose stage the vendor moves one step at a time only: jumps are refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +270,7 @@ class Adapter:
     title: ClassVar[Text]  # the display name on pages
     role: ClassVar[str]  # the usual role: form | shop | mail | crm | accounting
     mapping: ClassVar[str]  # the default mapping file's name
+    rate: ClassVar[int] = 600  # calls per minute where the connection names no other
     suffixes: ClassVar[tuple[str, ...]] = ()  # endings of files that unpack() reads, for `sverka inspect`
     Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
     capabilities: Capabilities = Capabilities()
@@ -278,6 +281,11 @@ class Adapter:
 
     def check(self) -> Iterator[Finding]:
         """Try the connection step by step; stops at the first step that makes the later ones pointless. Never raises."""
+        return iter(())
+
+    def words(self) -> Iterator[tuple[str, Native]]:
+        """(kind, the part of a record that says it) of each stage or status that the other side has: `check` looks whether
+        the mapping knows them all."""
         return iter(())
 
     def scan(self, kind: str, cursor: Native | None) -> Iterator[Page]:

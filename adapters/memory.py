@@ -95,7 +95,9 @@ class MemoryAdapter(Adapter):
     mapping = "memory"
     Settings = MemorySettings
     ALL = frozenset(KINDS)
-    capabilities = Capabilities(scans=ALL, reads=ALL, updates=ALL, creates=ALL, finds=ALL, conditional=ALL)
+    capabilities = Capabilities(
+        scans=ALL, completes=ALL, reads=ALL, updates=ALL, creates=ALL, finds=ALL, conditional=ALL
+    )
     settings: MemorySettings
 
     def __init__(self, settings: MemorySettings, context: AdapterContext) -> None:
@@ -103,7 +105,7 @@ class MemoryAdapter(Adapter):
         self.world = world(settings.world)
         kinds, none = frozenset(settings.kinds), frozenset[str]()
         finds, conditional = kinds if settings.holds_key else none, kinds if settings.conditional else none
-        self.capabilities = Capabilities(kinds, kinds, kinds, kinds, finds, conditional=conditional)
+        self.capabilities = Capabilities(kinds, kinds, kinds, kinds, finds, conditional=conditional, completes=kinds)
 
     def check(self) -> Iterator[Finding]:
         unknown = ", ".join(sorted(set(self.settings.kinds) - set(KINDS)))

@@ -52,6 +52,17 @@ class ScanTests(Hooks):
             partial = any(page.complete for page in again) and not {record.id for record in records} >= ids
             assert not partial, f"{kind}: a scan of changes calls itself complete: everything would count as deleted"
 
+    @needs("completes")
+    def test_a_scan_from_the_beginning_is_complete_where_promised(self) -> None:
+        """Only such a scan shows who is gone without a trace; one that goes on from a cursor never does."""
+        for kind in self.declared.completes:
+            assert kind in self.declared.scans, f"{kind}: `completes` without `scans`"
+            self.seed(kind, 7)
+            pages = self.pages(kind)
+            assert pages[-1].complete, f"{kind}: `completes` is declared, and a whole scan does not say so"
+            if begun := pages[0].cursor:  # without one, every scan is from the beginning
+                assert not self.pages(kind, begun)[-1].complete, f"{kind}: a resumed scan calls itself complete"
+
     @needs("scans", "updates|edit")
     def test_scan_sees_an_edit(self) -> None:
         """Where nothing is ever edited (letters), nothing is updated either, and the hook is left out."""

@@ -43,7 +43,7 @@ class WooCommerceAdapter(Adapter):
     mapping = "woocommerce"
     suffixes = (".json",)
     Settings = WooCommerceSettings
-    capabilities = Capabilities(scans=KINDS, reads=KINDS, updates=KINDS, receives=True, files=True)
+    capabilities = Capabilities(scans=KINDS, completes=KINDS, reads=KINDS, updates=KINDS, receives=True, files=True)
 
     def __init__(self, settings: Any, context: AdapterContext) -> None:
         super().__init__(settings, context)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from adapters.base import Record
 from sync.errors import NeedHuman, RecordRefused, Text
-from sync.flow import documents, events, offers, trouble
+from sync.flow import deletes, documents, events, offers, sides, trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.spread import confirmed, spread
 from sync.flow.translate import canonical_kind, columns, observed
@@ -38,6 +38,8 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     """Take one record in. RecordRefused and NeedHuman put it into quarantine; nothing of it is kept then."""
     known = find_link(tx, plug.name, rec.kind, rec.id)
     digest = plug.hash(rec)
+    if known is not None and known.state == "detached" and known.deleted_at is None:
+        return Absorbed("skipped")  # a person has taken it off
     if known is not None and known.shadow_hash == digest:
         if known.version != rec.version:  # a write must name the version that stands there now
             tx.execute(link.update().where(link.c.id == known.id).values(version=rec.version))
@@ -50,17 +52,25 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     if rec.deleted and known is None:
         return Absorbed("skipped")
     uid, made = _place(world, tx, plug, rec, found, known, cause)
-    _remember(world, tx, plug, rec, uid, digest, known, cause)
-    _problems(world, tx, plug, rec, found, uid, cause)
+    before, why = sides.last_shown(tx, plug, plug.mapping.lens(rec.kind), known)
+    link_id = _remember(world, tx, plug, rec, uid, digest, known, cause)
+    deletes.settle(world, tx, plug, rec, known, uid, found.kind, cause)
+    name_problems(world, tx, plug, rec, found, uid, cause)
     fields = observed(
         world.config, plug, found, deleted=rec.deleted, numbered=known is not None and known.number is not None
     )
     if made:
-        _first_values(world, tx, plug, uid, found.kind, fields, cause)
+        data = _first_values(world, tx, plug, uid, found.kind, fields, cause, link_id)
+        before, why = sides.begun(plug.mapping.lens(rec.kind), data), "seen"
+    news = sides.changes(before, sides.shown(plug, found, deleted=rec.deleted))
+    if news and found.kind != "offer":
+        note(tx, uid, canonical_kind(found.kind), plug.name, why, news, world.now(), cause, plug.name, link_id)
     client, verdict = _client(world, tx, plug, rec, uid, found, cause)
     if found.kind == "offer":
-        offers.store_rows(world, tx, plug, uid, found.fields, cause)
+        offers.store_rows(world, tx, plug, uid, found.fields, cause, link_id, news)
     woven = weave(world, tx, uid, cause)
+    if woven.changed and known is not None and not rec.deleted:
+        deletes.edited(world, tx, plug, uid, found.kind, cause)
     if found.kind == "deal":
         documents.store(world, tx, plug, uid, found.fields.get("documents"), client, cause)
     if made and found.kind == "deal" and client:
@@ -193,8 +203,8 @@ def _deal_by_number(tx: Connection, plug: Plug, rec: Record) -> str:
 
 def _remember(
     world: World, tx: Connection, plug: Plug, rec: Record, uid: str, digest: bytes, known: Any, cause: Cause
-) -> None:
-    """The link with its shadow: what the other side showed last."""
+) -> int:
+    """The link with its shadow: what the other side showed last. Gives the link's id."""
     now = world.now()
     values: dict[str, Any] = {
         "version": rec.version,
@@ -204,29 +214,33 @@ def _remember(
         "deleted_at": now if rec.deleted else None,
     }
     if known is None:
-        tx.execute(
-            link.insert().values(
-                connection=plug.name,
-                native_kind=rec.kind,
-                external_id=rec.id,
-                record_uid=uid,
-                base={},
-                first_seen=now,
-                **values,
-            )
+        return int(
+            tx.execute(
+                link.insert()
+                .values(
+                    connection=plug.name,
+                    native_kind=rec.kind,
+                    external_id=rec.id,
+                    record_uid=uid,
+                    base={},
+                    first_seen=now,
+                    **values,
+                )
+                .returning(link.c.id)
+            ).scalar_one()
         )
-        return
     tx.execute(link.update().where(link.c.id == known.id).values(**values))
     if known.state == "offered":  # it came back with our number: it is there, confirmed or not
         place = (intent.c.connection == plug.name, intent.c.native_kind == rec.kind, intent.c.state == "offered")
         for offer in tx.execute(sa.select(intent).where(intent.c.record_uid == uid, *place)).all():
             confirmed(world, tx, offer, cause)
+    return int(known.id)
 
 
 def _first_values(
-    world: World, tx: Connection, plug: Plug, uid: str, kind: str, fields: dict[str, Any], cause: Cause
-) -> None:
-    """A record made now is what its first side says; the journal begins with all of it."""
+    world: World, tx: Connection, plug: Plug, uid: str, kind: str, fields: dict[str, Any], cause: Cause, link_id: int
+) -> dict[str, Any]:
+    """A record made now is what its first side says; the journal begins with all of it. Gives the record's values."""
     data = dict(fields)
     if kind == "deal":
         data.setdefault("pipeline", world.config.pipeline().name)
@@ -236,10 +250,11 @@ def _first_values(
     if kind == "lead":
         data.setdefault("status", "new")
     tx.execute(record.update().where(record.c.uid == uid).values(data=data, **columns(canonical_kind(kind), data)))
-    note(tx, uid, canonical_kind(kind), plug.name, "created", data, world.now(), cause, plug.name)
+    note(tx, uid, canonical_kind(kind), plug.name, "created", data, world.now(), cause, plug.name, link_id)
+    return data
 
 
-def _problems(world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, uid: str, cause: Cause) -> None:
+def name_problems(world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, uid: str, cause: Cause) -> None:
     """Fields that could not be read are named; the rest of the record goes on without them."""
     if not found.problems:
         trouble.passed(tx, plug.name, rec.kind, rec.id, world.now())
@@ -350,7 +365,7 @@ def _activity(
         )
         trouble.refuse(tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id)
     else:
-        _problems(world, tx, plug, rec, found, uid, cause)
+        name_problems(world, tx, plug, rec, found, uid, cause)
     return Absorbed("new" if logged else "changed" if renewed else "same")
 
 

@@ -13,10 +13,19 @@ from sync.flow.weave import note
 from sync.store.tables import price, stock
 
 
-def store_rows(world: World, tx: Connection, plug: Plug, uid: str, fields: Mapping[str, Any], cause: Cause) -> None:
+def store_rows(
+    world: World,
+    tx: Connection,
+    plug: Plug,
+    uid: str,
+    fields: Mapping[str, Any],
+    cause: Cause,
+    link_id: int | None = None,
+    news: Mapping[str, Any] | None = None,
+) -> None:
     """Bring a product's prices and stock of one side up to date. A part that was not sent is not touched: absent is not
-    zero. A row that is missing from a part that was sent is taken away."""
-    changes: dict[str, Any] = {}
+    zero. A row that is missing from a part that was sent is taken away. `news`: what else the offer's link shows anew."""
+    changes: dict[str, Any] = dict(news or {})
     if fields.get("prices") is not None:
         rows = {
             p["key"]: {"value": p["value"], "currency": (p.get("currency") or "")[:3] or None} for p in fields["prices"]
@@ -26,7 +35,7 @@ def store_rows(world: World, tx: Connection, plug: Plug, uid: str, fields: Mappi
         rows = {s["key"]: {"qty": s["qty"]} for s in fields["stocks"]}
         changes |= _rows(world, tx, plug, uid, stock, "warehouse", "qty", rows)
     if changes:
-        note(tx, uid, "product", plug.name, "observed", changes, world.now(), cause, plug.name)
+        note(tx, uid, "product", plug.name, "observed", changes, world.now(), cause, plug.name, link_id)
 
 
 def _rows(

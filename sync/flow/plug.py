@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
@@ -31,20 +30,26 @@ class Plug:
     lock: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
 
     def hash(self, rec: Record, shadow: bytes | None = None) -> bytes:
-        """16 bytes of the native record together with the mapping's fingerprint. A version stamp alone is no change.
+        """16 bytes of the native record together with its kind's mapping's fingerprint. A version stamp alone is no change.
 
         `shadow` is the record's data as stored JSON, where the caller has it already.
         """
-        if shadow is None:
-            shadow = dump_bytes(rec.data)
-        digest = hashlib.blake2b(shadow, digest_size=16, key=self._salt)
-        if rec.deleted:
-            digest.update(b"\x00deleted")
-        return digest.digest()
+        return self.hasher(rec.kind)(dump_bytes(rec.data) if shadow is None else shadow, rec.deleted)
 
-    @cached_property
-    def _salt(self) -> bytes:
-        return self.mapping.fingerprint[:32].encode()
+    def salt(self, native_kind: str) -> bytes:
+        """What makes the hashes of one kind those of its mapping."""
+        return self.mapping.print_of(native_kind)[:32].encode()
+
+    def hasher(self, native_kind: str) -> Callable[[bytes, bool], bytes]:
+        """The hash of a stored form and whether it is deleted, for one native kind."""
+        salt = self.salt(native_kind)
+
+        def of(shadow: bytes, deleted: bool) -> bytes:
+            if deleted:
+                shadow += b"\x00deleted"
+            return hashlib.blake2b(shadow, digest_size=16, key=salt).digest()
+
+        return of
 
 
 class Seen(NamedTuple):
@@ -68,6 +73,8 @@ class World:
     guard: Callable[[Connection], None] = lambda _: None  # raises when somebody else has taken this work over
     # Of each connection the catalogue page stored last, with its inbox row: whoever takes it at once need not read it again
     held: dict[str, tuple[int, list[Seen]]] = field(default_factory=dict)
+    # Connections whose stored records are known to have been read with today's mapping
+    renewed: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -101,6 +108,7 @@ class Cause:
     run_id: int | None = None
     inbox_id: int | None = None
     read_at: datetime | None = None  # of a polled record: when its system was asked for it
+    why: str = ""  # "mapping": what its side says has changed because it is read otherwise, not by anybody there
 
 
 def storable(value: Any) -> Any:

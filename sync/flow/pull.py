@@ -17,10 +17,12 @@ from orjson import Fragment
 from sqlalchemy.engine import Connection
 
 from adapters.base import Page, Record
-from sync.flow import trouble
+from sync.errors import RecordRefused, Text
+from sync.flow import absence, trouble
 from sync.flow.bulk import BULK_KINDS, CHUNK, changed
 from sync.flow.plug import Counts, Plug, Seen, World
 from sync.intake import inbox as inbox_rows
+from sync.intake import waiting
 from sync.intake.inbox import Incoming
 from sync.intake.spool import Spool
 from sync.store import points
@@ -31,22 +33,79 @@ _CHUNK_BYTES = 1 << 20
 
 
 def pull(world: World, plug: Plug, kind: str, after_page: Callable[[], None]) -> Counts:
-    """Read one kind of one connection from its cursor to the end mark; counts only what was the same as before.
+    """Read one kind of one connection from its cursor to the end mark, at times from the beginning; counts only what was
+    the same as before, and what the source contradicts itself about.
 
     `after_page` is called when something new is on disk, and at the end: it takes what waits in the inbox.
     """
     counts = Counts()
+    if waiting.polled(world.store, plug.name):  # by a process that died: it would be stored once more
+        after_page()
+    walk = absence.begin(world, plug, kind)
     points.reach(f"call:{plug.name}.scan:before")
-    asked = world.now()
-    for page in _together(plug, kind, plug.adapter.scan(kind, read_cursor(world, plug.name, kind))):
-        known = store_page(world, plug, kind, page, asked)
+    asked, page = world.now(), None
+    scanned = plug.adapter.scan(kind, walk.start)
+    for page in _together(plug, kind, (_each_once(world, plug, one, walk, counts) for one in scanned)):
+        walk.empty = walk.empty and all(rec.deleted for rec in page.records)
+        known = store_page(world, plug, kind, page, asked, walk)
         counts.merge(known)
         if known.read < len(page.records):
             after_page()
         asked = world.now()
-    after_page()
-    world.held.pop(plug.name, None)
+    try:
+        if page is not None and page.last and page.complete:
+            absence.end(world, plug, walk)
+    finally:
+        after_page()
+        world.held.pop(plug.name, None)
     return counts
+
+
+def _each_once(world: World, plug: Plug, page: Page, walk: absence.Walk, counts: Counts) -> Page:
+    """A page that shows one id twice shows it once from here on; where the two differ, nobody knows which of them is true,
+    and that record alone waits."""
+    if len({rec.id for rec in page.records}) == len(page.records):
+        return page
+    found: dict[tuple[str, str], list[Record]] = {}
+    for rec in page.records:
+        found.setdefault((rec.kind, rec.id), []).append(rec)
+    unlike = {id: some for id, some in found.items() if len({plug.hash(rec) for rec in some}) > 1}
+    clear = [some[-1] for id, some in found.items() if id not in unlike]
+    doubtful = sum(map(len, unlike.values()))
+    counts.add("same", len(page.records) - doubtful - len(clear))
+    counts.add("failed", len(unlike))
+    counts.add("skipped", doubtful - len(unlike))
+    walk.empty = False
+    with world.store.read() as tx:
+        fresh = {id: some for id, some in unlike.items() if not trouble.stands(tx, plug.name, some[0], _twins(some))}
+        if walk.listed is not None:  # whatever it is, it is not gone
+            changed(world, tx, plug, [some[0] for some in unlike.values()], walk.listed)
+    for some in fresh.values():
+        with world.store.begin() as tx:
+            rec, now = some[0], world.now()
+            trouble.refuse(
+                tx, plug.name, rec.kind, rec.id, _contradiction(plug, rec, len(some)), now, data=_twins(some)
+            )
+    return replace(page, records=clear)
+
+
+def _twins(some: list[Record]) -> dict[str, Any]:
+    return {"twins": [trouble.kept(rec) for rec in some]}
+
+
+def _contradiction(plug: Plug, rec: Record, times: int) -> RecordRefused:
+    return RecordRefused(
+        Text(
+            f"{plug.name} shows {rec.kind} {rec.id} {times} times in one page, with different contents. It was not taken.",
+            f"{plug.name} показывает {rec.kind} {rec.id} {times} раза на одной странице, и по-разному. Запись не принята.",
+        ),
+        code="scan.duplicate_id",
+        field="id",
+        remedy=Text(
+            "Look for two records of the same id there. It is taken as soon as it is shown once.",
+            "Найдите там записи с одинаковым id. Запись будет принята, как только она показана один раз.",
+        ),
+    )
 
 
 def _together(plug: Plug, kind: str, pages: Iterable[Page]) -> Iterator[Page]:
@@ -71,22 +130,26 @@ def _together(plug: Plug, kind: str, pages: Iterable[Page]) -> Iterator[Page]:
         yield held
 
 
-def store_page(world: World, plug: Plug, kind: str, page: Page, asked: datetime) -> Counts:
+def store_page(
+    world: World, plug: Plug, kind: str, page: Page, asked: datetime, walk: absence.Walk | None = None
+) -> Counts:
     """Store what differs from its shadow together with the cursor; counts what need not be taken. `asked`: when the page
     was asked for."""
     counts = Counts()
     with world.store.read() as tx:
-        moved = changed(world, tx, plug, page.records) if page.records else []
-        waiting = trouble.waiting_as_they_are(tx, plug.name, [seen.record for seen in moved])
-        news = [seen for seen in moved if (seen.record.kind, seen.record.id) not in waiting]
+        listed = walk.listed if walk is not None else None
+        moved = changed(world, tx, plug, page.records, listed) if page.records else []
+        known = trouble.waiting_as_they_are(tx, plug.name, [seen.record for seen in moved]) if moved else set()
+        news = [seen for seen in moved if (seen.record.kind, seen.record.id) not in known]
         old = _cursor(tx, plug.name, kind)
     counts.add("same", len(page.records) - len(moved))
     counts.add("skipped", len(moved) - len(news))
-    if news or old != page.cursor:
+    if news or old != page.cursor or (walk is not None and not walk.saved):
         with world.store.begin() as tx:
             world.guard(tx)
-            stored = inbox_rows.put(tx, _incoming(world, plug, kind, news, asked))
-            _save_cursor(world, tx, plug.name, kind, page.cursor)
+            rows = _incoming(world, plug, kind, news, asked)
+            stored = inbox_rows.put(tx, [one for one in rows if not waiting.waits(tx, one)])
+            _save_cursor(world, tx, plug.name, kind, page.cursor, walk)
         _hold(world, plug, news, stored)
     return counts
 
@@ -107,22 +170,26 @@ def recheck(world: World, plug: Plug, kind: str, after_page: Callable[[], None],
     since = world.now().timestamp() - days * 86400
     with world.store.read() as tx:
         rows = tx.execute(
-            sa.select(link.c.external_id, record.c.stage, record.c.kind, record.c.created_at)
+            sa.select(link.c.id, link.c.external_id, record.c.stage, record.c.kind, record.c.created_at)
             .join(record, record.c.uid == link.c.record_uid)
             .where(link.c.connection == plug.name, link.c.native_kind == kind, link.c.deleted_at.is_(None))
             .order_by(link.c.id)
         ).all()
     closed = {s.name for p in world.config.pipelines for s in p.stages if s.semantic != "open"}
-    wanted = [r.external_id for r in rows if r.stage not in closed or r.created_at.timestamp() > since]
-    for id in wanted:
+    wanted = [r for r in rows if r.stage not in closed or r.created_at.timestamp() > since]
+    lost: list[int] = []
+    began = world.now()
+    for row in wanted:
         points.reach(f"call:{plug.name}.read:before")
         asked = world.now()
-        rec = plug.adapter.read(kind, id)
+        rec = plug.adapter.read(kind, row.external_id)
         points.reach(f"call:{plug.name}.read:after")
-        found = rec if rec is not None else _gone(world, plug, kind, id)
-        if found is not None:
-            page = Page([found], read_cursor(world, plug.name, kind) or {})
+        if rec is None:
+            lost.append(row.id)
+        else:
+            page = Page([rec], read_cursor(world, plug.name, kind) or {})
             counts.merge(store_page(world, plug, kind, page, asked))
+    absence.gone(world, plug, kind, lost, began, len(wanted))
     after_page()
     return counts
 
@@ -154,17 +221,6 @@ def _digest(spool: Spool, file: str) -> str:
     return digest.hexdigest()
 
 
-def _gone(world: World, plug: Plug, kind: str, id: str) -> Record | None:
-    """A record that its system answers "gone for good" about: its last shadow, marked as deleted."""
-    with world.store.read() as tx:
-        row = tx.execute(
-            sa.select(link.c.shadow, link.c.version).where(
-                link.c.connection == plug.name, link.c.native_kind == kind, link.c.external_id == id
-            )
-        ).first()
-    return Record(kind, id, row.shadow, row.version, deleted=True) if row is not None and row.shadow else None
-
-
 def read_cursor(world: World, connection: str, kind: str) -> dict[str, Any] | None:
     with world.store.read() as tx:
         return _cursor(tx, connection, kind)
@@ -177,19 +233,29 @@ def _cursor(tx: Connection, connection: str, kind: str) -> dict[str, Any] | None
     return found
 
 
-def _save_cursor(world: World, tx: Connection, connection: str, kind: str, value: dict[str, Any]) -> None:
+def _save_cursor(
+    world: World,
+    tx: Connection,
+    connection: str,
+    kind: str,
+    value: dict[str, Any],
+    walk: absence.Walk | None = None,
+) -> None:
+    values: dict[str, Any] = {"cursor": value, "updated_at": world.now()}
+    if walk is not None:
+        values["fingerprint"] = walk.filter
+        if walk.full_at is not None:
+            values["full_at"] = walk.full_at
+        walk.saved = True
     where = (cursor.c.connection == connection, cursor.c.native_kind == kind)
-    done = tx.execute(cursor.update().where(*where).values(cursor=value, updated_at=world.now()))
-    if done.rowcount == 0:
-        tx.execute(
-            cursor.insert().values(connection=connection, native_kind=kind, cursor=value, updated_at=world.now())
-        )
+    if tx.execute(cursor.update().where(*where).values(**values)).rowcount == 0:
+        tx.execute(cursor.insert().values(connection=connection, native_kind=kind, **values))
 
 
 def _incoming(world: World, plug: Plug, kind: str, news: list[Seen], asked: datetime) -> list[Incoming]:
-    """One row for the page; a record with a raw source of its own (a letter) gets its own row."""
-    now = world.now()
-    plain = [seen for seen in news if not seen.record.raw]
+    """One row for the page; a record with a raw source of its own (a letter) gets its own row. The key's end tells a page
+    that comes back with the same contents from one that waits still."""
+    now = world.now().timestamp()
     rows = [
         Incoming(
             plug.name,
@@ -197,16 +263,16 @@ def _incoming(world: World, plug: Plug, kind: str, news: list[Seen], asked: date
             f"{kind}/{r.id}",
             asked,
             body=r.raw,
-            key=f"poll:{kind}:{r.id}:{digest.hex()}:{now.timestamp()}",
+            key=f"poll:{kind}:{r.id}:{digest.hex()}:{now}",
             request={"kind": r.kind, "id": r.id, "data": r.data, "version": r.version, "deleted": r.deleted},
         )
         for r, _, digest, _ in news
         if r.raw
     ]
+    plain = [seen for seen in news if not seen.record.raw]
     if plain:
         body = dump_bytes([[r.kind, r.id, Fragment(shadow), r.version, r.deleted] for r, shadow, _, _ in plain])
-        first = plain[0]
-        name = f"{kind}/{first.record.id}" if len(plain) == 1 else f"{kind}: {len(plain)}"
-        key = f"poll:{kind}:{first.record.id}:{first.hash.hex()}:{now.timestamp()}"
-        rows.append(Incoming(plug.name, "poll", name, asked, body=body, key=key))
+        name = f"{kind}/{plain[0].record.id}" if len(plain) == 1 else f"{kind}: {len(plain)}"
+        whole = hashlib.blake2b(b"".join(seen.hash for seen in plain), digest_size=16).hexdigest()
+        rows.append(Incoming(plug.name, "poll", name, asked, body=body, key=f"poll:{kind}:{whole}:{now}"))
     return rows

@@ -11,6 +11,7 @@ import itertools
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from adapters.base import Arrival, Hint, Problem, Record
-from sync.errors import NeedHuman, RecordRefused, Text
+from sync.errors import NeedHuman, RecordRefused, RetryLater, Text
 from sync.flow import deliver, trouble
 from sync.flow.absorb import Absorbed, absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_new, changed
@@ -204,7 +205,7 @@ def take_one(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
     except (RecordRefused, NeedHuman) as error:
         return _refused(world, plug, rec, error, cause)
     except UNEXPECTED as error:
-        return _refused(world, plug, rec, _unexpected(error), cause)
+        return _refused(world, plug, rec, unexpected(error), cause)
     if done.outcome == "stale":
         return _read_again(world, plug, rec, cause)
     for name in done.touched:
@@ -226,7 +227,7 @@ def _refused(world: World, plug: Plug, rec: Record, error: RecordRefused | NeedH
     return "failed"
 
 
-def _unexpected(error: Exception) -> RecordRefused:
+def unexpected(error: Exception) -> RecordRefused:
     """A fault that nobody foresaw concerns one record, not its neighbours. Its own text may hold data and is not shown."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno}"
@@ -260,7 +261,8 @@ def _follow(world: World, plug: Plug, hint: Hint, cause: Cause, counts: Counts) 
     except (RecordRefused, NeedHuman) as error:
         return _refused(world, plug, Record(hint.kind, hint.id, {}), error, cause)
     if rec is None:
-        return "skipped"
+        lost = _gone(world, plug, hint.kind, hint.id)
+        return "skipped" if lost is None else take_one(world, plug, lost, cause)
     deliver.adopt(world, plug, [rec], cause.run_id)
     return take_one(world, plug, rec, cause)
 
@@ -270,24 +272,83 @@ def _progress(world: World, inbox_id: int, done: int) -> None:
         tx.execute(inbox.update().where(inbox.c.id == inbox_id).values(done=done))
 
 
-def retry(world: World, plug: Plug, quarantine_id: int, run_id: int | None = None) -> str:
-    """Today's mapping and rules on the record as it was kept; "same" when the row is closed or holds none."""
+def retry(world: World, plug: Plug, quarantine_id: int, run_id: int | None = None, *, reread: bool = False) -> str:
+    """Today's mapping and rules on the record as it was kept, or as its system shows it now (`reread`, and where nothing
+    whole was kept). "same" when the row is closed or there is nothing to take, "later" when the system does not answer."""
     with world.store.read() as tx:
         row = tx.execute(
             sa.select(quarantine).where(quarantine.c.id == quarantine_id, quarantine.c.state != "closed")
         ).first()
-    if row is None or not row.data or "kind" not in row.data:
+    if row is None:
         return "same"
+    kept = row.data if row.data and row.data.get("data") else None
+    if (reread or kept is None) and row.native_kind in plug.adapter.capabilities.reads:
+        outcome = _retry_read(world, plug, row, run_id)
+    elif kept is not None:
+        outcome = _retry_kept(world, plug, row, Cause(run_id, row.inbox_id))
+    else:
+        with world.store.begin() as tx:  # the next scan shows it, or it does not
+            tx.execute(quarantine.update().where(quarantine.c.id == quarantine_id).values(state="open"))
+        return "same"
+    with world.store.begin() as tx:
+        times = tx.execute(sa.select(quarantine.c.count).where(quarantine.c.id == quarantine_id)).scalar()
+        if outcome not in ("failed", "later") and times == row._mapping["count"]:
+            trouble.passed(tx, plug.name, row.native_kind, row.external_id, world.now())
+    return outcome
+
+
+def _retry_kept(world: World, plug: Plug, row: Any, cause: Cause) -> str:
     rec = Record(row.data["kind"], row.data["id"], row.data["data"], row.data["version"], row.data["deleted"])
     with world.store.read() as tx:
         known = find_link(tx, plug.name, rec.kind, rec.id)
     if known is not None and row.record_uid is not None:  # most of it was taken: what was seen last is looked at anew
         rec = replace(rec, data=known.shadow, version=known.version, deleted=known.deleted_at is not None)
+        _forget_hash(world, known.id)
+    return take_one(world, plug, rec, cause)
+
+
+def _retry_read(world: World, plug: Plug, row: Any, run_id: int | None) -> str:
+    """From the source. What it cannot tell us now is asked again later."""
+    cause = Cause(run_id, row.inbox_id)
+    try:
+        rec = plug.adapter.read(row.native_kind, row.external_id)
+    except (RecordRefused, NeedHuman) as error:
+        return _refused(world, plug, Record(row.native_kind, row.external_id, {}), error, cause)
+    except RetryLater as error:
         with world.store.begin() as tx:
-            tx.execute(link.update().where(link.c.id == known.id).values(shadow_hash=None))
-    outcome = take_one(world, plug, rec, Cause(run_id, row.inbox_id))
+            trouble.postpone(tx, row.id, world.now() + timedelta(seconds=error.after or 300))
+        return "later"
+    if rec is None:
+        rec = _gone(world, plug, row.native_kind, row.external_id)
+        return "skipped" if rec is None else take_one(world, plug, rec, cause)
+    with world.store.read() as tx:
+        known = find_link(tx, plug.name, rec.kind, rec.id)
+    if known is not None:
+        _forget_hash(world, known.id)
+    return take_one(world, plug, rec, cause)
+
+
+def _forget_hash(world: World, link_id: int) -> None:
+    """So that the same record counts as news."""
     with world.store.begin() as tx:
-        times = tx.execute(sa.select(quarantine.c.count).where(quarantine.c.id == quarantine_id)).scalar()
-        if outcome != "failed" and times == row._mapping["count"]:
-            trouble.passed(tx, plug.name, rec.kind, rec.id, world.now())
-    return outcome
+        tx.execute(link.update().where(link.c.id == link_id).values(shadow_hash=None))
+
+
+def _gone(world: World, plug: Plug, kind: str, id: str) -> Record | None:
+    """A record that its system answers "gone for good" about: as it was shown last, marked as deleted."""
+    with world.store.read() as tx:
+        known = find_link(tx, plug.name, kind, id)
+    if known is None or known.shadow is None:
+        return None
+    return Record(kind, id, known.shadow, known.version, deleted=True)
+
+
+def retry_due(world: World, plug: Plug, run_id: int | None = None) -> Counts:
+    """Try again what may have healed meanwhile."""
+    counts = Counts()
+    with world.store.read() as tx:
+        ids = trouble.due(tx, plug.name, world.now())
+    for id in ids:
+        outcome = retry(world, plug, id, run_id)
+        counts.add("skipped" if outcome == "later" else outcome)
+    return counts

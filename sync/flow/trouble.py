@@ -4,7 +4,7 @@ and it closes itself when the record later passes."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,11 @@ from sync.delivery.intents import error_json
 from sync.errors import SverkaError
 from sync.store.tables import quarantine
 from sync.store.types import dumps
+
+# Causes that may pass by themselves: what the record waits for may come, or a newer version may understand it. All others
+# need a person, and are tried again only when one says so
+_MAY_HEAL = frozenset({"offer.no_product", "deal.unknown_number", "record.unexpected"})
+_BACKOFF = (300, 1800, 7200, 43_200, 86_400)  # seconds
 
 
 def refuse(
@@ -44,6 +49,7 @@ def refuse(
         "raw": raw,
         "state": "open",
         "last_at": now,
+        "next_at": _next(error.code, 0, now),
     }
     row = tx.execute(
         sa.select(quarantine.c.id, quarantine.c.code, quarantine.c.text, quarantine.c.count.label("times")).where(
@@ -63,7 +69,31 @@ def refuse(
         )
     elif stage == "intake" or row.code != values["code"] or row.text != values["text"]:
         # a delivery that still waits for the same thing is no news
+        values["next_at"] = _next(error.code, row.times, now)
         tx.execute(quarantine.update().where(quarantine.c.id == row.id).values(count=row.times + 1, **values))
+
+
+def _next(code: str, times: int, now: datetime) -> datetime | None:
+    """When it is tried again without being asked; None: never."""
+    if code not in _MAY_HEAL:
+        return None
+    return now + timedelta(seconds=_BACKOFF[min(times, len(_BACKOFF) - 1)])
+
+
+def due(tx: Connection, connection: str, now: datetime, limit: int = 100) -> list[int]:
+    """Rows whose next try has come."""
+    query = sa.select(quarantine.c.id).where(
+        quarantine.c.connection == connection,
+        quarantine.c.stage == "intake",
+        quarantine.c.state == "open",
+        quarantine.c.next_at <= now,
+    )
+    return [row.id for row in tx.execute(query.order_by(quarantine.c.next_at).limit(limit))]
+
+
+def postpone(tx: Connection, id: int, until: datetime) -> None:
+    """Its system could not be asked just now."""
+    tx.execute(quarantine.update().where(quarantine.c.id == id).values(state="open", next_at=until))
 
 
 def waiting_as_they_are(tx: Connection, connection: str, records: Sequence[Record]) -> set[tuple[str, str]]:
@@ -83,6 +113,16 @@ def waiting_as_they_are(tx: Connection, connection: str, records: Sequence[Recor
     if not found:
         return set()
     return {(r.kind, r.id) for r in records if (r.kind, r.id) in found and dumps(found[r.kind, r.id]) == dumps(kept(r))}
+
+
+def stands(tx: Connection, connection: str, rec: Record, data: Any) -> bool:
+    """Whether the record waits already, with just this."""
+    row = tx.execute(
+        sa.select(quarantine.c.data).where(
+            *_place(connection, rec.kind, rec.id, "intake"), quarantine.c.state == "open"
+        )
+    ).first()
+    return row is not None and dumps(row.data) == dumps(data)
 
 
 def kept(rec: Record) -> dict[str, Any]:

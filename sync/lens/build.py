@@ -19,9 +19,10 @@ SECTIONS = ("kind", "fields", "rows", "client", "event", "create")
 FIELD = Text("Canonical field", "Каноническое поле")
 SECTION = Text("Section", "Раздел")
 
-# What the canonical view of a create has beside the kind's own fields. `client.id` is the client's external id over there.
+# What the canonical view of a create has beside the kind's own fields. `client.id` is the client's external id over there;
+# `contact_id` and `company_id` are the same where the client is one.
 VIEW_EXTRA = ("client", "number", "uid")
-VIEW_CLIENT = frozenset(CLIENT_KINDS) | {"id", "uid"}
+VIEW_CLIENT = frozenset(CLIENT_KINDS) | {"id", "uid", "contact_id", "company_id"}
 
 
 def build_tables(source: Any) -> dict[str, Table]:

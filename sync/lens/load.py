@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -35,6 +35,11 @@ class Mapping:
     version: int
     fingerprint: str
     lenses: dict[str, Lens]
+    prints: dict[str, str] = field(default_factory=dict)  # of each native kind by itself
+
+    def print_of(self, native_kind: str) -> str:
+        """The fingerprint of what is said of one native kind: it changes only when records of that kind read otherwise."""
+        return self.prints.get(native_kind, self.fingerprint)
 
     def lens(self, native_kind: str) -> Lens:
         """The lens of a native kind; RecordRefused("mapping.kind") when the mapping has none."""
@@ -176,7 +181,14 @@ def _build(name: str, data: dict[str, Any], sources: list[_Source]) -> Mapping:
             )
             raise Mistake((native,), "mapping.section", allowed)
         lenses[native] = build_lens(native, section, tables)
-    return Mapping(system, version, _fingerprint(data), lenses)
+    prints = {native: _fingerprint(_part(data, native)) for native in lenses}
+    return Mapping(system, version, _fingerprint(data), lenses, prints)
+
+
+def _part(data: MappingType[str, Any], native: str) -> dict[str, Any]:
+    """One section with the tables that it names."""
+    said = json.dumps(data[native], ensure_ascii=False, default=str)
+    return {"tables": {n: t for n, t in data.get("tables", {}).items() if n in said}, native: data[native]}
 
 
 def _fingerprint(data: MappingType[str, Any]) -> str:

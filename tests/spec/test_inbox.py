@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -136,6 +137,67 @@ def test_many_threads_share_transactions_and_each_gets_its_own_row(store: Store,
     assert len(commits) < 200, "every arrival had a transaction of its own"
 
 
+def test_requests_of_an_event_loop_share_transactions_and_each_gets_its_own_row(
+    store: Store, writer: InboxWriter
+) -> None:
+    commits: list[int] = []
+    original = writer._commit
+
+    def counting(batch: Any) -> None:
+        commits.append(len(batch))
+        original(batch)
+
+    writer._commit = counting  # type: ignore[method-assign]
+
+    async def post() -> list[Stored]:
+        return await asyncio.gather(
+            *(writer.keep(incoming(str(n % 90).encode(), key=f"m-{n % 90}")) for n in range(100))
+        )
+
+    found = asyncio.run(post())
+    by_id = {r.id: r for r in kept(store)}
+    assert [bytes(by_id[s.id].body) for s in found] == [str(n % 90).encode() for n in range(100)]
+    assert [s.duplicate_of for s in found[90:]] == [s.id for s in found[:10]]
+    assert (len(by_id), sum(commits)) == (100, 100)
+    assert len(commits) < 10
+
+
+def test_a_request_that_gives_up_or_waits_too_long_costs_its_neighbours_nothing(
+    store: Store, writer: InboxWriter, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+
+    async def post() -> list[Any]:
+        with store.begin():  # nothing can be stored meanwhile on SQLite; PostgreSQL goes on
+            gone = asyncio.create_task(writer.keep(incoming(b"gone")))
+            slow = asyncio.create_task(writer.keep(incoming(b"slow")))
+            await asyncio.sleep(0)
+            gone.cancel()
+            late = await asyncio.gather(gone, slow, return_exceptions=True)
+        monkeypatch.setattr(module, "_PATIENCE", 30)
+        return [*late, await writer.keep(incoming(b"next"))]
+
+    gone, slow, after = asyncio.run(post())
+    assert isinstance(gone, asyncio.CancelledError)
+    assert isinstance(slow, TimeoutError if store.sqlite else (TimeoutError, Stored))
+    assert isinstance(after, Stored)
+    assert {bytes(r.body) for r in kept(store)} == {b"gone", b"slow", b"next"}, "what was handed over is stored"
+
+
+def test_requests_are_told_that_the_database_does_not_work(store: Store, writer: InboxWriter) -> None:
+    async def post() -> list[Any]:
+        asked = (writer.keep(incoming(str(n).encode())) for n in range(3))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    with store.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE inbox RENAME TO elsewhere")
+    errors = asyncio.run(post())
+    with store.begin() as tx:
+        tx.exec_driver_sql("ALTER TABLE elsewhere RENAME TO inbox")
+    assert all(isinstance(error, Exception) for error in errors)
+    assert all(isinstance(s, Stored) for s in asyncio.run(post()))
+
+
 def test_repeats_within_one_batch(store: Store) -> None:
     writer = InboxWriter(store)
     futures = [writer.submit(incoming(b"same")) for _ in range(50)]
@@ -159,14 +221,14 @@ def test_odd_names_are_stored_without_what_no_database_holds(store: Store) -> No
 
 
 def test_one_that_cannot_be_stored_costs_its_neighbours_nothing(store: Store, monkeypatch: Any) -> None:
-    original = module._put
+    original = module._row
 
-    def put_one(tx: Any, item: Incoming) -> Stored:
+    def row(item: Incoming, *more: Any) -> Any:
         if item.body == b"poison":
             raise ValueError("cannot be stored")
-        return original(tx, item)
+        return original(item, *more)
 
-    monkeypatch.setattr(module, "_put", put_one)
+    monkeypatch.setattr(module, "_row", row)
     writer = InboxWriter(store)
     bodies = [b"a", b"poison", b"b", b"c"]
     gate = threading.Event()
@@ -204,8 +266,8 @@ def test_two_processes_store_the_same_message_at_one_instant(postgres_store: Sto
     other_done = threading.Event()
     original = module._known
 
-    def racing(tx: Any, connection: str, key: str) -> bool:
-        found = original(tx, connection, key)
+    def racing(tx: Any, wanted: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        found = original(tx, wanted)
         if threading.current_thread().name == "inbox" and not looked.is_set():
             looked.set()
             other_done.wait(10)
