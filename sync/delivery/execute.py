@@ -1,13 +1,18 @@
 """One write: the call, and what its outcome means. The database is the caller's business.
 
+Where the other side has no conditional write the record is read and compared just before: what moved there since the hub
+saw it last is never overwritten. Between that reading and the write nothing protects it; `conditional` of the adapter's
+capabilities says for which kinds there is no such window.
+
 A call that ended without an answer is settled by reading: the other side shows what was wanted → done; it shows what was
 there before → the call may be repeated; anything else → the record has moved, plan again. A create is looked up by the
-correlation key; where the other side can hold none, it is never repeated blindly.
+correlation key; where the other side can hold none, among the records that came up there since, by all that was written.
+It is never repeated blindly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +31,15 @@ class Outcome:
     error: SverkaError | None = None
 
 
-def call(adapter: Adapter, change: Change, connection: str) -> Outcome:
+View = Callable[[Any], Any]  # what a native record says of the fields that are written
+Look = Callable[[], tuple[Sequence[Record], bool]]  # unknown records of the kind, and whether none is expected any more
+
+
+def call(adapter: Adapter, change: Change, connection: str, view: View = lambda _: None) -> Outcome:
     """Make the call. Errors of the configuration pass through: they stop the connection, not the record."""
+    looked = _compared(adapter, change, connection, view)
+    if looked is not None:
+        return looked
     points.reach(f"call:{connection}.write:before")
     try:
         record = adapter.write(change)
@@ -44,11 +56,31 @@ def call(adapter: Adapter, change: Change, connection: str) -> Outcome:
     return Outcome("done", record)
 
 
-def settle(adapter: Adapter, change: Change, tries: int) -> Outcome:
-    """What became of a call whose answer nobody saw. RetryLater when the other side cannot be asked now."""
+def _compared(adapter: Adapter, change: Change, connection: str, view: View) -> Outcome | None:
+    """Read-and-compare just before an update that the other side itself would not refuse; None: go ahead."""
+    able = adapter.capabilities
+    if change.id is None or change.before is None or change.kind in able.conditional or change.kind not in able.reads:
+        return None
+    points.reach(f"call:{connection}.compare:before")
+    try:
+        now = adapter.read(change.kind, change.id)
+    except RetryLater as error:
+        return Outcome("repeat", None, error)
+    except (RecordRefused, NeedHuman) as error:
+        return Outcome("refused", None, error)
+    if now is None:
+        return Outcome("refused", None, _gone(change))
+    seen, known = _subset(now.data, change.data), _subset(change.before.data, change.data)
+    moved = not (holds(seen, known) and holds(known, seen)) or view(now.data) != view(change.before.data)
+    return Outcome("moved", now) if moved or now.deleted != change.before.deleted else None
+
+
+def settle(adapter: Adapter, change: Change, tries: int, found: Look | None = None) -> Outcome:
+    """What became of a call whose answer nobody saw. RetryLater when the other side cannot be asked now. `found` gives the
+    unknown records that came up there since, where no correlation key can be looked up."""
     try:
         if change.id is None:
-            return _settle_create(adapter, change, tries)
+            return _settle_create(adapter, change, tries, found)
         if change.kind not in adapter.capabilities.reads:
             return Outcome("unknown", None, _unknown(change))
         record = adapter.read(change.kind, change.id)
@@ -66,22 +98,29 @@ def settle(adapter: Adapter, change: Change, tries: int) -> Outcome:
 
 
 def made_by(adapter: Adapter, change: Change, records: Sequence[Record]) -> Record | None:
-    """The record that this create made although its answer was lost: by the correlation key, or the one among `records`
-    that shows all that was written. RetryLater when the other side cannot be asked now."""
+    """The record that this create made although its answer was lost: by the correlation key, or the only one among
+    `records` that shows all that was written. RetryLater when the other side cannot be asked now."""
     if change.kind in adapter.capabilities.finds:
         return adapter.find(change.kind, change.key)
-    return next((r for r in records if holds(r.data, change.data)), None)
+    alike = [r for r in records if holds(r.data, change.data)]
+    return alike[0] if len(alike) == 1 else None
 
 
-def _settle_create(adapter: Adapter, change: Change, tries: int) -> Outcome:
-    if change.kind not in adapter.capabilities.finds:
+def _settle_create(adapter: Adapter, change: Change, tries: int, found: Look | None) -> Outcome:
+    able = adapter.capabilities
+    if change.kind in able.finds:
+        record = adapter.find(change.kind, change.key)
+        if record is not None:
+            return Outcome("done", record)
+        again = change.kind not in able.vague and tries < 5
+        return Outcome("repeat") if again else Outcome("unknown", None, _unknown(change))
+    if found is None:
         return Outcome("unknown", None, _unknown(change))
-    record = adapter.find(change.kind, change.key)
-    if record is not None:
-        return Outcome("done", record)
-    if change.kind in adapter.capabilities.vague or tries >= 5:
-        return Outcome("unknown", None, _unknown(change))
-    return Outcome("repeat")
+    records, over = found()
+    alike = [r for r in records if not r.deleted and holds(r.data, change.data)]
+    if len(alike) == 1:
+        return Outcome("done", alike[0])
+    return Outcome("unknown" if alike or over else "retry", None, _unknown(change))
 
 
 def holds(data: Any, wanted: Any) -> bool:

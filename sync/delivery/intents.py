@@ -7,7 +7,7 @@ not be settled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,10 +16,12 @@ from sqlalchemy.engine import Connection
 
 from sync.errors import SverkaError
 from sync.store import new_uid
-from sync.store.tables import intent
+from sync.store.tables import intent, link
+from sync.store.tables import plan as plans
 from sync.store.types import dumps, loads
 
 IN_FLIGHT = ("sending", "offered", "unknown")
+OWN_NOTICE = "notice:%"  # in place of a record: the hub's own letter to its people, which needs nobody's yes
 _BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds
 
 
@@ -37,11 +39,13 @@ def plan(
     link_id: int | None = None,
     number: str | None = None,
     run_id: int | None = None,
+    needs: str | None = None,
 ) -> str | None:
     """Plan one write; gives the intent's id, or None when the same one is planned, refused or under way already.
 
-    A planned intent for the same place is overtaken: only the newest wish is written. While one is in flight nothing is
-    planned beside it: it is settled first, and then the record is looked at again.
+    A planned intent for the same place is overtaken: only the newest wish is written, and where it is the same wish for a
+    field its reason stays. While one is in flight nothing is planned beside it: it is settled first, and then the record is
+    looked at again.
     """
     place = [intent.c.record_uid == record_uid, intent.c.connection == connection, intent.c.native_kind == native_kind]
     open_ones = tx.execute(
@@ -49,9 +53,11 @@ def plan(
     ).all()
     if any(o.state in IN_FLIGHT for o in open_ones):
         return None
-    if any(_same(o.data, data) and o.op == op for o in open_ones):
+    if any(_same(o.data, dict(data)) and o.op == op for o in open_ones):
         return None
+    reasons = dict(why)
     for old in open_ones:
+        reasons = _kept_reasons(old, fields, reasons)
         tx.execute(intent.update().where(intent.c.id == old.id).values(state="dropped", done_at=now))
     uid = new_uid()
     tx.execute(
@@ -64,8 +70,10 @@ def plan(
             op=op,
             data=dict(data),
             fields=dict(fields),
-            why=dict(why),
+            why=reasons,
             state="planned",
+            plan_id=_still_waiting(tx, open_ones),
+            needs=needs,
             number=number,
             created_at=now,
             run_id=run_id,
@@ -74,8 +82,31 @@ def plan(
     return uid
 
 
-def _same(stored: Any, fresh: Mapping[str, Any]) -> bool:
-    return bool(stored == loads(dumps(dict(fresh))))
+def _kept_reasons(old: Any, fields: Mapping[str, Any], why: Mapping[str, Any]) -> dict[str, Any]:
+    """`why`, with the reasons of an older intent for the fields that are to get the same values still."""
+    kept = {f: old.why[f] for f, value in fields.items() if f in old.why and _same(old.fields.get(f), value)}
+    return {**why, **kept}
+
+
+def keep_reasons(tx: Connection, old: Any) -> None:
+    """What is planned in the place of a write that was not done is wished for the same reasons as that was."""
+    place = [intent.c[n] == getattr(old, n) for n in ("record_uid", "connection", "native_kind", "op")]
+    for row in tx.execute(sa.select(intent).where(*place, intent.c.state == "planned")).all():
+        why = _kept_reasons(old, row.fields, row.why)
+        if why != row.why:
+            tx.execute(intent.update().where(intent.c.id == row.id).values(why=why))
+
+
+def _still_waiting(tx: Connection, overtaken: Sequence[Any]) -> str | None:
+    """The plan that waits for approval and held what is overtaken now: it holds the new wish as well."""
+    ids = [o.plan_id for o in overtaken if o.plan_id is not None]
+    if not ids:
+        return None
+    return tx.execute(sa.select(plans.c.id).where(plans.c.id.in_(ids), plans.c.state == "waiting").limit(1)).scalar()
+
+
+def _same(stored: Any, fresh: Any) -> bool:
+    return bool(stored == loads(dumps(fresh)))
 
 
 def drop(tx: Connection, record_uid: str, connection: str, native_kind: str, now: datetime) -> int:
@@ -124,14 +155,19 @@ def unsettled(tx: Connection, id: str) -> bool:
     return state in ("sending", "unknown")
 
 
-def due(tx: Connection, connection: str, now: datetime, limit: int = 50) -> list[Any]:
-    """Planned writes whose time has come and calls whose answer was lost, oldest first."""
+def due(tx: Connection, connection: str, now: datetime, released: sa.ColumnElement[bool], limit: int = 50) -> list[Any]:
+    """Planned writes that are `released` and whose time has come, and calls whose answer was lost, oldest first. What needs
+    another record there waits for it."""
+    there = sa.select(link.c.id).where(
+        link.c.record_uid == intent.c.needs, link.c.connection == connection, link.c.state == "linked"
+    )
+    ready = sa.and_(intent.c.state == "planned", released, sa.or_(intent.c.needs.is_(None), there.exists()))
     query = (
         sa.select(intent)
         .where(
             intent.c.connection == connection,
             intent.c.op != "offer",
-            intent.c.state.in_(("planned", "sending")),
+            sa.or_(intent.c.state == "sending", ready),
             sa.or_(intent.c.next_at.is_(None), intent.c.next_at <= now),
         )
         .order_by(intent.c.created_at, intent.c.id)
@@ -140,12 +176,12 @@ def due(tx: Connection, connection: str, now: datetime, limit: int = 50) -> list
     return list(tx.execute(query))
 
 
-def begin(tx: Connection, id: str) -> bool:
+def begin(tx: Connection, id: str, now: datetime) -> bool:
     """Mark as sent, before the call; False when somebody else has it."""
     done = tx.execute(
         intent.update()
         .where(intent.c.id == id, intent.c.state == "planned")
-        .values(state="sending", tries=intent.c.tries + 1)
+        .values(state="sending", tries=intent.c.tries + 1, sent_at=now)
     )
     return done.rowcount == 1
 

@@ -1,12 +1,13 @@
 """Out to the other systems: each planned write is marked, called, and its outcome taken in.
 
 planned → (commit) sending → call → (commit) done, with what the other side shows now. What the call found moved is absorbed
-as news first, and decided again.
+as news first, and decided again; so is whatever else an answer shows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,9 +17,11 @@ from adapters.base import Change, Record
 from sync.delivery import execute, intents
 from sync.delivery.execute import Outcome
 from sync.errors import BadConfig, NeedHuman, RecordRefused, SverkaError, Text
-from sync.flow import documents, trouble
-from sync.flow.absorb import absorb, find_link
+from sync.flow import dependencies, documents, offers, sides, trouble
+from sync.flow.absorb import absorb, find_link, name_problems
+from sync.flow.gate import gate, released
 from sync.flow.plug import Cause, Counts, Plug, World
+from sync.flow.pull import read_cursor
 from sync.flow.spread import spread
 from sync.flow.translate import observed
 from sync.flow.weave import note, weave
@@ -27,16 +30,19 @@ from sync.store import points
 from sync.store.tables import intent, link, quarantine, record
 from sync.store.types import dumps, loads
 
+WINDOW = timedelta(minutes=10)  # how long what a create made may take to be seen among the new records there
+
 
 def deliver(world: World, plug: Plug, run_id: int) -> Counts:
     """Carry out what is due for one connection. BadConfig stops it: everything stays planned."""
     counts = Counts()
     while True:
+        free, done = gate(world, plug.name).free, counts.writes
         with world.store.read() as tx:
-            rows = intents.due(tx, plug.name, world.now())
+            rows = intents.due(tx, plug.name, world.now(), released(free))
         for row in rows:
             counts.writes += _one(world, plug, row, run_id)
-        if len(rows) < 50:
+        if len(rows) < 50 and counts.writes == done:  # a client that was made may have freed the deal that waited for it
             return counts
 
 
@@ -48,7 +54,7 @@ def replan_waiting(world: World, connection: str) -> int:
                 quarantine.c.connection == connection,
                 quarantine.c.stage == "delivery",
                 quarantine.c.state != "closed",
-                quarantine.c.code == "deal.unmatched_line",
+                quarantine.c.code.in_(("deal.unmatched_line", dependencies.WAITS)),
             )
         ).all()
     planned = 0
@@ -71,7 +77,8 @@ def adopt(world: World, plug: Plug, records: Sequence[Record], run_id: int | Non
         lost = intents.creating(tx, plug.name, records[0].kind)
         strange = [r for r in records if lost and find_link(tx, plug.name, r.kind, r.id) is None]
     for row in lost if strange else []:
-        change = _change(world, row)
+        with world.store.read() as tx:
+            change = _change(tx, row)
         points.reach(f"call:{plug.name}.find:before")
         mine = execute.made_by(plug.adapter, change, strange)
         if mine is not None:
@@ -82,27 +89,64 @@ def adopt(world: World, plug: Plug, records: Sequence[Record], run_id: int | Non
 def _one(world: World, plug: Plug, row: Any, run_id: int) -> int:
     """One intent to its end (or to its next try); 1 when the other side was written."""
     if row.state == "planned":
-        with world.store.begin() as tx:
-            world.guard(tx)
-            if not intents.begin(tx, row.id):
-                return 0
         try:
-            outcome = execute.call(plug.adapter, _change(world, row), plug.name)
+            with world.store.begin() as tx:
+                world.guard(tx)
+                if not intents.begin(tx, row.id, world.now()):
+                    return 0
+                change = _change(tx, dependencies.filled(world, tx, plug, row))
+        except (RecordRefused, NeedHuman) as error:  # what it needed cannot be said in its own record
+            with world.store.begin() as tx:
+                _refused(world, tx, plug, row, error, "refused")
+            return 0
+        try:
+            outcome = execute.call(plug.adapter, change, plug.name, _view(plug, row))
         except BadConfig:
             with world.store.begin() as tx:
                 intents.replan(tx, row.id)
             raise
     else:
-        outcome = execute.settle(plug.adapter, _change(world, row), row.tries)
+        with world.store.read() as tx:
+            change = _change(tx, row)
+        outcome = execute.settle(plug.adapter, change, row.tries, _look(world, plug, row))
     return _taken(world, plug, row, outcome, run_id)
 
 
-def _change(world: World, row: Any) -> Change:
+def _view(plug: Plug, row: Any) -> execute.View:
+    """How a native record reads in the fields that are written."""
+    lens = plug.mapping.lenses.get(row.native_kind)
+    if lens is None:
+        return lambda _: None
+
+    def view(data: Any) -> Any:
+        fields = lens.get(data).fields
+        return {f: fields.get(f) for f in row.fields}
+
+    return view
+
+
+def _look(world: World, plug: Plug, row: Any) -> execute.Look | None:
+    """What came up there since the last poll and is not known here; None where the kind is not polled."""
+    if row.op != "create" or row.native_kind not in plug.adapter.capabilities.scans & plug.mapping.lenses.keys():
+        return None
+
+    def look() -> tuple[list[Record], bool]:
+        points.reach(f"call:{plug.name}.look:before")
+        cursor = read_cursor(world, plug.name, row.native_kind)
+        records = [r for page in plug.adapter.scan(row.native_kind, cursor) for r in page.records]
+        with world.store.read() as tx:
+            strange = [r for r in records if find_link(tx, plug.name, r.kind, r.id) is None]
+        return strange, (row.sent_at or row.created_at) + WINDOW < world.now()
+
+    return look
+
+
+def _change(tx: Connection, row: Any) -> Change:
     before: Record | None = None
     if row.link_id is not None:
-        with world.store.read() as tx:
-            known = tx.execute(sa.select(link).where(link.c.id == row.link_id)).one()
-        before = Record(row.native_kind, known.external_id, known.shadow or {}, known.version)
+        known = tx.execute(sa.select(link).where(link.c.id == row.link_id)).one()
+        deleted = known.deleted_at is not None
+        before = Record(row.native_kind, known.external_id, known.shadow or {}, known.version, deleted)
     return Change(row.native_kind, before.id if before else None, row.data, before, row.id)
 
 
@@ -131,6 +175,7 @@ def _take_outcome(world: World, tx: Connection, plug: Plug, row: Any, outcome: O
         if outcome.state == "moved" and outcome.record is not None:
             absorb(world, tx, plug, outcome.record, cause)
         weave(world, tx, row.record_uid, cause)
+        intents.keep_reasons(tx, row)
     elif outcome.state == "repeat":
         intents.replan(tx, row.id)
         if outcome.error is not None:
@@ -143,11 +188,13 @@ def _take_outcome(world: World, tx: Connection, plug: Plug, row: Any, outcome: O
         _refused(world, tx, plug, row, outcome.error, outcome.state)
         if row.op == "update":  # the record may have moved on meanwhile
             weave(world, tx, row.record_uid, cause)
+            intents.keep_reasons(tx, row)
     return 0
 
 
 def _refused(world: World, tx: Connection, plug: Plug, row: Any, error: SverkaError | None, state: str) -> None:
     intents.finish(tx, row.id, state, world.now(), error)
+    dependencies.hold_back(world, tx, row, error)
     if error is not None:
         trouble.refuse(
             tx,
@@ -173,38 +220,53 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
     found = lens.get(rec.data)
     seen = observed(world.config, plug, found, deleted=False, numbered=row.number is not None)
     known = find_link(tx, plug.name, rec.kind, rec.id)
-    before = dict(known.base or {}) if known is not None else {}
-    base = {**before, **_base(lens, row, loads(dumps(seen)))}
+    agreed = dict(known.base or {}) if known is not None else {}
+    base = {**agreed, **_base(lens, row, loads(dumps(seen)))}
+    before, news = sides.last_shown(tx, plug, lens, known)
     values = {
         "version": rec.version,
         "shadow": rec.data,
         "shadow_hash": plug.hash(rec),
         "base": base,
         "state": "linked",
+        "deleted_at": now if rec.deleted else None,
     }
     if known is None:
-        tx.execute(
-            link.insert().values(
-                connection=plug.name,
-                native_kind=rec.kind,
-                external_id=rec.id,
-                record_uid=row.record_uid,
-                first_seen=now,
-                **values,
-            )
-        )
+        place = {"connection": plug.name, "native_kind": rec.kind, "external_id": rec.id}
+        new = link.insert().values(**place, record_uid=row.record_uid, first_seen=now, **values)
+        link_id = tx.execute(new.returning(link.c.id)).scalar_one()
     else:
+        link_id = known.id
         tx.execute(link.update().where(link.c.id == known.id).values(**values))
     changes = {f: [before.get(f), row.fields[f]] for f in row.fields if row.op == "create" or f in lens.two_way}
-    why = "created" if row.op == "create" else next(iter(row.why.values()), "observed")
-    note(tx, row.record_uid, kind, plug.name, f"wrote:{why}"[:24], changes, now, cause, "hub")
+    for why, fields in _by_reason(row, changes):
+        note(tx, row.record_uid, kind, plug.name, f"wrote:{why}"[:24], fields, now, cause, "hub", link_id)
+    written = {f: sides.canonical(lens.kind, f, v) for f, (_, v) in changes.items() if f in lens.fields}
+    more = sides.changes({**before, **written}, sides.shown(plug, found, deleted=rec.deleted))
+    if more:
+        reason = "mapping" if news == "mapping" else "seen"
+        note(tx, row.record_uid, kind, plug.name, reason, more, now, cause, plug.name, link_id)
+    if found.problems:
+        name_problems(world, tx, plug, rec, found, row.record_uid, cause)
     woven = weave(world, tx, row.record_uid, cause)
+    if lens.kind == "offer":
+        offers.store_rows(world, tx, plug, row.record_uid, found.fields, cause, link_id, more)
     if kind == "deal":  # a refund made there since the last look came with this answer and will not be news again
         client = tx.execute(sa.select(record.c.client_uid).where(record.c.uid == row.record_uid)).scalar()
         documents.store(world, tx, plug, row.record_uid, found.fields.get("documents"), client, cause)
     if woven.changed:
         spread(world, tx, row.record_uid, cause)
     _not_kept(world, tx, plug, row)
+
+
+def _by_reason(row: Any, changes: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """A journal row for each reason for which fields were written."""
+    if row.op == "create":
+        return [("created", changes)]
+    groups: dict[str, dict[str, Any]] = {}
+    for name, change in changes.items():
+        groups.setdefault(str(row.why.get(name, "observed")), {})[name] = change
+    return list(groups.items()) or [("observed", {})]
 
 
 def _base(lens: Lens, row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,6 +292,8 @@ def _not_kept(world: World, tx: Connection, plug: Plug, row: Any) -> None:
     ).first()
     if following is None or not execute.holds(row.data, following.data):
         return
+    if row.link_id is not None and following.link_id != row.link_id:
+        return  # the same wish for another record of that kind
     names = ", ".join(following.fields)
     error = RecordRefused(
         Text(
@@ -253,6 +317,7 @@ def lost(world: World, connection: str) -> bool:
         return tx.execute(query.limit(1)).first() is not None
 
 
-def anything_due(world: World, connection: str) -> bool:
+def anything_due(world: World, connection: str, free: bool) -> bool:
+    """Whether something can be written now; `free` as the gate says."""
     with world.store.read() as tx:
-        return bool(intents.due(tx, connection, world.now(), 1))
+        return bool(intents.due(tx, connection, world.now(), released(free), 1))

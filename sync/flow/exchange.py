@@ -13,6 +13,7 @@ from adapters.base import Batch, ImportState, Native, Offered
 from sync.delivery import intents
 from sync.errors import RecordRefused, SverkaError, Text
 from sync.flow import trouble
+from sync.flow.gate import gate, released
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.spread import confirmed, spread
 from sync.intake import inbox as inbox_rows
@@ -94,13 +95,17 @@ class Context:
             time.sleep(_POLL)
 
     def offer(self, kind: str, limit: int) -> Batch:
+        free = gate(self._world, self.connection).free
         with self._world.store.begin() as tx:
             self._world.store.lock_key(tx, f"offer:{self.connection}:{kind}")
             mine = (intent.c.connection == self.connection, intent.c.native_kind == kind, intent.c.op == "offer")
             rows = tx.execute(sa.select(intent).where(*mine, intent.c.state == "offered").order_by(intent.c.id)).all()
             if not rows:
                 rows = tx.execute(
-                    sa.select(intent).where(*mine, intent.c.state == "planned").order_by(intent.c.id).limit(limit)
+                    sa.select(intent)
+                    .where(*mine, intent.c.state == "planned", released(free))
+                    .order_by(intent.c.id)
+                    .limit(limit)
                 ).all()
                 batch = new_uid()
                 tx.execute(

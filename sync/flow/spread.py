@@ -1,7 +1,8 @@
 """From one system into others: which records a flow creates elsewhere, and what a system that fetches is offered.
 
-Only a flow creates a record in a system. At most one CRM holds a deal: the first matching flow wins. Goods that nobody on the
-other side knows make the order wait with its reason; no product is ever created there implicitly.
+Only a flow creates a record in a system, and what that refers to: the client before their deal, where the mapping asks for
+the client's id. At most one CRM holds a deal: the first matching flow wins. Goods that nobody on the other side knows make
+the order wait with its reason; no product is ever created there implicitly.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy.engine import Connection
 from sync.config import Flow, When
 from sync.delivery import intents
 from sync.errors import NeedHuman, SverkaError, Text
-from sync.flow import trouble
+from sync.flow import dependencies, trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note, typed
 from sync.lens import Lens
@@ -102,6 +103,7 @@ def _one(
     lens = target.mapping.lens(native)
     try:
         native_data = outgoing(world, tx, row, data, target, lens, number, links)
+        needs = None if offers else dependencies.client_first(world, tx, row, target, lens, native_data, cause)
     except SverkaError as error:
         trouble.refuse(
             tx,
@@ -119,18 +121,7 @@ def _one(
         if not _refused(tx, row.uid, target.name, native):
             trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
         return 0
-    made = _give(
-        world,
-        tx,
-        row,
-        target,
-        native,
-        native_data,
-        {k: v for k, v in data.items() if k in lens.fields},
-        number,
-        there is None,
-        cause,
-    )
+    made = _give(world, tx, row, target, native, lens, native_data, data, number, there is None, needs, cause)
     if made:  # what it waited for has come, or it is another one than was refused
         trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
     return 1 if made else 0
@@ -142,10 +133,12 @@ def _give(
     row: Any,
     target: Plug,
     native: str,
+    lens: Lens,
     native_data: dict[str, Any],
-    fields: dict[str, Any],
+    data: Mapping[str, Any],
     number: str | None,
     first: bool,
+    needs: str | None,
     cause: Cause,
 ) -> str | None:
     """Plan the creation, or the offer under its number; the intent's id when it is a new one."""
@@ -169,11 +162,12 @@ def _give(
         native_kind=native,
         op="offer" if offers else "create",
         data=native_data,
-        fields=fields,
+        fields={k: v for k, v in data.items() if k in lens.fields},
         why={"*": "flow"},
         now=world.now(),
         number=number,
         run_id=cause.run_id,
+        needs=needs,
     )
 
 
@@ -204,6 +198,7 @@ def outgoing(
             **client,
             "phone": next(iter(client.get("phones") or []), None),
             "email": next(iter(client.get("emails") or []), None),
+            **dependencies.client_ids(tx, row.client_uid, target),
         }
     if data.get("lines"):
         origins = [k.connection for k in links if k.connection != target.name]

@@ -77,9 +77,9 @@ class Api:
         return acts.retry(self._hub, row_id(request, "quarantine"))
 
     def _conflict(self, request: Request, said: Mapping[str, Any]) -> Any:
-        given = _fields(said, side=str, seen=(dict, type(None)))
-        id = row_id(request, "conflict")
-        return acts.decide_conflict(self._hub, id, given.get("side", ""), who(request), given.get("seen"))
+        given = _fields(said, side=str, seen=(dict, type(None)), reason=(str, type(None)))
+        id, side = row_id(request, "conflict"), given.get("side", "")
+        return acts.decide_conflict(self._hub, id, side, who(request), given.get("seen"), given.get("reason"))
 
     def _review(self, request: Request, said: Mapping[str, Any]) -> Any:
         given = _fields(said, choice=str)

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sync.errors import BadConfig, NeedHuman, RecordRefused, RetryLater, SverkaError, Text
-from sync.hub import Hub, acts, views
+from sync.hub import Hub, acts, approvals, views
 from sync.web.body import Body
 
 FORM_BYTES = 64 << 10
@@ -24,6 +24,7 @@ _STATUS = {
     "deal.stage": 422,
     "deal.reason": 422,
     "conflict.side": 422,
+    "conflict.reason": 422,
     "review.choice": 422,
     "web.body": 413,
     "web.json": 400,
@@ -53,6 +54,7 @@ class Deeds:
             Route("/act/quarantine/{id}/retry", self._posted(self._retry), methods=["POST"]),
             Route("/act/quarantine/retry", self._posted(self._retry_cause), methods=["POST"]),
             Route("/act/conflicts/{id}", self._posted(self._conflict), methods=["POST"]),
+            Route("/act/plans/{id}/approve", self._posted(self._approve), methods=["POST"]),
             Route("/act/reviews/{id}", self._posted(self._review), methods=["POST"]),
         ]
 
@@ -97,8 +99,13 @@ class Deeds:
             form.get("side", ""),
             who(request),
             seen if isinstance(seen, dict) else {},
+            form.get("reason"),
         )
         return "conflict"
+
+    def _approve(self, request: Request, form: dict[str, str]) -> str:
+        done = approvals.approve(self._hub, request.path_params["id"][:36], who(request))
+        return f"plan&n={done['writes']}"
 
     def _review(self, request: Request, form: dict[str, str]) -> str:
         acts.decide_review(self._hub, row_id(request, "review"), form.get("choice", ""), who(request))

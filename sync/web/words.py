@@ -148,6 +148,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "done.retry": ("Will be tried again: {n}.", "Будет повторено: {n}."),
     "done.conflict": ("Decided; the other sides get this value.", "Решено; остальные стороны получат это значение."),
     "done.review": ("Decided.", "Решено."),
+    "done.plan": ("Approved: {n} writes go now.", "Подтверждено, будет записано: {n}."),
     # errors
     "error": ("It did not work", "Не получилось"),
     "error.setting": ("Setting", "Настройка"),
@@ -166,6 +167,9 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "run.ok": ("done", "выполнено"),
     "run.idle": ("nothing new", "без новостей"),
     "run.partial": ("partly", "частично"),
+    "run.waiting": ("waits for approval", "ждёт подтверждения"),
+    "plan": ("Waits for your approval", "Ждёт подтверждения"),
+    "plan.approve": ("Approve", "Подтвердить"),
     "run.failed": ("failed", "сбой"),
     "run.running": ("under way", "идёт"),
     "run.interrupted": ("interrupted", "прервано"),
@@ -210,7 +214,9 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     # causes of conflicts
     "conflict.both_moved": ("both sides changed it", "изменили обе стороны"),
     "conflict.diverged": ("the sides differ", "стороны различаются"),
+    "conflict.needs_reason": ("a lost deal needs a reason", "для проигранной сделки нужна причина"),
     "conflict.illegal_transition": ("the stage cannot change so", "такой переход этапа недопустим"),
+    "conflict.deleted_edited": ("deleted in one system, edited in another", "удалено в одной системе, изменено в другой"),
     "conflict.unknown_outcome": ("it is not known whether the write happened", "неизвестно, состоялась ли запись"),
     # statuses of leads
     "lead.new": ("new", "новый"),

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from adapters.base import BadConfig, Change, NeedHuman, Record, RecordRefused, RetryLater, Text
+from adapters.base import BadConfig, Change, Hint, NeedHuman, Record, RecordRefused, RetryLater, Text
 from sync.delivery import execute
 from sync.delivery.execute import holds
+from sync.flow import deliver, take
+from sync.flow.plug import Cause
 from sync.hub import acts, works
 from sync.hub.runtime import Hub
+from sync.store import points
 from sync.store.tables import conflict, inbox, intent, journal, link, quarantine, record
-from tests.spec.hubs import BOTH, Kit, dying, empty, every_death, one, open_kit, plain, rows, sync, total
+from tests.spec.hubs import BOTH, Kit, contents, dying, empty, every_death, one, open_kit, plain, rows, sync, total
 from tests.spec.test_weave import DEAL, data, quiet
 
 
@@ -111,21 +114,59 @@ def test_an_edit_made_there_before_the_create_was_settled_is_kept(kit: Kit) -> N
     quiet(kit, hub)
 
 
-def test_without_a_key_there_a_lost_create_is_a_question_and_never_a_second_call(kit: Kit) -> None:
+def test_without_a_key_there_a_lost_create_is_looked_for_and_never_called_again(kit: Kit) -> None:
+    """Among what came up there since, by all that was written; a system that cannot be asked is asked later."""
     hub = one_way(kit, holds_key=False)
     kit.world("shop").put("deal", DEAL)
     faults(kit, {"call": "write", "mode": "lost"}, {"call": "scan", "times": 99})
     sync(hub, trouble=True)
+    for _ in range(3):
+        kit.now.pass_(**LATER)
+        works.deliver(hub, hub.plugs["crm"])
+    assert (one(hub, intent).state, calls(kit, "write"), rows(hub, quarantine)) == ("sending", 1, [])
+    kit.world("crm").plan.faults = []
+    kit.now.pass_(**LATER)
     works.deliver(hub, hub.plugs["crm"])
+    assert (one(hub, intent).state, calls(kit, "write")) == ("done", 1)
+    assert (len(rows(hub, record, kind="deal")), len(rows(hub, link))) == (1, 2)
+    sync(hub)
+    quiet(kit, hub)
+
+
+def test_without_a_key_a_create_that_does_not_show_up_within_the_window_is_a_question(kit: Kit) -> None:
+    hub = one_way(kit, holds_key=False)
+    kit.world("shop").put("deal", DEAL)
+    faults(kit, {"call": "write", "mode": "kill-before"})
+    with pytest.raises(BaseException, match="write"):
+        sync(hub)
+    for _ in range(3):
+        kit.now.pass_(minutes=2)
+        sync(hub)
+    assert one(hub, intent).state == "sending", "it may still come up"
+    kit.now.pass_(minutes=10)
+    sync(hub)
     assert (one(hub, intent).state, calls(kit, "write")) == ("unknown", 1)
     waiting = one(hub, quarantine)
     assert (waiting.stage, waiting.code, waiting.state) == ("delivery", "delivery.unknown", "open")
     assert waiting.remedy["ru"]
-    for _ in range(3):
-        kit.now.pass_(**LATER)
-        works.deliver(hub, hub.plugs["crm"])
+    kit.now.pass_(**LATER)
+    sync(hub)
     assert calls(kit, "write") == 1
+    kit.world("crm").put("deal", {k: v for k, v in DEAL.items() if k != "comment"})
     _seen_at_last(kit, hub)
+
+
+def test_two_that_look_alike_are_a_question(kit: Kit) -> None:
+    hub = one_way(kit, holds_key=False)
+    kit.world("shop").put("deal", DEAL)
+    faults(kit, {"call": "write", "mode": "kill-after"})
+    with pytest.raises(BaseException, match="write"):
+        sync(hub)
+    kit.world("crm").put("deal", DEAL)  # a manager typed the same order in
+    kit.now.pass_(**LATER)
+    works.deliver(hub, hub.plugs["crm"])
+    assert (one(hub, intent).state, one(hub, quarantine).code) == ("unknown", "delivery.unknown")
+    assert calls(kit, "write") == 1
 
 
 def _seen_at_last(kit: Kit, hub: Hub) -> None:
@@ -167,6 +208,231 @@ def test_a_stranger_that_looks_alike_but_was_known_before_is_not_ours(kit: Kit) 
     sync(hub)
     assert [r.state for r in rows(hub, intent, op="create")] == ["done", "unknown"]
     assert len(rows(hub, link)) == 3
+
+
+# the named cases of the specification ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("holds_key", [True, False])
+@pytest.mark.parametrize("poll_first", [True, False])
+def test_case_1_re_adoption_after_a_crash_with_an_edit_on_the_source(
+    kit: Kit, holds_key: bool, poll_first: bool
+) -> None:
+    """Made there, died before the link was stored, edited on the source before the restart: base is what the intent wrote,
+    so that the edit is news and goes out instead of being undone."""
+    hub = one_way(kit, holds_key=holds_key)
+    kit.world("shop").put("deal", {**DEAL, "comment": "было"})
+    faults(kit, {"call": "write", "mode": "kill-after"})
+    with pytest.raises(BaseException, match="write"):
+        sync(hub)
+    kit.world("shop").put("deal", {"comment": "покупатель дописал"}, "1")
+    kit.now.pass_(**LATER)
+    if poll_first:
+        works.poll(hub, hub.plugs["shop"])
+    works.deliver(hub, hub.plugs["crm"])
+    there = one(hub, link, connection="crm")
+    if there.base["comment"] != "покупатель дописал":  # the update may have followed in the same pass
+        assert there.base["comment"] == "было"
+    sync(hub)
+    assert data(kit, "shop")["comment"] == data(kit, "crm")["comment"] == "покупатель дописал"
+    assert (rows(hub, conflict), len(kit.world("crm").rows("deal"))) == ([], 1)
+    assert not any(c == ("shop", "deal") for c in kit.writes())
+    quiet(kit, hub)
+
+
+@pytest.mark.parametrize("holds_key", [True, False])
+@pytest.mark.parametrize("then", ["created", "not created", "created and edited"])
+def test_case_2_a_create_timed_out(kit: Kit, holds_key: bool, then: str) -> None:
+    hub = one_way(kit, holds_key=holds_key)
+    kit.world("shop").put("deal", {**DEAL, "comment": "было"})
+    faults(kit, {"call": "write", "mode": "kill-before" if then == "not created" else "kill-after"})
+    with pytest.raises(BaseException, match="write"):
+        sync(hub)
+    if then == "created and edited":
+        kit.world("crm").put("deal", {"comment": "менеджер"}, "1")
+    for _ in range(3):
+        kit.now.pass_(**LATER)
+        sync(hub)
+    known = holds_key or then == "created"
+    assert rows(hub, intent)[0].state == ("done" if known else "unknown")
+    assert calls(kit, "write") <= 2
+    assert len(kit.world("crm").rows("deal")) == (0 if then == "not created" and not holds_key else 1)
+    if known:
+        wanted = "менеджер" if then == "created and edited" else "было"
+        assert data(kit, "crm")["comment"] == data(kit, "shop")["comment"] == wanted
+        assert len(rows(hub, record, kind="deal")) == 1
+        quiet(kit, hub)
+    else:
+        assert [q.code for q in rows(hub, quarantine)] == ["delivery.unknown"]
+
+
+TWO_WORDS = """system = "memory"
+version = 1
+[tables.stages]
+new = "new"
+PREPARATION = "in_work"
+PREPAYMENT = "in_work"
+won = "won"
+[deal.fields]
+stage = "stage | lookup(stages)"
+"""
+
+
+def test_case_5_two_native_stages_of_one_meaning_leave_the_card_where_it_is(kit: Kit, tmp_path: Path) -> None:
+    mappings = tmp_path / "mappings"
+    mappings.mkdir()
+    (mappings / "memory.toml").write_text(TWO_WORDS, encoding="utf-8")
+    hub = kit.open(
+        {"shop": {"role": "shop", "kinds": ["deal"]}, "crm": {"kinds": ["deal"]}},
+        [("deal", "shop", "crm", "always")],
+        hub={"mappings": str(mappings)},
+        owners={"deal.stage": "manual"},
+    )
+    kit.world("shop").put("deal", {**DEAL, "comment": "было"})
+    sync(hub)
+    kit.world("crm").put("deal", {"stage": "PREPAYMENT"}, "1")
+    sync(hub)
+    assert (data(kit, "crm")["stage"], data(kit, "shop")["stage"]) == ("PREPAYMENT", "PREPARATION")
+    kit.forget_calls()
+    kit.world("shop").put("deal", {"comment": "ещё", "stage": "PREPAYMENT"}, "1")
+    sync(hub)
+    assert kit.writes() == [("crm", "deal")], "the comment alone"
+    assert (data(kit, "crm")["stage"], data(kit, "crm")["comment"]) == ("PREPAYMENT", "ещё")
+    quiet(kit, hub)
+
+
+def test_case_10_a_hint_about_what_we_have_just_written_is_one_read_and_no_write(kit: Kit) -> None:
+    hub = linked(kit)
+    kit.world("shop").put("deal", {"comment": "новое"}, "1")
+    sync(hub)
+    kit.forget_calls()
+    before = contents(hub.store, ("run", "lease", "bucket", "cursor"))
+    counts = take.take_chunk(hub.world, hub.plugs["crm"], [Hint("deal", "1")], Cause())
+    assert (counts.same, calls(kit, "read"), calls(kit, "write")) == (1, 1, 0)
+    assert contents(hub.store, ("run", "lease", "bucket", "cursor")) == before
+    sync(hub)
+    assert kit.writes() == []
+
+
+# before the call ---------------------------------------------------------------------------------------------------------
+
+
+def test_intent_and_journal_are_committed_before_the_call(kit: Kit) -> None:
+    """E1: whoever dies in the call has written down what it wanted, why, and what it came from."""
+    hub = linked(kit)
+    kit.world("shop").put("deal", {"comment": "новое"}, "1")
+    seen = []
+
+    def look(point: str) -> None:
+        if point == "call:crm.write:before":
+            seen.append((rows(hub, intent)[-1], [n for n in rows(hub, journal) if "comment" in n.changes]))
+
+    points.hook = look
+    sync(hub)
+    points.hook = None
+    ((wish, notes),) = seen
+    assert (wish.state, wish.fields, wish.why) == ("sending", {"comment": "новое"}, {"comment": "observed"})
+    assert ["было", "новое"] in [n.changes["comment"] for n in notes]
+
+
+def test_without_a_conditional_write_the_record_is_compared_just_before(kit: Kit) -> None:
+    """E2: what somebody wrote there since the last poll is not overwritten; they are asked."""
+    hub = linked(kit, conditional=False)
+    kit.world("shop").put("deal", {"comment": "из магазина"}, "1")
+    works.poll(hub, hub.plugs["shop"])
+    kit.world("crm").put("deal", {"comment": "менеджер"}, "1")
+    works.deliver(hub, hub.plugs["crm"])
+    assert (calls(kit, "write"), data(kit, "crm")["comment"]) == (0, "менеджер")
+    assert one(hub, conflict).sides == {"shop/deal": "из магазина", "crm/deal": "менеджер"}
+    quiet(kit, hub)
+
+
+def test_without_a_conditional_write_another_field_that_moved_does_not_stand_in_the_way(kit: Kit) -> None:
+    hub = linked(kit, conditional=False)
+    kit.world("shop").put("deal", {"comment": "новое"}, "1")
+    works.poll(hub, hub.plugs["shop"])
+    kit.world("crm").put("deal", {"title": "Шкаф белый"}, "1")
+    sync(hub)
+    assert data(kit, "crm")["comment"] == "новое"
+    assert data(kit, "crm")["title"] == data(kit, "shop")["title"] == "Шкаф белый"
+    quiet(kit, hub)
+
+
+def test_a_record_that_shows_it_already_is_not_written(kit: Kit) -> None:
+    hub = linked(kit, conditional=False)
+    kit.world("shop").put("deal", {"comment": "новое"}, "1")
+    works.poll(hub, hub.plugs["shop"])
+    kit.world("crm").put("deal", {"comment": "новое"}, "1")
+    works.deliver(hub, hub.plugs["crm"])
+    assert (calls(kit, "write"), rows(hub, intent)[-1].state, rows(hub, conflict)) == (0, "dropped", [])
+    assert not [n for n in rows(hub, journal) if n.why == "wrote:observed"], "nobody wrote it"
+    quiet(kit, hub)
+
+
+def test_a_record_that_cannot_be_compared_now_is_written_later(kit: Kit) -> None:
+    hub = linked(kit, conditional=False)
+    kit.world("shop").put("deal", {"comment": "новое"}, "1")
+    faults(kit, {"call": "read", "times": 1})
+    sync(hub)
+    assert (calls(kit, "write"), rows(hub, intent)[-1].state) == (0, "planned")
+    kit.now.pass_(**LATER)
+    sync(hub)
+    assert data(kit, "crm")["comment"] == "новое"
+    quiet(kit, hub)
+
+
+def test_a_system_without_either_is_written_as_it_is(kit: Kit) -> None:
+    """The window is the adapter's own: neither conditional nor readable."""
+    hub = linked(kit, conditional=False)
+    adapter = hub.plugs["crm"].adapter
+    adapter.capabilities = replace(adapter.capabilities, reads=frozenset())
+    kit.world("shop").put("deal", {"comment": "новое"}, "1")
+    sync(hub)
+    assert (calls(kit, "write"), calls(kit, "read")) == (1, 0)
+
+
+# reasons and repeats ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["kill-before", "kill-after", "moved"])
+def test_a_wish_by_hand_stays_one_whatever_became_of_the_call(kit: Kit, mode: str) -> None:
+    hub = kit.open(
+        {"shop": {"role": "shop", "kinds": ["deal"]}},
+        [("deal", "shop", "shop", "never")],
+        owners={"deal.stage": "manual"},
+    )
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    acts.set_stage(hub, "1043", "in_work", "Ирина Пробная")
+    acts.run_commands(hub)
+    if mode == "moved":
+        kit.world("shop").put("deal", {"comment": "между тем"}, "1")
+    else:
+        faults(kit, {"call": "write", "mode": mode}, name="shop")
+        with pytest.raises(BaseException, match="write"):
+            works.deliver(hub, hub.plugs["shop"])
+    for _ in range(2):
+        kit.now.pass_(**LATER)
+        sync(hub)
+    assert data(kit, "shop")["stage"] == "in_work"
+    wrote = [n.why for n in rows(hub, journal) if n.why.startswith("wrote") and "stage" in n.changes]
+    assert wrote == ["wrote:human"]
+    quiet(kit, hub)
+
+
+def test_the_same_answer_twice_and_one_that_comes_late_change_nothing(kit: Kit) -> None:
+    hub = linked(kit)
+    kit.world("shop").put("deal", {"comment": "новое"}, "1")
+    works.poll(hub, hub.plugs["shop"])
+    wish = rows(hub, intent)[-1]
+    works.deliver(hub, hub.plugs["crm"])
+    before = contents(hub.store)
+    answer = execute.Outcome("done", kit.world("crm").record("deal", "1"))
+    late = execute.Outcome("refused", None, RecordRefused(Text("late", "поздно"), code="late"))
+    for outcome in (answer, answer, late):
+        assert deliver._taken(hub.world, hub.plugs["crm"], wish, outcome, None) == 0
+    assert contents(hub.store) == before
+    quiet(kit, hub)
 
 
 # updates -----------------------------------------------------------------------------------------------------------------

@@ -11,10 +11,12 @@ import pytest
 
 from sync.config import When
 from sync.flow.spread import wanted
+from sync.hub import acts, approvals
 from sync.hub.runtime import Hub
 from sync.store.tables import intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, one, open_kit, push, rows, sync
 from tests.spec.test_offers import ORDER
+from tests.spec.test_weave import quiet
 
 DEAL = {k: v for k, v in ORDER.items() if k != "lines"}
 BIG = {"field": "amount", "op": "gt", "value": 1000}
@@ -157,6 +159,119 @@ def test_a_create_carries_the_client(kit: Kit) -> None:
     (deal,) = kit.world("one").rows("deal").values()
     assert deal["data"]["client"] == CLIENT
     assert deal["key"] == one(hub, intent).id, "the correlation key is the intent's own id"
+
+
+# the client before the deal ---------------------------------------------------------------------------------------------
+
+WITH_IDS = """system = "memory"
+version = 1
+[deal.create.fields]
+contact = "client.contact_id"
+company = "client.company_id"
+"""
+
+
+def with_clients(kit: Kit, folder: Path, kinds: tuple[str, ...] = ("deal", "contact", "company"), **more: Any) -> Hub:
+    """A CRM whose mapping wants the client's id in a new deal."""
+    mappings = folder / "mappings"
+    mappings.mkdir(exist_ok=True)
+    (mappings / "memory.toml").write_text(WITH_IDS, encoding="utf-8")
+    return kit.open(
+        {"shop": {"role": "shop", "kinds": ["deal"]}, "crm": {"kinds": list(kinds)}},
+        [("deal", "shop", "crm", "always")],
+        hub={"mappings": str(mappings)},
+        **more,
+    )
+
+
+def there(kit: Kit, kind: str) -> list[dict[str, Any]]:
+    return [r["data"] for r in kit.world("crm").rows(kind).values()]
+
+
+def test_the_client_is_made_before_the_deal_that_refers_to_them(kit: Kit, tmp_path: Path) -> None:
+    hub = with_clients(kit, tmp_path)
+    kit.world("shop").put("deal", DEAL)
+    kit.world("shop").put("deal", {**DEAL, "number": "1044"})
+    sync(hub)
+    assert kit.writes() == [("crm", "contact"), ("crm", "deal"), ("crm", "deal")]
+    (client,) = kit.world("crm").rows("contact")
+    assert [d["contact"] for d in there(kit, "deal")] == [client, client]
+    assert there(kit, "contact") == [
+        {"name": "Анна Тестова", "phones": ["+79161234567"], "emails": ["anna@example.ru"]}
+    ]
+    uid = one(hub, record, kind="contact").uid
+    assert one(hub, link, native_kind="contact").record_uid == uid
+    kit.world("shop").put("deal", {**DEAL, "number": "1045"})
+    sync(hub)
+    assert ([d["contact"] for d in there(kit, "deal")], len(there(kit, "contact"))) == ([client] * 3, 1)
+    quiet(kit, hub)
+
+
+def test_a_company_is_a_client_as_well(kit: Kit, tmp_path: Path) -> None:
+    hub = with_clients(kit, tmp_path)
+    kit.world("shop").put("deal", {**DEAL, "client": {**CLIENT, "company": "ООО «Проба»", "inn": "7707083893"}})
+    sync(hub)
+    assert [c["inn"] for c in there(kit, "company")] == ["7707083893"]
+    assert [("contact" in d, bool(d["company"])) for d in there(kit, "deal")] == [(False, True)]
+
+
+def test_a_client_that_cannot_be_made_keeps_back_only_their_own_deals(kit: Kit, tmp_path: Path) -> None:
+    hub = with_clients(kit, tmp_path)
+    kit.world("crm").plan.faults = [{"call": "write", "kind": "contact", "mode": "refuse", "times": 1}]
+    kit.world("shop").put("deal", DEAL)
+    other = {"name": "Борис Пробный", "phone": "+79037654321", "email": "boris@example.ru"}
+    kit.world("shop").put("deal", {**DEAL, "number": "2", "client": other})
+    sync(hub)
+    assert [d["number"] for d in there(kit, "deal")] == ["2"]
+    codes = {q.code: q for q in rows(hub, quarantine)}
+    assert set(codes) == {"fault.refused", "delivery.parent"}
+    assert "crm" in codes["delivery.parent"].text["ru"]
+    kit.world("shop").put("deal", {"comment": "ещё раз"}, "1")
+    sync(hub)
+    assert [d["number"] for d in there(kit, "deal")] == ["2"]
+    acts.retry(hub, codes["fault.refused"].id)
+    sync(hub)
+    sync(hub)
+    assert sorted(d["number"] for d in there(kit, "deal")) == ["1043", "2"]
+    assert all(d["contact"] for d in there(kit, "deal"))
+    assert {q.state for q in rows(hub, quarantine)} == {"closed"}
+    quiet(kit, hub)
+
+
+def test_a_client_whose_creation_is_not_known_yet_keeps_the_deal_waiting(kit: Kit, tmp_path: Path) -> None:
+    hub = with_clients(kit, tmp_path)
+    kit.world("crm").plan.faults = [
+        {"call": "write", "kind": "contact", "mode": "lost", "times": 1},
+        {"call": "find", "kind": "contact", "times": 1},
+    ]
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    assert there(kit, "deal") == []
+    kit.now.pass_(hours=2)
+    sync(hub)
+    (client,) = kit.world("crm").rows("contact")
+    assert [d["contact"] for d in there(kit, "deal")] == [client]
+
+
+def test_first_runs_show_the_clients_with_their_deals(kit: Kit, tmp_path: Path) -> None:
+    """One question, one yes."""
+    hub = with_clients(kit, tmp_path, limits={"first_run": "ask", "writes": 1})
+    for number in ("1", "2", "3"):
+        kit.world("shop").put("deal", {**DEAL, "number": number})
+    sync(hub)
+    (waits,) = approvals.waiting(hub)
+    assert waits["counts"] == {"create crm/contact": 1, "create crm/deal": 3}
+    approvals.approve(hub, waits["id"], "Ирина Пробная")
+    sync(hub)
+    assert ([bool(d["contact"]) for d in there(kit, "deal")], approvals.waiting(hub)) == ([True] * 3, [])
+    quiet(kit, hub)
+
+
+def test_a_system_that_makes_no_clients_gets_the_deal_without(kit: Kit, tmp_path: Path) -> None:
+    hub = with_clients(kit, tmp_path, kinds=("deal",))
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    assert ["contact" in d for d in there(kit, "deal")] == [False]
 
 
 def test_goods_that_a_crm_does_not_know_do_not_keep_the_deal_back(kit: Kit) -> None:

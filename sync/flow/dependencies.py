@@ -1,0 +1,150 @@
+"""What must be there first: the client before the deal or lead that refers to them.
+
+A client's record is made in another system only as a dependency, and only where that system's mapping of deals or leads asks
+for the client's id (`client.contact_id`, `client.company_id`, `client.id`). The deal is planned at once, so that one look
+shows everything that follows; it is called when the client is there, with the id. Nothing that is made refers back to what
+refers to it (a deal to its client and products, these to nothing that waits), so there is no circle to break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from sync.delivery import intents
+from sync.errors import NeedHuman, SverkaError, Text
+from sync.flow import trouble
+from sync.flow.plug import Cause, Plug, World
+from sync.flow.weave import typed
+from sync.lens import Lens
+from sync.store.tables import intent, link, record, review
+
+WAITS = "delivery.parent"  # the cause of a record whose client could not be made there
+
+
+def client_ids(tx: Connection, client_uid: str, target: Plug) -> dict[str, str]:
+    """The client's external id over there, as creates know it; nothing where they are not there."""
+    rows = tx.execute(
+        sa.select(link.c.native_kind, link.c.external_id)
+        .where(
+            link.c.record_uid == client_uid,
+            link.c.connection == target.name,
+            link.c.state == "linked",
+            link.c.deleted_at.is_(None),
+        )
+        .order_by(link.c.id)
+    )
+    for row in rows:
+        lens = target.mapping.lenses.get(row.native_kind)
+        if lens is not None and lens.kind in ("contact", "company"):
+            return _ids(lens.kind, row.external_id)
+    return {}
+
+
+def _ids(kind: str, external_id: str) -> dict[str, str]:
+    return {"id": external_id, f"{kind}_id": external_id}
+
+
+def client_first(
+    world: World, tx: Connection, row: Any, target: Plug, lens: Lens, native_data: Mapping[str, Any], cause: Cause
+) -> str | None:
+    """Plan the creation of the record's client where `lens` refers to it and it is not there: its uid, else None.
+
+    NeedHuman when it was tried and could not be made.
+    """
+    if not row.client_uid or client_ids(tx, row.client_uid, target):
+        return None
+    client = tx.execute(sa.select(record).where(record.c.uid == row.client_uid)).one()
+    native = next((n for n, one in target.mapping.lenses.items() if one.kind == client.kind), None)
+    if native is None or native not in target.adapter.capabilities.creates or _in_question(tx, client.uid):
+        return None
+    if not _added(row, typed(row.kind, row.data), client, lens, _ids(client.kind, "1")):
+        return None
+    data = typed(client.kind, client.data)
+    there = target.mapping.lens(native)
+    intents.plan(
+        tx,
+        record_uid=client.uid,
+        connection=target.name,
+        native_kind=native,
+        op="create",
+        data=there.create({**data, "uid": client.uid}),
+        fields={k: v for k, v in data.items() if k in there.fields},
+        why={"*": "dependency"},
+        now=world.now(),
+        run_id=cause.run_id,
+    )
+    failed = sa.select(intent.c.error).where(
+        intent.c.record_uid == client.uid,
+        intent.c.connection == target.name,
+        intent.c.native_kind == native,
+        intent.c.state.in_(("refused", "unknown")),
+    )
+    found = tx.execute(failed.limit(1)).first()
+    if found is not None:
+        raise waits(target.name, found.error)
+    return str(client.uid)
+
+
+def _in_question(tx: Connection, client_uid: str) -> bool:
+    """Whether the client is only a holding card: whose it is, a person has yet to say."""
+    query = sa.select(review.c.id).where(review.c.record_uid == client_uid, review.c.state == "open")
+    return tx.execute(query.limit(1)).first() is not None
+
+
+def _added(row: Any, data: Mapping[str, Any], client: Any, lens: Lens, ids: Mapping[str, str]) -> dict[str, Any]:
+    """The part of a new native record that says the client's id."""
+    view = {**data, "uid": row.uid, "number": data.get("number"), "client": dict(client.data)}
+    without, with_ids = lens.create(view), lens.create({**view, "client": {**client.data, **ids}})
+    return {name: value for name, value in with_ids.items() if without.get(name) != value}
+
+
+def filled(world: World, tx: Connection, plug: Plug, one: Any) -> Any:
+    """An intent about to be called, with the id of the client that it waited for."""
+    if one.needs is None:
+        return one
+    row = tx.execute(sa.select(record).where(record.c.uid == one.record_uid)).one()
+    client = tx.execute(sa.select(record).where(record.c.uid == one.needs)).one()
+    lens = plug.mapping.lens(one.native_kind)
+    more = _added(row, typed(row.kind, row.data), client, lens, client_ids(tx, client.uid, plug))
+    tx.execute(intent.update().where(intent.c.id == one.id).values(data={**one.data, **more}))
+    return tx.execute(sa.select(intent).where(intent.c.id == one.id)).one()
+
+
+def hold_back(world: World, tx: Connection, parent: Any, error: SverkaError | None) -> None:
+    """The parent could not be made: those that need it are told so, and planned again when it passes."""
+    waiting = sa.select(intent).where(
+        intent.c.needs == parent.record_uid, intent.c.connection == parent.connection, intent.c.state == "planned"
+    )
+    for one in tx.execute(waiting).all():
+        intents.finish(tx, one.id, "dropped", world.now())
+        reason = waits(parent.connection, intents.error_json(error))
+        trouble.refuse(
+            tx,
+            one.connection,
+            one.native_kind,
+            one.record_uid,
+            reason,
+            world.now(),
+            stage="delivery",
+            record_uid=one.record_uid,
+        )
+
+
+def waits(connection: str, error: Mapping[str, Any] | None) -> SverkaError:
+    why = error or {"en": "", "ru": ""}
+    return NeedHuman(
+        Text(
+            f"Its client is not in {connection} yet and could not be made there. {why['en']}".strip(),
+            f"Клиента ещё нет в {connection}, и создать его там не удалось. {why['ru']}".strip(),
+        ),
+        code=WAITS,
+        field="client",
+        remedy=Text(
+            "Retry the client's own record; this one follows by itself.",
+            "Повторите запись самого клиента; эта последует сама.",
+        ),
+    )
