@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from sync.errors import BadConfig, Text
+from sync.model.records import KINDS
+from sync.reconcile.stages import faults
 
 Role = Literal["form", "shop", "mail", "crm", "accounting"]
 ROLES: tuple[Role, ...] = ("form", "shop", "mail", "crm", "accounting")
@@ -63,6 +65,7 @@ class Hub(Section):
     timezone: TimeZone = ""  # of the firm, such as "Europe/Moscow"; "" takes this PC's
     price_type: str = ""  # the price type that goes to shops; "" when there is only one
     unmatched_lines: Literal["wait", "by_name"] = "wait"  # an order line that no product fits, on its way to accounting
+    verify: str = Field("03:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")  # the nightly verify pass; "" for never
     lead_window: Interval = 7 * 86400  # an order of a client converts their only lead of this time
     call_within: Interval = 15 * 60  # due time of the task that a new lead gets
     max_body: int = Field(1 << 20, gt=0)  # bytes of one form or webhook
@@ -102,6 +105,7 @@ class StageDef(Section):
     name: str = Field(pattern="^[a-z0-9_]+$")
     title: str
     semantic: Literal["open", "won", "lost"] = "open"
+    next: tuple[str, ...] | None = None  # the stages that may follow; else every later one and every closed one
 
 
 class Pipeline(Section):
@@ -110,6 +114,7 @@ class Pipeline(Section):
     stages: tuple[StageDef, ...]
     # what the accounting side's facts make of a deal: {paid = "paid", shipped = "shipped", cancelled = "lost"}
     facts: dict[str, str] = Field(default_factory=dict)
+    lost_reason: str = ""  # of a deal that a system loses without saying why; "": a person is asked
 
 
 DEFAULT_PIPELINE = Pipeline(
@@ -124,6 +129,7 @@ DEFAULT_PIPELINE = Pipeline(
         StageDef(name="lost", title="Отменён", semantic="lost"),
     ),
     facts={"paid": "paid", "shipped": "shipped", "paid_and_shipped": "won", "cancelled": "lost"},
+    lost_reason="Не указана",
 )
 
 
@@ -152,7 +158,7 @@ class Connection(Section):
     full: Interval = 86400  # between two scans from the beginning, which alone show what is gone without a trace
     prefix: str = Field("", max_length=4)  # before the order numbers of this connection in systems with short numbers
     account: str = ""  # connections of one account share its limits; the connection's own name by default
-    rate: int = Field(600, gt=0)  # calls per minute
+    rate: int | None = Field(None, gt=0)  # calls per minute; the adapter's usual number
     enabled: bool = True
     settings: dict[str, Any] = Field(default_factory=dict, repr=False)  # may hold secrets
 
@@ -288,11 +294,7 @@ def _cross_check(config: Config, path: Path, source: str) -> None:
                 raise _unknown(path, _line(source, ["[[flow]]", key], name), f"flow[{i}].{key}", name, names)
     if config.notices.via and config.notices.via not in names:
         raise _unknown(path, _line(source, ["notices", "via"]), "notices.via", config.notices.via, names)
-    for key, owner in config.owners.items():
-        who = owner.removeprefix("prefer:")
-        known = [*ROLES, "hub", "manual", "union", "join", *(f"connection:{n}" for n in names)]
-        if who not in known:
-            raise _unknown(path, _line(source, ["owners", key]), f"owners.{key}", owner, known)
+    _check_owners(config, path, source)
     for kind, policy in config.deletes.items():
         line = _line(source, ["deletes", kind])
         if kind not in WHOLE_KINDS:
@@ -306,7 +308,8 @@ def _cross_check(config: Config, path: Path, source: str) -> None:
                 f"удалять записи в своей системе пока не умеет ни один адаптер ({', '.join(names)}); "
                 "допустимы archive и detach",
             )
-    for pipeline in config.pipelines:
+    for at, pipeline in enumerate(config.pipelines):
+        _check_stages(config, at, path, source)
         stages = [s.name for s in pipeline.stages]
         for fact, stage in pipeline.facts.items():
             if fact not in FACTS:
@@ -317,6 +320,45 @@ def _cross_check(config: Config, path: Path, source: str) -> None:
                 raise _unknown(
                     path, _line(source, ["facts", fact]), f"pipeline.{pipeline.name}.facts.{fact}", stage, stages
                 )
+
+
+def _check_owners(config: Config, path: Path, source: str) -> None:
+    """Every key is a field of a kind, every value somebody who can own it."""
+    fields = [f"{kind}.{field}" for kind in WHOLE_KINDS for field in KINDS[kind].model_fields if field != "documents"]
+    sides = [*ROLES, "hub", *(f"connection:{name}" for name in config.connections)]
+    for key, owner in config.owners.items():
+        line = _line(source, ["owners", key])
+        if key not in fields:
+            raise _unknown(path, line, f"owners.{key}", key, fields)
+        known = [f"prefer:{s}" for s in sides] if owner.startswith("prefer:") else [*sides, "manual", "union", "join"]
+        if owner not in known:
+            raise _unknown(path, line, f"owners.{key}", owner, known)
+
+
+def _check_stages(config: Config, at: int, path: Path, source: str) -> None:
+    """A pipeline's stages make a graph: all defined once, reachable from the first, and leading to an end."""
+    pipeline = config.pipelines[at]
+    key = f"pipeline.{pipeline.name}"
+    if any(p.name == pipeline.name for p in config.pipelines[:at]):
+        line = _stage_line(source, at, pipeline.name)
+        raise _bad(path, line, key, "there are two pipelines of this name", "две воронки с одним именем")
+    for stage, wrong in faults([(s.name, s.semantic, s.next) for s in pipeline.stages]):
+        line = _stage_line(source, at, wrong.unknown or stage, named=not wrong.unknown, last=wrong.twice)
+        where = f"{key}.stages.{stage}" if stage else f"{key}.stages"
+        if wrong.unknown:
+            raise _unknown(path, line, where, wrong.unknown, [s.name for s in pipeline.stages])
+        raise _bad(path, line, where, wrong.text.en, wrong.text.ru)
+
+
+def _stage_line(source: str, at: int, name: str, *, named: bool = True, last: bool = False) -> int:
+    """The line of the n-th pipeline that gives something this name (or only mentions it); else the pipeline's own."""
+    start = _line(source, ["pipeline", str(at)])
+    lines = source.splitlines()
+    end = next((i for i in range(start, len(lines)) if "[[pipeline]]" in lines[i]), len(lines))
+    before = r"\bname\s*=\s*" if named else ""
+    quoted = re.compile(rf"""{before}["']{re.escape(name)}["']""")
+    found = [i + 1 for i in range(start, end) if name and quoted.search(lines[i].split("#")[0])]
+    return (found[-1] if last else found[0]) if found else start
 
 
 def _unknown(path: Path, line: int, key: str, found: str, known: list[str]) -> BadConfig:

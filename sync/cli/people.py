@@ -1,8 +1,9 @@
-"""Commands for people: trace, deal, conflicts, review, quarantine."""
+"""Commands for people: trace, deal, conflicts, review."""
 
 from __future__ import annotations
 
 import getpass
+import json
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -21,7 +22,6 @@ def register(app: typer.Typer) -> None:
     app.command()(deal)
     app.command()(conflicts)
     app.command()(review)
-    app.command()(quarantine)
     app.command()(status)
 
 
@@ -112,12 +112,14 @@ def conflicts(
     context: typer.Context,
     id: Annotated[int | None, typer.Argument(help="The conflict to decide.")] = None,
     take: Annotated[str | None, typer.Option(help="Whose value to take: a side's name, or hub.")] = None,
+    saw: Annotated[str | None, typer.Option(help="The values you looked at, as --json shows them under sides.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why the deal is lost, where it is.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List values on which systems disagree, or decide one."""
     with reporting(), Hub.open(context.obj) as hub:
         if id is not None and take is not None:
-            result = acts.decide_conflict(hub, id, take, getpass.getuser())
+            result = acts.decide_conflict(hub, id, take, getpass.getuser(), _looked_at(saw), reason)
             nudge(hub)
             print_json(result) if as_json else console.print(f"{result['field']} = {result['value']}", markup=False)
             return
@@ -130,6 +132,14 @@ def conflicts(
         ("id", "", "", "", ""),
         [(r["id"], r["kind"], r["number"] or r["title"], r["field"], f"{r['base']} | {r['sides']}") for r in rows],
     )
+
+
+def _looked_at(saw: str | None) -> dict[str, Any] | None:
+    try:
+        values = json.loads(saw) if saw is not None else None
+    except json.JSONDecodeError:
+        values = {}
+    return values if values is None or isinstance(values, dict) else {}
 
 
 def review(
@@ -153,46 +163,6 @@ def review(
         ("id", "", "", ""),
         [
             (r["id"], r["title"], say(r["reason"]), "; ".join(f"{c['name']} ({c['uid']})" for c in r["candidates"]))
-            for r in rows
-        ],
-    )
-
-
-def quarantine(
-    context: typer.Context,
-    retry: Annotated[list[int] | None, typer.Option(help="Try this one again (may be repeated).")] = None,
-    cause: Annotated[str | None, typer.Option(help="Try all of this cause again.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List records that wait, grouped by cause, or try them again."""
-    with reporting(), Hub.open(context.obj) as hub:
-        rows = views.quarantined(hub)
-        wanted = [*(retry or []), *(r["id"] for r in rows if cause and r["code"] == cause)]
-        for id in wanted:
-            acts.retry(hub, id)
-        if wanted:
-            nudge(hub)
-    if wanted:
-        said = {"retried": wanted}
-        print_json(said) if as_json else console.print(
-            both("Будут повторены: ", "Tried again: ") + str(wanted), markup=False
-        )
-        return
-    if as_json:
-        print_json(rows)
-        return
-    rows.sort(key=lambda r: r["code"])
-    table(
-        both("Карантин", "Quarantine"),
-        ("id", both("причина", "cause"), "", "", both("что делать", "remedy")),
-        [
-            (
-                r["id"],
-                r["code"],
-                f"{r['connection']}/{r['external_id']} ×{r['count']}",
-                say(r["text"]),
-                say(r["remedy"]),
-            )
             for r in rows
         ],
     )

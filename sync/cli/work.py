@@ -1,4 +1,4 @@
-"""Commands that work: check, plan, sync, serve, worker."""
+"""Commands that work: check, sync, serve, worker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import typer
 from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
 from sync.cli.progress import watching
 from sync.errors import BadConfig, Fatal, Text
-from sync.hub import Hub, acts, checks, plans, runs, works
+from sync.hub import Hub, acts, approvals, checks, runs, works
 from sync.hub.service import Service, nudge, summary
 from sync.schedule.worklock import WorkLock
 from sync.store.tables import command
@@ -27,7 +27,6 @@ Only = Annotated[str | None, typer.Argument(help="One connection only.")]
 
 def register(app: typer.Typer) -> None:
     app.command()(check)
-    app.command()(plan)
     app.command()(sync)
     app.command()(serve)
     app.command()(worker)
@@ -61,41 +60,16 @@ def check(context: typer.Context, connection: Only = None, as_json: AsJson = Fal
             if not line.ok and line.remedy:
                 console.print(f"    → {line.remedy.say(Voice.language)}", markup=False, soft_wrap=True)
         if as_json:
-            print_json({"ok": not failed, "lines": lines})
+            told = {"owners": {k: {"en": t.en, "ru": t.ru} for k, t in checks.explained(hub)}} if owners else {}
+            print_json({"ok": not failed, "lines": lines, **told})
+            owners = False
         if owners:
-            rows = [(f"{k}.{f}", p.owner or "—", p.merge) for k, f, p in checks.owners(hub)]
             table(
                 both("Кто решает", "Whose word counts"),
-                (both("поле", "field"), both("владелец", "owner"), "merge"),
-                rows,
+                (both("поле", "field"), both("кто решает и почему", "who decides, and why")),
+                [(key, text.say(Voice.language)) for key, text in checks.explained(hub)],
             )
     if failed:
-        raise typer.Exit(1)
-
-
-def plan(context: typer.Context, connection: Only = None, as_json: AsJson = False) -> None:
-    """Show what a sync would do. Changes nothing, here or there."""
-    with reporting(), Hub.open(context.obj, frozen=True) as hub:
-        found = plans.plan(hub, connection)
-    if as_json:
-        print_json(found)
-        return
-    console.print(both("ПРОБНЫЙ ПРОГОН: ничего не изменено.", "DRY RUN: nothing was changed."), style="bold")
-    rows = [(name, kind, *counts.values()) for name, kinds in found["counts"].items() for kind, counts in kinds.items()]
-    table(both("Записи", "Records"), ("", "", "read", "new", "changed", "same", "skipped", "failed", "writes"), rows)
-    changes = [
-        (c["connection"], c["kind"], c.get("why", "✗"), say(c.get("refused")) or ", ".join(c.get("changes", {})))
-        for c in found["changes"][:200]
-    ]
-    table(both("Изменения", "Changes"), ("", "", "", ""), changes)
-    table(
-        both("Записи в другие системы", "Writes to other systems"),
-        ("", "", "", ""),
-        [(w["connection"], w["kind"], w["op"], ", ".join(w["data"])) for w in found["writes"][:200]],
-    )
-    for name, error in found["errors"].items():
-        stderr.print(f"✗ {name}: {say(error)}", style="red", markup=False, soft_wrap=True)
-    if found["errors"]:
         raise typer.Exit(1)
 
 
@@ -107,7 +81,7 @@ def sync(context: typer.Context, connection: Only = None, as_json: AsJson = Fals
                 runs.take_over(hub)
                 acts.run_commands(hub)
                 with watching(hub):
-                    result = summary(*works.sync_once(hub, connection))
+                    result = summary(*works.sync_once(hub, connection), approvals.waiting(hub))
         except Fatal as error:
             if error.code != "work.locked":
                 raise
@@ -115,6 +89,8 @@ def sync(context: typer.Context, connection: Only = None, as_json: AsJson = Fals
     _show_sync(result, as_json)
     if result["errors"]:
         raise typer.Exit(1)
+    if result["waiting"]:
+        raise typer.Exit(3)
 
 
 def _handed_over(hub: Hub, connection: str | None) -> dict[str, Any]:
@@ -155,6 +131,17 @@ def _show_sync(result: dict[str, Any], as_json: bool) -> None:
         else both("0 записей: менять было нечего.", "0 writes: there was nothing to change."),
         style="bold",
     )
+    for one in result["waiting"]:
+        writes = sum(one["counts"].values())
+        console.print(
+            both(
+                f"Ждёт подтверждения ({one['connection'] or 'все'}, записей {writes}): sverka approve {one['id']}",
+                f"Waits for approval ({one['connection'] or 'all'}, {writes} writes): sverka approve {one['id']}",
+            ),
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
     for name, error in result["errors"].items():
         stderr.print(f"✗ {name}: {say(error)}", style="red", markup=False, soft_wrap=True)
         if error.get("setting"):

@@ -6,17 +6,19 @@ out. Each is refused with words when what it speaks of is gone or has moved.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.errors import NeedHuman, SverkaError, Text
+from sync.flow.look import side_names
 from sync.flow.plug import Cause
 from sync.flow.spread import spread
 from sync.flow.take import retry as take_again
 from sync.flow.translate import columns
-from sync.flow.weave import note, typed, weave
+from sync.flow.weave import note, tell_again, typed, weave
 from sync.hub.runtime import Hub
 from sync.reconcile import policy_for
 from sync.store.tables import (
@@ -123,8 +125,9 @@ def owner_of_stage(hub: Hub, uid: str) -> str | None:
     return None
 
 
-def retry(hub: Hub, quarantine_id: int) -> dict[str, Any]:
-    """Try a quarantined record again: with today's mapping, from the input as it was stored."""
+def retry(hub: Hub, quarantine_id: int, *, reread: bool = False) -> dict[str, Any]:
+    """Try a quarantined record again: with today's mapping, from the input as it was stored, or (`reread`) as its system
+    shows it now."""
     with hub.store.begin() as tx:
         row = tx.execute(
             sa.select(quarantine.c.id, quarantine.c.connection).where(
@@ -134,29 +137,60 @@ def retry(hub: Hub, quarantine_id: int) -> dict[str, Any]:
         if row is None:
             raise _gone("quarantine", quarantine_id)
         tx.execute(quarantine.update().where(quarantine.c.id == quarantine_id).values(state="retry", next_at=hub.now()))
-        _ask(tx, hub, "retry", {"id": quarantine_id})
+        _ask(tx, hub, "retry", {"id": quarantine_id, "reread": reread})
     hub.wake(row.connection)
     return {"id": quarantine_id, "connection": row.connection}
 
 
-def decide_conflict(
-    hub: Hub, conflict_id: int, side: str, who: str, seen: dict[str, Any] | None = None
+def retry_all(
+    hub: Hub, code: str | None = None, connection: str | None = None, *, reread: bool = False
 ) -> dict[str, Any]:
-    """Take one side's value ("hub" keeps the record's own). `seen` are the values that the person looked at: when they have
-    moved since, nothing is decided."""
+    """The same for everything of one cause, or of one connection, or of both."""
+    where = [quarantine.c.state != "closed"]
+    where += [quarantine.c.code == code] if code else []
+    where += [quarantine.c.connection == connection] if connection else []
+    if len(where) == 1:
+        raise NeedHuman(
+            Text("Name the cause, the connection, or both.", "Укажите причину, подключение или и то, и другое."),
+            code="quarantine.which",
+        )
     with hub.store.begin() as tx:
-        row = tx.execute(sa.select(conflict).where(conflict.c.id == conflict_id, conflict.c.state == "open")).first()
-        if row is None:
-            raise _gone("conflict", conflict_id)
+        rows = tx.execute(
+            sa.select(quarantine.c.id, quarantine.c.connection).where(*where).order_by(quarantine.c.id)
+        ).all()
+        if not rows:
+            raise NeedHuman(
+                Text(
+                    f"Nothing waits for the cause {code or 'any'} in {connection or 'any connection'}.",
+                    f"По причине {code or 'любой'} в подключении {connection or 'любом'} ничего не ждёт.",
+                ),
+                code="quarantine.none",
+            )
+        tx.execute(quarantine.update().where(*where).values(state="retry", next_at=hub.now()))
+        _ask(tx, hub, "retry", {"ids": [r.id for r in rows], "reread": reread})
+    for name in {r.connection for r in rows}:
+        hub.wake(name)
+    return {"ids": [r.id for r in rows]}
+
+
+def decide_conflict(
+    hub: Hub, conflict_id: int, side: str, who: str, seen: dict[str, Any] | None = None, reason: str | None = None
+) -> dict[str, Any]:
+    """Take one side's value ("hub" keeps the record's own, or takes what a person wished there). `seen` are the values that
+    the person looked at: when they have moved since, nothing is decided. A loss wants its `reason`."""
+    with hub.store.begin() as tx:
+        row = tx.execute(sa.select(conflict).where(conflict.c.id == conflict_id)).first()
+        if row is None or row.state != "open":
+            raise _closed(conflict_id, row)
         if seen is not None and dumps(seen) != dumps(row.sides):
             raise NeedHuman(
                 Text(
-                    "The values have moved since you looked: look again.",
-                    "Значения с тех пор изменились: посмотрите ещё раз.",
+                    "The values have moved since you looked: nothing was decided. Look again.",
+                    "Значения с тех пор изменились: решение не принято. Посмотрите ещё раз.",
                 ),
                 code="conflict.moved",
             )
-        values = {**row.sides, "hub": row.base}
+        values = {"hub": row.base, **row.sides}
         if side not in values:
             raise NeedHuman(
                 Text(
@@ -165,29 +199,79 @@ def decide_conflict(
                 code="conflict.side",
             )
         value = values[side]
+        more = _reason_of_loss(hub, tx, row, value, reason)
         tx.execute(
             conflict.update()
             .where(conflict.c.id == conflict_id)
             .values(state="decided", decision={"side": side, "value": value, "who": who}, closed_at=hub.now())
         )
         settle_field(hub, tx, row.record_uid, row.field, value, row.sides, who)
+        if more:
+            settle_field(hub, tx, row.record_uid, "lost_reason", more, {}, who)
         _ask(tx, hub, "reweave", {"uid": row.record_uid})
     hub.wake("")
     return {"id": conflict_id, "field": row.field, "value": value}
 
 
+def _reason_of_loss(hub: Hub, tx: Connection, row: Any, value: Any, reason: str | None) -> str | None:
+    """The reason to set beside a deal's stage; NeedHuman where it is lost and nobody says why."""
+    if row.field != "stage":
+        return None
+    data = tx.execute(sa.select(record.c.data).where(record.c.uid == row.record_uid)).scalar_one()
+    pipeline = hub.config.pipeline(data.get("pipeline"))
+    lost = any(s.name == value and s.semantic == "lost" for s in pipeline.stages)
+    found = reason or data.get("lost_reason") or pipeline.lost_reason
+    if lost and not found:
+        raise NeedHuman(
+            Text("A lost deal needs a reason: give one.", "Для проигранной сделки нужна причина: укажите её."),
+            code="conflict.reason",
+            field="lost_reason",
+        )
+    return found if lost and found != data.get("lost_reason") else None
+
+
+def _closed(id: int, row: Any) -> SverkaError:
+    """What became of the question meanwhile."""
+    if row is None:
+        return _gone("conflict", id)
+    if row.state == "gone":
+        return NeedHuman(
+            Text(
+                f"Conflict {id} is no question any more: the sides have come to agree by themselves.",
+                f"Расхождение {id} исчезло само: стороны сошлись без решения.",
+            ),
+            code="conflict.gone",
+        )
+    return NeedHuman(
+        Text(
+            f"Conflict {id} was decided already by {row.decision['who']}: {row.decision['value']!r}.",
+            f"Расхождение {id} уже решено, решение принял(а) {row.decision['who']}: {row.decision['value']!r}.",
+        ),
+        code="conflict.gone",
+    )
+
+
 def settle_field(hub: Hub, tx: Connection, uid: str, field: str, value: Any, sides: dict[str, Any], who: str) -> None:
     """A person's word: it becomes the record's value, and every side's present value counts as seen."""
     row = tx.execute(sa.select(record.c.kind, record.c.data).where(record.c.uid == uid)).one()
-    for one in tx.execute(sa.select(link).where(link.c.record_uid == uid)):
-        name = f"{one.connection}/{one.native_kind}"
-        if name in sides:
-            tx.execute(link.update().where(link.c.id == one.id).values(base={**(one.base or {}), field: sides[name]}))
+    links = tx.execute(sa.select(link).where(link.c.record_uid == uid, link.c.state == "linked")).all()
+    names = side_names(links)
+    for one in links:
+        if names[one.id] in sides:
+            base = {**(one.base or {}), field: sides[names[one.id]]}
+            tx.execute(link.update().where(link.c.id == one.id).values(base=base))
+    tell_again(tx, uid, [field])
     data = typed(row.kind, {**row.data, field: value})
     tx.execute(
         record.update().where(record.c.uid == uid).values(data=data, updated_at=hub.now(), **columns(row.kind, data))
     )
     note(tx, uid, row.kind, "hub", "human", {field: [row.data.get(field), value]}, hub.now(), Cause(), who)
+    for wish in tx.execute(
+        sa.select(edit).where(edit.c.record_uid == uid, edit.c.field == field, edit.c.state == "pending")
+    ).all():
+        text = None if wish.value == value else {"en": "decided otherwise", "ru": "решено иначе"}
+        state = "applied" if text is None else "dropped"
+        tx.execute(edit.update().where(edit.c.id == wish.id).values(state=state, text=text))
 
 
 def decide_review(hub: Hub, review_id: int, choice: str, who: str) -> dict[str, Any]:
@@ -237,20 +321,30 @@ def run_commands(hub: Hub) -> int:
             .order_by(command.c.id)
         ).all()
     for row in rows:
-        result = _reweave(hub, row.args["uid"]) if row.kind == "reweave" else _retry(hub, row.args["id"])
+        result = _reweave(hub, row.args["uid"]) if row.kind == "reweave" else _retry_asked(hub, row.args)
         with hub.store.begin() as tx:
             tx.execute(command.update().where(command.c.id == row.id).values(state="done", result=result))
     return len(rows)
 
 
-def _retry(hub: Hub, id: int) -> dict[str, Any]:
+def _retry_asked(hub: Hub, args: dict[str, Any]) -> dict[str, Any]:
+    """One row, or many: then how many ended how."""
+    reread = bool(args.get("reread"))
+    if "id" in args:
+        return _retry(hub, args["id"], reread)
+    return dict(Counter(_retry(hub, id, reread)["outcome"] for id in args["ids"]))
+
+
+def _retry(hub: Hub, id: int, reread: bool = False) -> dict[str, Any]:
     """What came in is taken again; what could not go out is planned again."""
     with hub.store.read() as tx:
         row = tx.execute(sa.select(quarantine).where(quarantine.c.id == id, quarantine.c.state != "closed")).first()
     if row is None or row.connection not in hub.plugs:
         return {"outcome": "gone"}
-    if row.stage == "intake" and row.data and "kind" in row.data:
-        return {"outcome": take_again(hub.world, hub.plugs[row.connection], id)}
+    plug = hub.plugs[row.connection]
+    if row.stage == "intake" and (row.data or row.inbox_id is None or reread):
+        with plug.lock:
+            return {"outcome": take_again(hub.world, plug, id, reread=reread)}
     if row.stage == "intake":
         return _take_arrival_again(hub, row)
     place = (intent.c.record_uid == row.external_id, intent.c.connection == row.connection)

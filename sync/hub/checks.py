@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from adapters.base import Finding
 from sync.errors import SverkaError, Text
+from sync.flow.plug import Plug
 from sync.hub.runtime import Hub
 from sync.model.records import KINDS
 from sync.reconcile import policy_for
-from sync.reconcile.policy import Policy
+from sync.reconcile.policy import DEFAULTS, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,25 @@ def check(hub: Hub, only: str | None = None) -> Iterator[Line]:
                     f"Соответствия {plug.mapping.system}, видов записей: {len(plug.mapping.lenses)}.",
                 ),
             )
+            failed = False
             for found in plug.adapter.check():
+                failed = failed or not found.ok
                 yield _line(name, found)
+            if not failed:
+                yield from _words(plug)
         else:
             yield Line(name, "enabled", True, Text("Switched off.", "Отключено."))
+
+
+def _words(plug: Plug) -> Iterator[Line]:
+    """Stages and statuses of the other side that the mapping does not know: a record that shows one would be held."""
+    try:
+        for kind, part in plug.adapter.words():
+            for problem in plug.mapping.lens(kind).get(part).problems:
+                if problem.value:
+                    yield Line(plug.name, "stages", False, problem.text, f"connections.{plug.name}.mapping")
+    except SverkaError as error:
+        yield Line(plug.name, "stages", False, error.text, error.setting or f"connections.{plug.name}", error.remedy)
 
 
 def _broken(name: str, error: SverkaError) -> Line:
@@ -110,3 +126,60 @@ def owners(hub: Hub) -> Iterator[tuple[str, str, Policy]]:
         for field in KINDS[kind].model_fields:
             if field != "documents":
                 yield kind, field, policy_for(kind, field, hub.config.owners)
+
+
+def explained(hub: Hub) -> Iterator[tuple[str, Text]]:
+    """Of every reconciled field ("deal.stage") in words: who decides, by which rule, and what follows without them."""
+    for kind, field, policy in owners(hub):
+        key = f"{kind}.{field}"
+        who, why = _who(hub, policy), _whence(hub, key)
+        yield key, Text(f"{who.en} ({why.en})", f"{who.ru} ({why.ru})")
+
+
+def _whence(hub: Hub, key: str) -> Text:
+    if key in hub.config.owners:
+        return Text("set under [owners]", "задано в [owners]")
+    if key in DEFAULTS:
+        return Text("shipped default", "так поставляется")
+    return Text("no rule names the field", "отдельного правила для поля нет")
+
+
+def _who(hub: Hub, policy: Policy) -> Text:
+    if not policy.owner:
+        return _together(policy.merge)
+    if policy.owner == "hub":
+        return Text("people decide, in the hub; no system does", "решают люди в Сверке, системы не меняют")
+    role, name = policy.owner, policy.owner.removeprefix("connection:")
+    live = [p.name for p in hub.plugs.values() if policy.owner in (p.role, f"connection:{p.name}")]
+    if live:
+        names = ", ".join(live)
+        if policy.only:
+            return Text(f"a fact that only {names} can state", f"факт, который сообщает только {names}")
+        owner = Text(f"{names} decides", f"решает {names}")
+        if len(live) > 1:
+            same = Text("; where they differ: ", "; если они расходятся: ")
+            rest = _together(policy.merge)
+            owner = Text(f"{names} decide{same.en}{rest.en}", f"решают {names}{same.ru}{rest.ru}")
+        return Text(f"{owner.en}, on records that it holds", f"{owner.ru} — для записей, которые там есть")
+    missing = (
+        Text(f"the connection {name} is not live", f"подключение {name} не работает")
+        if policy.owner.startswith("connection:")
+        else Text(f"no connection has the role {role}", f"подключения с ролью {role} нет")
+    )
+    if policy.only:
+        return Text(f"nobody can state this fact: {missing.en}", f"этот факт сообщить некому: {missing.ru}")
+    rest = _together(policy.merge)
+    return Text(f"{missing.en}, therefore {rest.en}", f"{missing.ru}, поэтому {rest.ru}")
+
+
+def _together(merge: str) -> Text:
+    """What becomes of changes to a field that nobody owns."""
+    follow = Text("whoever changes it is followed; of two changes ", "принимается изменение любой стороны; из двух ")
+    if merge == "union":
+        return Text("what all sides hold is kept together", "значения всех сторон объединяются")
+    if merge == "join":
+        return Text(f"{follow.en}the further stage counts", f"{follow.ru}берётся более поздний этап")
+    if merge.startswith("prefer:"):
+        who = merge.removeprefix("prefer:")
+        return Text(f"{follow.en}that of {who} counts", f"{follow.ru}берётся значение {who}")
+    return Text(f"{follow.en}a person chooses", f"{follow.ru}выбирает человек")

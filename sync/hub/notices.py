@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 from sync.delivery import intents
 from sync.errors import Text
 from sync.flow.plug import Counts, World
-from sync.store.tables import notice, record, task
+from sync.store.tables import notice, plan, record, task
 
 
 def overdue(world: World) -> Counts:
@@ -33,6 +33,24 @@ def overdue(world: World) -> Counts:
             counts.writes += int(tell(world, tx, key, text, one.subject_uid))
         world.wake(world.config.notices.via)
     return counts
+
+
+def waiting_plans(world: World) -> None:
+    """One notice for each plan that waits for approval, and for whatever takes its place while it waits."""
+    with world.store.read() as tx:
+        rows = tx.execute(sa.select(plan).where(plan.c.state == "waiting", plan.c.reason != "asked")).all()
+        keys = {f"plan:{row.content.get('root', row.id)}": row for row in rows}
+        told = {r.key for r in tx.execute(sa.select(notice.c.key).where(notice.c.key.in_(keys)))}
+    for key, row in keys.items():
+        if key in told:
+            continue
+        text = Text(
+            f"A plan waits for your approval ({row.connection or 'all systems'}): sverka approve {row.id}",
+            f"План ждёт подтверждения ({row.connection or 'все системы'}): sverka approve {row.id}",
+        )
+        with world.store.begin() as tx:
+            tell(world, tx, key, text, None)
+        world.wake(world.config.notices.via)
 
 
 def tell(world: World, tx: Connection, key: str, text: Text, record_uid: str | None) -> bool:

@@ -1,7 +1,8 @@
 """Runs: what was done, by whom, with counts that add up and an honest outcome.
 
-ok: something moved. idle: everything was as before. partial: some records went to quarantine. failed: the work stopped, with
-its reason. interrupted: the process died; the next one noticed.
+ok: something moved. idle: everything was as before. partial: some records went to quarantine. waiting: writes wait for a
+person's approval, and the text says which plan. failed: the work stopped, with its reason. interrupted: the process died;
+the next one noticed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ class Run:
     outcome: str = "running"
     error: SverkaError | None = None
 
+    def waits(self, question: SverkaError) -> None:
+        """A person must say yes before the rest of it goes on."""
+        self.error, self.outcome = question, "waiting"
+
 
 @contextlib.contextmanager
 def running(world: World, connection: str, work: str) -> Iterator[Run]:
@@ -49,10 +54,14 @@ def running(world: World, connection: str, work: str) -> Iterator[Run]:
     except Exception:
         one.outcome = "failed"
         raise
+    except KeyboardInterrupt:
+        one.outcome = "interrupted"
+        raise
     else:
         counts = one.counts
         moved = counts.new + counts.changed + counts.writes
-        one.outcome = "partial" if counts.failed else "ok" if moved else "idle"
+        if one.outcome == "running":
+            one.outcome = "partial" if counts.failed else "ok" if moved else "idle"
     finally:
         _end(world, one)
 

@@ -105,18 +105,18 @@ class Hub:
 
     def _plug(self, connection: Connection) -> Plug:
         adapter_type = adapter_class(connection.adapter, connection.name)
-        adapter = make_adapter(adapter_type, self.config, connection, self.context(connection))
+        adapter = make_adapter(adapter_type, self.config, connection, self.context(connection, adapter_type.rate))
         name = connection.mapping or adapter_type.mapping
         mapping = load_mapping(name, self.config.hub.mappings, mapping_folder(adapter_type))
         return Plug(connection.name, connection.role or adapter_type.role, connection, adapter, mapping)
 
-    def context(self, connection: Connection) -> AdapterContext:
+    def context(self, connection: Connection, usual_rate: int) -> AdapterContext:
         """What an adapter of this connection is given."""
         account = connection.account or connection.name
         limiter: Limiter = (
             _Unlimited()
             if self.frozen
-            else AccountLimiter(self.store, account, connection.rate, self.now, stop=self.stopping)
+            else AccountLimiter(self.store, account, connection.rate or usual_rate, self.now, stop=self.stopping)
         )
         log = logging.getLogger(f"sverka.{connection.name}")
         return AdapterContext(connection.name, limiter, self.now, log, self.config.hub.language)

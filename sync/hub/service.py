@@ -14,7 +14,8 @@ import structlog
 
 from sync.errors import SverkaError
 from sync.flow.plug import Plug
-from sync.hub import acts, runs, works
+from sync.flow.verify import readable
+from sync.hub import acts, approvals, runs, verifying, works
 from sync.hub.runtime import Hub
 from sync.schedule.port import Engine
 from sync.store import new_uid
@@ -52,6 +53,7 @@ class Service:
         self.engine = make_engine(hub, alone)
         for name, function in {"poll": works.poll, "recheck": works.recheck, "settle": works.settle_protocol}.items():
             self.engine.handle(name, self._of_connection(function))
+        self.engine.handle("verify", self._of_connection(verifying.connection))
         self.engine.handle("move", self._of_connection(self._move))
         self.engine.handle("tick", lambda _: self._tick())
         self._woken: dict[str, float] = {}  # connections whose work was asked for and has not begun here
@@ -93,6 +95,9 @@ class Service:
             self.engine.schedule("recheck", args, key=f"recheck:{plug.name}", every=plug.config.recheck)
         if capabilities.serves:
             self.engine.schedule("settle", args, key=f"settle:{plug.name}", every=SETTLE_EVERY)
+        night = verifying.next_night(self.hub)
+        if night is not None and readable(plug):
+            self.engine.schedule("verify", args, key=f"verify:{plug.name}", every=86400, first=night)
         self.engine.schedule("move", args, key=f"move-due:{plug.name}", every=DELIVER_EVERY)
 
     def _move(self, hub: Hub, plug: Plug) -> None:
@@ -119,6 +124,8 @@ class Service:
     def _tick(self) -> None:
         works.tick(self.hub)
         acts.run_commands(self.hub)
+        for name in approvals.approved(self.hub):
+            self.wake(name)
         self._sync_commands()
 
     def _sync_commands(self) -> None:
@@ -128,17 +135,18 @@ class Service:
                 sa.select(command).where(command.c.state == "new", command.c.kind == "sync").order_by(command.c.id)
             ).all()
         for row in rows:
-            done, trouble = works.sync_once(self.hub, row.args.get("only"))
+            said = summary(*works.sync_once(self.hub, row.args.get("only")), approvals.waiting(self.hub))
             with self.hub.store.begin() as tx:
                 tx.execute(
                     command.update()
                     .where(command.c.id == row.id)
-                    .values(state="done", result=summary(done, trouble) | {"pid": os.getpid()})
+                    .values(state="done", result=said | {"pid": os.getpid()})
                 )
 
 
-def summary(done: list[runs.Run], trouble: dict[str, SverkaError]) -> dict[str, Any]:
-    """Runs and errors as JSON, with the sum of their counts. `writes` is what changed anywhere: peers and own records."""
+def summary(done: list[runs.Run], trouble: dict[str, SverkaError], waiting: list[dict[str, Any]]) -> dict[str, Any]:
+    """Runs, errors and plans that wait for approval as JSON, with the sum of the runs' counts. `writes` is what changed
+    anywhere: peers and own records."""
     total: dict[str, int] = {}
     for one in done:
         for name, number in one.counts.as_dict().items():
@@ -158,5 +166,6 @@ def summary(done: list[runs.Run], trouble: dict[str, SverkaError]) -> dict[str, 
             }
             for name, e in trouble.items()
         },
+        "waiting": [w for w in waiting if w["reason"] != approvals.SAVED],
         "total": total,
     }

@@ -57,6 +57,9 @@ REASONS: dict[str, tuple[str, str]] = {
     "human": ("decided by a person", "решение человека"),
     "converted": ("became a deal", "стал сделкой"),
     "offered": ("fetched by it", "забрано"),
+    "linked": ("joined", "связано"),
+    "seen": ("shown there", "показано там"),
+    "mapping": ("read otherwise: the mapping was changed", "прочитано иначе: изменено сопоставление"),
 }
 _VIA: dict[str, tuple[str, str]] = {
     "poll": ("read when polled", "прочитано при опросе"),
@@ -103,14 +106,23 @@ def change(why: str, who: str, changes: Mapping[str, Any], stages: Mapping[str, 
         because = (
             ""
             if why == "created"
-            else f" · {word(REASONS, reason, language)}{f' ({who})' if reason == 'human' else ''}"
+            else f" · {_because(reason, language)}{f' ({who})' if why == 'human' or why[:5] == 'undo:' else ''}"
         )
         what = _values(changes, why, stages, language)
         told[language] = f"{f'{verb}: ' if verb else ''}{what}{because}"
     return told
 
 
+def _because(reason: str, language: str) -> str:
+    if reason.startswith("undo:"):
+        run = reason.removeprefix("undo:")
+        return f"run {run} taken back" if language == "en" else f"отмена работы {run}"
+    return word(REASONS, reason, language)
+
+
 def _values(changes: Mapping[str, Any], why: str, stages: Mapping[str, str], language: str) -> str:
+    if why == "linked":
+        changes, why = {f: v[1] for f, v in changes.items()}, "created"
     if why == "created":
         shown = [
             f"{word(FIELDS, f, language)} {_value(changes[f], stages, language)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from sync.flow import sides
 from sync.hub import telling
 from sync.hub.runtime import Hub
 from sync.model import keys
@@ -27,10 +29,13 @@ from sync.store.tables import (
     stock,
     task,
 )
+from sync.store.types import dumps
 
 CAUSES = {
     "both_moved": {"en": "both sides changed it", "ru": "изменили обе стороны"},
     "illegal_transition": {"en": "the step is not allowed by itself", "ru": "такой переход сам собой не разрешён"},
+    "diverged": {"en": "both stand still and differ", "ru": "обе стороны не менялись, но различаются"},
+    "needs_reason": {"en": "a lost deal needs a reason", "ru": "для проигранной сделки нужна причина"},
 }
 _STATES = {"planned": "wait", "sending": "wait", "offered": "wait", "refused": "stop", "unknown": "stop", "done": "ok"}
 
@@ -161,11 +166,31 @@ def _arrivals(tx: Connection, uid: str) -> list[Hop]:
 
 
 def _journal(tx: Connection, uid: str, stages: dict[str, str]) -> list[Hop]:
+    """What changed, and what a system showed that the record did not take: the rest of that is told by the change itself."""
     hops = []
-    for r in tx.execute(sa.select(journal).where(journal.c.record_uid == uid)):
-        step = "written" if r.why.startswith("wrote") else r.why
-        hops.append(Hop(r.at, step, "ok", r.connection, telling.change(r.why, r.who, r.changes, stages)))
+    rows = tx.execute(sa.select(journal).where(journal.c.record_uid == uid).order_by(journal.c.id)).all()
+    for r in rows:
+        changes = r.changes if sides.of_record(r) or r.why not in sides.OF_SIDES else _untold(r, rows)
+        step = "written" if r.why.startswith("wrote") else r.why.partition(":")[0]
+        if changes or sides.of_record(r):
+            hops.append(Hop(r.at, step, "ok", r.connection, telling.change(r.why, r.who, changes, stages)))
     return hops
+
+
+def _untold(row: Any, rows: Sequence[Any]) -> dict[str, Any]:
+    """Of what a link showed: values that no change of the record by the same arrival says, and that a new record there has
+    not merely kept from us or filled in by itself."""
+    if any(r.link_id == row.link_id and r.why == "wrote:created" and r.run_id == row.run_id for r in rows):
+        return {}
+    here = (row.run_id, row.inbox_id, row.connection)
+    told = {
+        (name, dumps(values[1]))
+        for r in rows
+        if sides.of_record(r) and (r.run_id, r.inbox_id, r.connection) == here and r.why != "created"
+        for name, values in r.changes.items()
+        if isinstance(values, list) and len(values) == 2
+    }
+    return {n: v for n, v in row.changes.items() if len(v) == 2 and (n, dumps(v[1])) not in told}
 
 
 def _intents(tx: Connection, uid: str) -> list[Hop]:

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync.flow.exchange import waiting
+from sync.hub import approvals
 from sync.hub.runtime import Hub
 from sync.store.tables import activity, conflict, cursor, inbox, link, notice, quarantine, record, review, task
 from sync.store.tables import run as runs
@@ -15,9 +16,10 @@ from sync.store.tables import run as runs
 def connections(hub: Hub) -> list[dict[str, Any]]:
     """Every connection: adapter's title, role, state (green, yellow, red, grey), reason, last success, what waits.
 
-    Red: its last work failed. Yellow: something of it waits for a person. Grey: it has not worked yet.
+    Red: its last work failed. Yellow: something of it waits for a person (a record, or a plan). Grey: it has not worked yet.
     """
     found = []
+    waits = approvals.waiting(hub)
     for name, connection in hub.config.connections.items():
         plug = hub.plugs.get(name)
         with hub.store.read() as tx:
@@ -32,7 +34,7 @@ def connections(hub: Hub) -> list[dict[str, Any]]:
             ).all()
             success = tx.execute(
                 sa.select(sa.func.max(runs.c.ended_at)).where(
-                    runs.c.connection == name, runs.c.outcome.in_(("ok", "idle", "partial"))
+                    runs.c.connection == name, runs.c.outcome.in_(("ok", "idle", "partial", "waiting"))
                 )
             ).scalar()
             arrived = tx.execute(sa.select(sa.func.max(inbox.c.received_at)).where(inbox.c.connection == name)).scalar()
@@ -44,7 +46,8 @@ def connections(hub: Hub) -> list[dict[str, Any]]:
         failed = [r for r in last if r.outcome == "failed"]
         error = hub.broken.get(name)
         reason = {"en": error.text.en, "ru": error.text.ru} if error else failed[0].error if failed else None
-        state = "red" if reason else "yellow" if stuck else "green" if success or arrived else "grey"
+        asks = next((p for p in waits if p["connection"] == name), None)
+        state = "red" if reason else "yellow" if stuck or asks else "green" if success or arrived else "grey"
         if not connection.enabled:
             state = "off"
         found.append(
@@ -59,6 +62,8 @@ def connections(hub: Hub) -> list[dict[str, Any]]:
                 "last_arrival": arrived,
                 "every": connection.every,
                 "quarantined": stuck,
+                "plan": asks and asks["id"],  # that waits for approval, and what it would do
+                "plan_counts": asks["counts"] if asks else {},
                 "waiting": waiting(hub.world, name),
             }
         )
@@ -93,12 +98,15 @@ def last_runs(hub: Hub, connection: str | None = None, limit: int = 20) -> list[
     return shown[:limit]
 
 
-def quarantined(hub: Hub) -> list[dict[str, Any]]:
-    """What waits for a person, newest first: cause, text, remedy, how often, since when."""
+def quarantined(
+    hub: Hub, *, code: str | None = None, connection: str | None = None, stage: str | None = None
+) -> list[dict[str, Any]]:
+    """What waits for a person, newest first: cause, text, remedy, how often, since when; all of it or some."""
+    only = {"code": code, "connection": connection, "stage": stage}
     query = (
         sa.select(quarantine, record.c.number, record.c.title)
         .outerjoin(record, record.c.uid == quarantine.c.record_uid)
-        .where(quarantine.c.state != "closed")
+        .where(quarantine.c.state != "closed", *(quarantine.c[n] == wanted for n, wanted in only.items() if wanted))
         .order_by(quarantine.c.last_at.desc())
     )
     with hub.store.read() as tx:

@@ -7,19 +7,21 @@ import time
 from collections.abc import Iterator
 
 from sync.errors import SverkaError
+from sync.flow import absence, retranslate
 from sync.flow import deliver as delivery
 from sync.flow import pull as polling
 from sync.flow.exchange import Context
 from sync.flow.gate import gate
 from sync.flow.plug import Counts, Plug
-from sync.flow.take import pending, take
+from sync.flow.take import pending, retry_due, take
+from sync.flow.trouble import due
 from sync.hub import daily, notices, runs
 from sync.hub.runs import Run, running
 from sync.hub.runtime import Hub
 from sync.schedule.lease import LeaseBusy
 
 LEASE_SECONDS = 60
-LEASES = ("fetch", "take", "deliver")  # with the connection's name: all work is done under one of them
+LEASES = ("fetch", "take", "deliver", "verify")  # with the connection's name: all work is done under one of them
 
 
 @contextlib.contextmanager
@@ -38,10 +40,25 @@ def alone(hub: Hub, plug: Plug, work: str) -> Iterator[None]:
         yield
 
 
+def renew(hub: Hub, plug: Plug) -> list[Run]:
+    """Read what is stored with a mapping that was changed; before anything else is done with the connection, so that
+    nobody's edits are seen where there are none."""
+    done: list[Run] = []
+    if not retranslate.wanted(hub.world, plug):
+        return done
+    with alone(hub, plug, "take"):
+        for kind in retranslate.wanted(hub.world, plug):
+            with running(hub.world, plug.name, f"mapping {kind}") as run:
+                run.counts.merge(retranslate.renew(hub.world, plug, kind, run.id))
+            done.append(run)
+    return done
+
+
 def poll(hub: Hub, plug: Plug) -> list[Run]:
     """Fetch what is new on the other side, and take it."""
+    done = renew(hub, plug)
     with alone(hub, plug, "fetch"):
-        return _poll(hub, plug)
+        return done + _poll(hub, plug)
 
 
 def _poll(hub: Hub, plug: Plug) -> list[Run]:
@@ -58,7 +75,15 @@ def _poll(hub: Hub, plug: Plug) -> list[Run]:
         with running(hub.world, plug.name, f"scan {kind}") as run:
             done.append(run)
             run.counts.merge(polling.pull(hub.world, plug, kind, lambda run=run: take_all(hub, plug, run)))  # type: ignore[misc]
+            _whether_asked(hub, plug, kind, run)
     return done
+
+
+def _whether_asked(hub: Hub, plug: Plug, kind: str, run: Run) -> None:
+    """As long as too many records are missing there, no run is green."""
+    question = absence.question(hub.world, plug.name, kind)
+    if question is not None:
+        run.waits(question)
 
 
 def scanned(hub: Hub, plug: Plug) -> list[str]:
@@ -68,8 +93,9 @@ def scanned(hub: Hub, plug: Plug) -> list[str]:
 
 def recheck(hub: Hub, plug: Plug) -> list[Run]:
     """Read open and recent deals again by id."""
+    done = renew(hub, plug)
     with alone(hub, plug, "fetch"):
-        return _recheck(hub, plug)
+        return done + _recheck(hub, plug)
 
 
 def _recheck(hub: Hub, plug: Plug) -> list[Run]:
@@ -81,6 +107,7 @@ def _recheck(hub: Hub, plug: Plug) -> list[Run]:
                 run.counts.merge(
                     polling.recheck(hub.world, plug, kind, lambda run=run: take_all(hub, plug, run))  # type: ignore[misc]
                 )
+                _whether_asked(hub, plug, kind, run)
     return done
 
 
@@ -93,12 +120,24 @@ def take_all(hub: Hub, plug: Plug, run: Run) -> None:
 
 
 def take_pushed(hub: Hub, plug: Plug) -> list[Run]:
-    """Take what was pushed since; no run is recorded where nothing waits."""
-    if not pending(hub.world, plug.name, 1):
-        return []
-    with running(hub.world, plug.name, "take") as run:
-        take_all(hub, plug, run)
-    return [run]
+    """Take what was pushed since, and try again what may have healed; no run is recorded where nothing waits."""
+    done = renew(hub, plug) + _retry_due(hub, plug)
+    if pending(hub.world, plug.name, 1):
+        with running(hub.world, plug.name, "take") as run:
+            take_all(hub, plug, run)
+        done.append(run)
+    return done
+
+
+def _retry_due(hub: Hub, plug: Plug) -> list[Run]:
+    with hub.store.read() as tx:
+        if not due(tx, plug.name, hub.now(), 1):
+            return []
+    with plug.lock, contextlib.suppress(LeaseBusy), hub.leases.held(f"take:{plug.name}", LEASE_SECONDS):
+        with running(hub.world, plug.name, "retry") as run:
+            run.counts.merge(retry_due(hub.world, plug, run.id))
+        return [run]
+    return []
 
 
 def deliver(hub: Hub, plug: Plug) -> list[Run]:

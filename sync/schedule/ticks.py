@@ -28,14 +28,17 @@ class Ticks:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[Work, timedelta]] = {}
 
-    def add(self, work: Work, every: int) -> datetime:
-        """Fire `work` every so many seconds; gives the next tick. A shortened interval counts from now."""
+    def add(self, work: Work, every: int, first: datetime | None = None) -> datetime:
+        """Fire `work` every so many seconds; gives the next tick. A shortened interval counts from now. With `first` (a time
+        to come) the ticks stand on that: the next one is then, unless one was missed."""
         if every < 1:
             raise ValueError("an interval is at least one second")
         now, step = self._now(), timedelta(seconds=every)
         mine = due.c.name == work.key
         with self._store.begin() as tx:
-            insert_missing(self._store, tx, due, name=work.key, next_at=now, failures=0)
+            insert_missing(self._store, tx, due, name=work.key, next_at=first or now, failures=0)
+            if first is not None:
+                tx.execute(sa.update(due).where(mine, due.c.next_at > now).values(next_at=first))
             tx.execute(sa.update(due).where(mine, due.c.next_at > now + step).values(next_at=now + step))
             next_at: datetime = tx.execute(sa.select(due.c.next_at).where(mine)).scalar_one()
         with self._lock:

@@ -115,8 +115,17 @@ link = Table(
     Column("number", String(32)),  # the number we gave it there
     Column("first_seen", Moment, nullable=False),
     Column("deleted_at", Moment),
+    Column("outside", Boolean),  # not among what the scan's present filter lists: its absence means nothing
+    Column("untold", Json),  # fields in which the record moved since this side showed it; NULL: not known
     UniqueConstraint("connection", "native_kind", "external_id"),
     Index("ix_link_record", "record_uid"),
+    Index(
+        "ix_link_outside",
+        "connection",
+        "native_kind",
+        sqlite_where=text("outside IS NOT NULL"),
+        postgresql_where=text("outside IS NOT NULL"),
+    ),
     Index(
         "ix_link_number", "number", sqlite_where=text("number IS NOT NULL"), postgresql_where=text("number IS NOT NULL")
     ),
@@ -215,6 +224,7 @@ journal = Table(
     Column("who", Text, nullable=False),
     Column("inbox_id", BigInteger),  # the arrival that caused it
     Column("changes", Json, nullable=False),  # {field: [before, after]}; of a creation {field: after}
+    Column("link_id", BigInteger),  # of what one link showed or was written (see sync/flow/sides.py)
     Index("ix_journal_record", "record_uid"),
 )
 
@@ -240,6 +250,8 @@ intent = Table(
     Column("run_id", BigInteger),
     Column("error", Json),
     Column("plan_id", String(36)),  # the plan that it waits for, or was approved with
+    Column("needs", String(36)),  # the record that must exist there first
+    Column("sent_at", Moment),  # when it was called last
     Index(
         "ix_intent_open",
         "state",
@@ -248,6 +260,9 @@ intent = Table(
         postgresql_where=text("state NOT IN ('done', 'dropped')"),
     ),
     Index("ix_intent_record", "record_uid"),
+    Index(
+        "ix_intent_run", "run_id", sqlite_where=text("run_id IS NOT NULL"), postgresql_where=text("run_id IS NOT NULL")
+    ),
 )
 
 plan = Table(
@@ -279,7 +294,8 @@ conflict = Table(
     Column("id", _Id, primary_key=True),
     Column("record_uid", String(36), nullable=False),
     Column("field", String(64), nullable=False),
-    Column("cause", String(24), nullable=False),  # both_moved, diverged, illegal_transition, unknown_outcome
+    Column("cause", String(24), nullable=False),  # both_moved, diverged, illegal_transition, needs_reason
+    Column("who", Json),  # the sides, or the person, whose moves brought it about
     Column("sides", Json, nullable=False),  # {side: value}
     Column("base", Json),
     Column("state", String(10), nullable=False),  # open, decided, gone
@@ -374,7 +390,7 @@ run = Table(
     Column("work", String(64), nullable=False),  # what was done: "scan order", "take", "deliver"
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
-    Column("outcome", String(12), nullable=False),  # running, ok, idle, failed, interrupted
+    Column("outcome", String(12), nullable=False),  # running, ok, idle, partial, waiting, failed, interrupted
     Column("read", Integer, nullable=False, server_default="0"),
     Column("new", Integer, nullable=False, server_default="0"),
     Column("changed", Integer, nullable=False, server_default="0"),
@@ -393,7 +409,19 @@ cursor = Table(
     Column("native_kind", String(32), primary_key=True),
     Column("cursor", Json),
     Column("updated_at", Moment, nullable=False),
-    Column("fingerprint", String(64)),  # of the mapping and the filter that the scan was made with
+    Column("fingerprint", String(64)),  # of the filter that the cursor was made with
+    Column("whole", String(64)),  # the filter of the last complete scan: who was missing from it is known
+    Column("full_at", Moment),  # when everything is to be listed again
+)
+
+translated = Table(
+    "translated",
+    metadata,
+    Column("connection", String(64), primary_key=True),
+    Column("native_kind", String(32), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),  # of the mapping that the stored records were read with
+    Column("wanted", String(64)),  # the new mapping, while they are being read with it
+    Column("done", BigInteger, nullable=False, server_default="0"),  # links up to this id have been
 )
 
 edit = Table(

@@ -32,9 +32,9 @@ def dump_bytes(value: Any) -> bytes:
     return orjson.dumps(value, _fallback, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
 
 
-def dump_plain(value: Any) -> bytes:
-    """The same of what JSON itself holds, so that it reads back as it was; TypeError for anything else."""
-    return orjson.dumps(value, None, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
+# orjson.dumps(value, None, PLAIN) is the same of what JSON itself holds, so that it reads back as it was; TypeError for
+# anything else
+PLAIN = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 loads = orjson.loads

@@ -224,13 +224,25 @@ class Story:
             "the shop's product and 1C's are one, by the article",
             {k["connection"] for k in sold["links"]} == {"shop", "onec"},
         )
-        yield "1C's price and stock went to the shop", wait_for(lambda: self._in_shop("TEA-1") == ("100.00", 5))
+        yield "the first writes to the shop wait for a yes", self._in_shop("TEA-1") != ("100.00", 5)
+        yield "which `sverka approve` gives", self._approve("shop")
+        yield "1C's price and stock went to the shop", wait_for(lambda: self._in_shop("TEA-1") == ("100.00", 5), 40)
         stage.onec.set_price(tea, "120.50")
         stage.onec.set_stock(tea, 2)
         stage.ut().exchange_catalog(full=False)
         yield "a changed price and stock go there too", wait_for(lambda: self._in_shop("TEA-1") == ("120.50", 2))
         hops = " ".join(h["text"]["en"] for h in self._product("TEA-1")["hops"])
         yield "and both stand in the history", "100" in hops and "120.5" in hops
+
+    def _approve(self, connection: str) -> bool:
+        """Say yes to the plan that waits for a connection, by the public commands."""
+
+        def waits() -> str:
+            plans = self.stage.ask("approve")["plans"]
+            return next((p["id"] for p in plans if p["connection"] == connection), "")
+
+        id = wait_for(waits)
+        return bool(id) and self.stage.sverka("approve", id).returncode == 0
 
     def _product(self, sku: str) -> Any:
         return self.stage.trace(sku, "product")
@@ -243,6 +255,8 @@ class Story:
 
     def accounting(self) -> Iterator[Check]:
         stage = self.stage
+        yield "1C is offered nothing before a person says yes", not stage.ut().exchange_orders().loaded
+        yield "which `sverka approve` gives", self._approve("onec")
         report = wait_for(lambda: (r := stage.ut().exchange_orders()).loaded and r)
         yield "1C fetched the order under its number", report and report.loaded == ["1043"]
         there = stage.onec.order("1043")
@@ -425,7 +439,7 @@ class Story:
         yield "killed and started again: the same state", wait_for(lambda: self.totals() == before, 20)
         after = stage.ask("sync")
         yield "and still 0 writes", after["total"]["writes"] == 0 and not after["errors"]
-        yield "nor was any notice sent twice", len(self._notices()) == self.totals()["lead"]
+        yield "nor was any notice sent twice", len(self._notices()) == self.totals()["lead"] + 2  # and of two plans
 
     # Helpers
 

@@ -159,7 +159,13 @@ class Kit:
                 ready[name]["world"] = f"{self._prefix}:{name}"
         hub = {"database": self.store.url, "spool": str(self.folder / "spool"), **sections.pop("hub", {})}
         named = [dict(zip(("kind", "from", "to", "create"), f, strict=False)) for f in flows]
-        return {"hub": hub, "connections": ready, "flow": named, **sections}
+        return {
+            "hub": hub,
+            "connections": ready,
+            "flow": named,
+            "limits": {"first_run": "go", "writes": 10_000},
+            **sections,
+        }
 
     def close(self, hub: Hub) -> None:
         self._hubs.remove(hub)

@@ -89,6 +89,7 @@ class Rig:
         flows = [("deal", "shop", "onec", "always"), ("product", "onec", "shop", "never")]
         self.config = {
             "hub": {"spool": str(self.disk / "spool"), "mappings": str(self.folder / "mappings"), **hub},
+            "limits": {"first_run": "go"},
             "connections": {name: known[name] for name in connections},
             "flow": [
                 dict(zip(("kind", "from", "to", "create"), f, strict=True))

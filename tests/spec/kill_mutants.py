@@ -17,8 +17,8 @@ from tests.spec.kill_hub import START
 def _done_before_the_call() -> None:
     right = intents.begin
 
-    def begin(tx: Any, id: str) -> bool:
-        began = right(tx, id)
+    def begin(tx: Any, id: str, now: Any) -> bool:
+        began = right(tx, id, now)
         intents.finish(tx, id, "done", START)
         return began
 
@@ -26,7 +26,7 @@ def _done_before_the_call() -> None:
 
 
 def _blind_second_call() -> None:
-    def settle(adapter: Any, change: Change, tries: int) -> execute.Outcome:
+    def settle(adapter: Any, change: Change, tries: int, found: Any = None) -> execute.Outcome:
         return execute.Outcome("repeat")
 
     execute.settle = settle

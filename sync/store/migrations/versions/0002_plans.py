@@ -35,5 +35,38 @@ def upgrade() -> None:
         sqlite_where=sa.text("state IN ('waiting', 'approved')"),
         postgresql_where=sa.text("state IN ('waiting', 'approved')"),
     )
+    op.create_table(
+        "translated",
+        sa.Column("connection", sa.String(length=64), nullable=False),
+        sa.Column("native_kind", sa.String(length=32), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("wanted", sa.String(length=64), nullable=True),
+        sa.Column("done", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("connection", "native_kind", name=op.f("pk_translated")),
+    )
     op.add_column("cursor", sa.Column("fingerprint", sa.String(length=64), nullable=True))
+    op.add_column("cursor", sa.Column("whole", sa.String(length=64), nullable=True))
+    op.add_column("cursor", sa.Column("full_at", sync.store.types.Moment(), nullable=True))
+    op.add_column("link", sa.Column("outside", sa.Boolean(), nullable=True))
+    op.create_index(
+        "ix_link_outside",
+        "link",
+        ["connection", "native_kind"],
+        unique=False,
+        sqlite_where=sa.text("outside IS NOT NULL"),
+        postgresql_where=sa.text("outside IS NOT NULL"),
+    )
+    op.add_column("link", sa.Column("untold", sync.store.types.Json(), nullable=True))
+    op.add_column("conflict", sa.Column("who", sync.store.types.Json(), nullable=True))
     op.add_column("intent", sa.Column("plan_id", sa.String(length=36), nullable=True))
+    op.add_column("intent", sa.Column("needs", sa.String(length=36), nullable=True))
+    op.add_column("intent", sa.Column("sent_at", sync.store.types.Moment(), nullable=True))
+    op.add_column("journal", sa.Column("link_id", sa.BigInteger(), nullable=True))
+    op.create_index(
+        "ix_intent_run",
+        "intent",
+        ["run_id"],
+        unique=False,
+        sqlite_where=sa.text("run_id IS NOT NULL"),
+        postgresql_where=sa.text("run_id IS NOT NULL"),
+    )
