@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sync.errors import NeedHuman
-from sync.hub import acts
+from sync.hub import acts, works
 from sync.hub.runtime import Hub
 from sync.store.tables import command, conflict, edit, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, Kit, one, open_kit, rows, sync
@@ -103,8 +103,6 @@ def test_a_wish_that_another_system_overtook_is_dropped_with_words(kit: Kit) -> 
     hub = shop(kit)
     acts.set_stage(hub, "1043", "in_work", "Ирина")
     kit.world("shop").put("deal", {"stage": "won"}, "1")
-    from sync.hub import works
-
     works.poll(hub, hub.plugs["shop"])
     found = one(hub, edit)
     assert one(hub, record, kind="deal").stage == "won"
@@ -171,3 +169,23 @@ def test_acts_survive_a_restart(kit: Kit) -> None:
     sync(hub)
     assert one(hub, record, kind="deal").stage == "in_work"
     assert one(hub, link).shadow["stage"] == "in_work"
+
+
+def test_a_wish_in_dispute_waits_for_the_decision(kit: Kit) -> None:
+    """A person lost the deal, the shop won it: two ends. Neither counts until somebody decides, and the wish is kept."""
+    hub = shop(kit)
+    acts.set_stage(hub, "1043", "lost", "Ирина", "дорого")
+    kit.world("shop").put("deal", {"stage": "won"}, "1")
+    works.poll(hub, hub.plugs["shop"])
+    for _ in range(2):
+        sync(hub)
+        question = one(hub, conflict)
+        assert (question.cause, question.sides) == ("both_moved", {"hub": "lost", "shop/deal": "won"})
+        assert question.who == ["Ирина", "shop/deal"]
+        assert {e.field: e.state for e in rows(hub, edit)}["stage"] == "pending"
+    acts.decide_conflict(hub, question.id, "hub", "Пётр", question.sides)
+    sync(hub)
+    assert (one(hub, record, kind="deal").stage, data(kit, "shop")["stage"]) == ("lost", "lost")
+    assert {e.field: e.state for e in rows(hub, edit)}["stage"] == "applied"
+    assert "Пётр" in str(refused(lambda: acts.decide_conflict(hub, question.id, "hub", "x"), "conflict.gone"))
+    quiet(kit, hub)
