@@ -30,6 +30,7 @@ from sync.store.types import dump_bytes, dumps, loads
 
 BATCH = 100  # links of one transaction: a third of a second where every one of them changes
 _EXAMPLES = 5
+_DERIVED = frozenset({"stage", "active", "archived", "price", "stock"})  # said by other fields than the one of that name
 
 
 def wanted(world: World, plug: Plug) -> list[str]:
@@ -179,7 +180,11 @@ class _Reader:
 
 def _follow(world: World, tx: Connection, reader: _Reader, one: Any, found: Translated, asked: set[str]) -> None:
     """Where the record holds another value than this side has agreed to, its new reading counts as agreed: nobody there has
-    moved. Elsewhere the record's value came in those words, and moves with them."""
+    moved. Elsewhere the record's value came in those words, and moves with them.
+
+    What the mapping does not read any more is agreed no longer: people go on editing it unseen, and when it is read again one
+    day, a difference is a question.
+    """
     if reader.lens.kind == "activity":
         return
     data = typed(reader.kind, tx.execute(sa.select(record.c.data).where(record.c.uid == one.record_uid)).scalar_one())
@@ -193,8 +198,9 @@ def _follow(world: World, tx: Connection, reader: _Reader, one: Any, found: Tran
                 moved[f] = now
         elif f in data and f not in others:
             moved[f] = data[f]  # the hub's own first value, which stood in for what could not be read
-    if moved:
-        base = {**(one.base or {}), **loads(dumps(moved))}
+    unread = {f for f in one.base or {} if f not in reader.lens.fields and f not in _DERIVED}
+    if moved or unread:
+        base = {f: v for f, v in {**(one.base or {}), **loads(dumps(moved))}.items() if f not in unread}
         tx.execute(link.update().where(link.c.id == one.id).values(base=base))
 
 

@@ -139,6 +139,30 @@ def test_where_the_record_holds_another_word_only_the_agreement_moves(kit: Kit) 
     assert kit.world("shop").rows("deal")["1"]["data"]["stage"] == "bezahlt"
 
 
+def test_what_people_wrote_while_a_field_was_not_read_is_a_question(kit: Kit) -> None:
+    """Nobody knows which of the two is newer: neither may be overwritten in silence."""
+    hub = start(kit)
+    id = put(kit, "1043")
+    sync(hub)
+    (there,) = kit.world("crm").rows("deal")
+    whole = (kit.folder / "mappings" / "own.toml").read_text(encoding="utf-8")
+    without = "\n".join(line for line in whole.splitlines() if not line.startswith("comment "))
+    (kit.folder / "mappings" / "own.toml").write_text(without, encoding="utf-8")
+    hub = again(kit, hub)
+    kit.world("shop").put("deal", {"comment": "в магазине"}, id)
+    kit.world("crm").put("deal", {"comment": "в CRM"}, there)
+    sync(hub)
+    (kit.folder / "mappings" / "own.toml").write_text(whole, encoding="utf-8")
+    hub = again(kit, hub)
+    for _ in range(2):
+        sync(hub)
+    asked = one(hub, conflict, state="open")
+    assert asked.field == "comment"
+    assert set(asked.sides.values()) == {"в магазине", "в CRM"}
+    assert kit.world("shop").record("deal", id).data["comment"] == "в магазине"
+    assert kit.world("crm").record("deal", there).data["comment"] == "в CRM"
+
+
 def test_an_open_conflict_stays_and_shows_the_new_reading(kit: Kit) -> None:
     hub = start(kit, owners={"deal.stage": "manual", "deal.comment": "manual"})
     put(kit, "1")
