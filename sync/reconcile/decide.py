@@ -79,11 +79,29 @@ def _decide_field(
     knowing, current = [s for s in sides if name in s.seen], record.get(name, NEVER)
     if policy.only and current is NEVER and not any(s.answers_to(policy.owner) for s in knowing):
         return  # a fact that nobody may claim
-    value, why, by = _value(name, current, knowing, policy, graph)
+    moved, level = _movers(name, current, knowing)
+    if level and len(moved) == 1 and policy.merge != "union":
+        lone = moved[0]  # most news are such: one alone moved, all others show what the record holds
+        if not policy.owner or lone.answers_to(policy.owner):
+            plan.pass_on(name, lone, knowing, "human" if lone.name == HUB else "owner" if policy.owner else "observed")
+            return
+    value, why, by = _value(name, current, knowing, policy, graph, moved, level)
     if value is INEXPRESSIBLE:
         plan.conflicts.append(_conflict(name, why, record, knowing))
     else:
         plan.carry_out(record, name, value, knowing, (why, by))
+
+
+def _movers(name: str, current: Any, sides: Sequence[Side]) -> tuple[list[Side], bool]:
+    """The sides that say something new; and whether all of them had agreed to just what the record holds."""
+    moved, level = [], True
+    for side in sides:
+        base, seen = side.base.get(name, NEVER), side.seen[name]
+        if base != current or base is NEVER:
+            level = False
+        if base != seen and (_speaks(side, name, current) if base is NEVER else not same(name, base, seen)):
+            moved.append(side)
+    return moved, level
 
 
 def _decide_stage(
@@ -97,9 +115,8 @@ def _decide_stage(
 ) -> None:
     knowing, current = [s for s in sides if name in s.seen], record.get(name)
     facts = [s for s in knowing if name in s.facts]
-    value, why, by = _value(
-        name, record.get(name, NEVER), [s for s in knowing if s not in facts] if facts else knowing, policy, graph
-    )
+    others, held = [s for s in knowing if s not in facts] if facts else knowing, record.get(name, NEVER)
+    value, why, by = _value(name, held, others, policy, graph, *_movers(name, held, others))
     for side in facts:
         if value is not INEXPRESSIBLE and _moved(side, name, record.get(name, NEVER)):
             value, why, by = moved_on(side, side.seen[name], (value, why, by), graph)
@@ -118,18 +135,18 @@ def _decide_stage(
     on_the_way(plan, name, sides, graph, plan.values.get(REASON, record.get(REASON)))
 
 
-def _value(name: str, current: Any, knowing: Sequence[Side], policy: Policy, graph: Graph) -> Found:
-    """Rules 2 to 5. `current` is NEVER where the record does not know the field."""
+def _value(
+    name: str, current: Any, knowing: Sequence[Side], policy: Policy, graph: Graph, moved: list[Side], level: bool
+) -> Found:
+    """Rules 2 to 5. `current` is NEVER where the record does not know the field; `moved`, `level`: of all sides."""
     owner, known, hub = policy.owner, current is not NEVER, None
     owners = [s for s in knowing if s.answers_to(owner)] if owner else []
-    speaking = owners if policy.only else knowing
-    moved: list[Side] = []
+    speaking = knowing
+    if policy.only:
+        speaking, moved = owners, [s for s in moved if s in owners]
     for side in speaking:
         if side.name == HUB:
             hub = side
-        base, seen = side.base.get(name, NEVER), side.seen[name]
-        if base != seen and (_speaks(side, name, current) if base is NEVER else not same(name, base, seen)):
-            moved.append(side)
     if owner == HUB and hub is None and known:  # the hub is always there: only people change the field
         return current, "owner", HUB
     if owners and (len(owners) == 1 or len(_distinct(name, owners)) == 1):
@@ -147,11 +164,18 @@ def _value(name: str, current: Any, knowing: Sequence[Side], policy: Policy, gra
         moved = [s for s in speaking if not known or (name in s.writable and _astray(s, name, current))]
         if not moved:
             return (current if known else None), "observed", HUB
-    return _meet(name, current, speaking, moved, policy.merge, graph, astray)
+    return _meet(name, current, speaking, moved, policy.merge, graph, astray, level)
 
 
 def _meet(
-    name: str, current: Any, speaking: Sequence[Side], moved: list[Side], merge: str, graph: Graph, astray: bool
+    name: str,
+    current: Any,
+    speaking: Sequence[Side],
+    moved: list[Side],
+    merge: str,
+    graph: Graph,
+    astray: bool,
+    level: bool,
 ) -> Found:
     """Rules 3 to 5 among those who moved, or who went astray."""
     first, known = moved[0], current is not NEVER
@@ -160,7 +184,7 @@ def _meet(
         merged = merge_sets(name, (current if known else None) or [], _changes(name, moved))
         alone = len(values) == 1 and same(name, merged, values[0])
         return (values[0], "observed", first.name) if alone else (merged, "union", first.name)
-    behind = moved if astray else [s for s in moved if _behind(s, name, current)]
+    behind = moved if astray else [] if level else [s for s in moved if _behind(s, name, current)]
     if not known:
         behind = []
     if behind and (len(values) > 1 or len(behind) == len(moved)):

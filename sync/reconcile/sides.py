@@ -84,6 +84,18 @@ class Plan:
             elif side.base.get(name, NEVER) != shown:
                 self.agreed.setdefault(side.name, {})[name] = shown
 
+    def pass_on(self, name: str, lone: Side, knowing: Sequence[Side], why: str) -> None:
+        """The same where one side alone moved and all others show what the record holds: nothing is compared twice."""
+        value = lone.seen[name]
+        self.values[name], self.why[name] = value, (why, lone.name)
+        self.agreed.setdefault(lone.name, {})[name] = value
+        for side in knowing:
+            if side is not lone and (
+                name in side.writable and side.name != HUB if side.image is _identity else side.lacks(name, value)
+            ):
+                told = self.writes.setdefault(side.name, {})
+                told[name] = value
+
     def forget(self, name: str) -> None:
         """Nothing happens to this field after all."""
         for fields in (self.values, self.why, *self.writes.values(), *self.agreed.values()):

@@ -649,6 +649,18 @@ MUTANTS = {
         "                self.writes.setdefault(side.name, {})[name] = value\n"
         "                self.agreed.setdefault(side.name, {})[name] = value\n",
     ),
+    "lone news reach nobody": (
+        "sides",
+        "                told = self.writes.setdefault(side.name, {})\n                told[name] = value\n",
+        "                pass\n",
+    ),
+    "lone news are written where nothing is": (
+        "sides",
+        "name in side.writable and side.name != HUB if side.image is _identity else side.lacks(name, value)",
+        "side.name != HUB",
+    ),
+    "lone news overrule the owner": ("decide", "if not policy.owner or lone.answers_to(policy.owner):", "if True:"),
+    "two who moved count as one": ("decide", "if level and len(moved) == 1 and", "if level and moved and"),
     "base never advances": ("sides", "self.agreed.setdefault(side.name, {})[name] = shown", "pass"),
     "conflicts are written anyway": (
         "decide",

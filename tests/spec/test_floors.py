@@ -20,12 +20,12 @@ FLOORS = {
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 BESIDE = {("__main__", "cli"), ("cli", "web")}
-# the ground that others of floor 1 may stand on; store speaks of values, reconcile and model of nothing else of ours
+# the ground that others of floor 1 may stand on; store speaks of values, config of fields with owners and stage graphs
 BENEATH = {
     "model": {"errors"},
-    "reconcile": {"model"},
+    "reconcile": {"errors", "model"},  # of the errors only Text: a reason in both languages
     "store": {"errors", "model"},
-    "config": {"errors"},
+    "config": {"errors", "model", "reconcile"},
     "adapters.base": {"errors"},
     "errors": set(),
     "log": set(),
