@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.model.keys import email, inn, name_tokens, phone, phones
+from sync.model.keys import email, inn, kpp, line_kind, name_tokens, ogrn, one_script, phone, phones
 
 
 @pytest.mark.parametrize(
@@ -119,3 +120,49 @@ def test_nothing_is_raised_whatever_comes(text: str) -> None:
     assert mailbox is None or email(mailbox) == mailbox
     inn(text)
     name_tokens(text)
+
+
+@given(st.from_regex(r"(\+7|8|7)?[ (-]{0,2}[3489][0-9]{2}[ )-]{0,2}[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{2}", fullmatch=True))
+def test_russian_numbers_are_judged_as_the_library_judges_them(text: str) -> None:
+    number = phonenumbers.parse(text, "RU")
+    wanted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if not phonenumbers.is_valid_number(number) or len(set(wanted[-7:])) == 1:
+        assert phones(text) == []
+    else:
+        assert phones(text) == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        ("+79161234567", "mobile"),
+        ("+74951234567", "fixed"),
+        ("+78005553500", "service"),
+        ("+375291234567", "mobile"),
+        ("x", "service"),
+    ],
+)
+def test_what_a_line_tells(number: str, kind: str) -> None:
+    assert line_kind(number) == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "form"), [("1027700132195", "1027700132195"), ("1027700132196", None), ("0000000000000", None), ("", None)]
+)
+def test_registration_numbers(text: str, form: str | None) -> None:
+    assert ogrn(text) == form
+
+
+def test_branch_codes() -> None:
+    assert kpp("773601001") == "773601001"
+    assert kpp(" 7736ab001 ") == "7736AB001"
+    assert kpp("000000000") is None
+    assert kpp("77360100") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "one"),
+    [("Cветлана", "Светлана"), ("antоnov", "antonov"), ("OОО", "ООО"), ("Anna Анна", "Anna Анна"), ("xл", "хл")],
+)
+def test_words_of_two_scripts(text: str, one: str) -> None:
+    assert one_script(text) == one
