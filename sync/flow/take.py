@@ -59,7 +59,7 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
             trouble.refuse(tx, plug.name, "arrival", f"{row.id} {row.name}", error, world.now(), inbox_id=inbox_id)
     if counts.new or counts.same:  # same: what it brought may have been taken by a process that died before this line
         _take_waiting(world, plug, run_id)
-    with world.store.begin() as tx:
+    with world.store.begin(durable=False) as tx:
         tx.execute(
             inbox.update()
             .where(inbox.c.id == inbox_id)
@@ -185,7 +185,7 @@ def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> list[S
     """The plain new ones of a page in one transaction; gives back the rest. One that spoils the page sends all of them
     the ordinary way, where it is found."""
     try:
-        with world.store.begin() as tx:
+        with world.store.begin(durable=False) as tx:
             world.guard(tx)
             return absorb_new(world, tx, plug, page, cause)
     except UNEXPECTED:
@@ -214,13 +214,13 @@ def take_one(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
 
 
 def _absorb(world: World, plug: Plug, rec: Record, cause: Cause) -> Absorbed:
-    with world.store.begin() as tx:
+    with world.store.begin(durable=False) as tx:
         world.guard(tx)
         return absorb(world, tx, plug, rec, cause)
 
 
 def _refused(world: World, plug: Plug, rec: Record, error: RecordRefused | NeedHuman, cause: Cause) -> str:
-    with world.store.begin() as tx:
+    with world.store.begin(durable=False) as tx:
         trouble.refuse(
             tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id, data=trouble.kept(rec)
         )
@@ -315,7 +315,7 @@ def _retry_read(world: World, plug: Plug, row: Any, run_id: int | None) -> str:
     except (RecordRefused, NeedHuman) as error:
         return _refused(world, plug, Record(row.native_kind, row.external_id, {}), error, cause)
     except RetryLater as error:
-        with world.store.begin() as tx:
+        with world.store.begin(durable=False) as tx:
             trouble.postpone(tx, row.id, world.now() + timedelta(seconds=error.after or 300))
         return "later"
     if rec is None:

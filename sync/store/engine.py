@@ -61,8 +61,11 @@ class Store:
     def begin(self, *, durable: bool = True) -> Iterator[Connection]:
         """A write transaction; committed at the end, rolled back by any exception.
 
-        One that is not `durable` survives a killed process, but a power cut may take it back: only for what is harmless to
-        lose (a reserved call), since waiting for the disk costs more than all else that a small transaction does.
+        One that is not `durable` survives a killed process, but a power cut may take it back, with all that came after it:
+        the log is written in order, so what is left is always a state that was. It is for what is harmless to lose (a
+        reserved call) and for what is made again from what is durable (a stored page that is taken once more). Waiting for
+        the disk costs more than all else that a small transaction does. Before a call and before an answer to others
+        stands a durable one.
         """
         if getattr(self._mine, "open", False):
             raise RuntimeError("a write transaction was begun inside another one of the same thread")
