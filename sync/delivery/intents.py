@@ -53,8 +53,10 @@ def plan(
     ).all()
     if any(o.state in IN_FLIGHT for o in open_ones):
         return None
-    if any(_same(o.data, dict(data)) and o.op == op for o in open_ones):
-        return None
+    for old in open_ones:
+        if _same(old.data, dict(data)) and old.op == op:
+            _told_again(tx, old, fields, why)
+            return None
     reasons = dict(why)
     for old in open_ones:
         reasons = _kept_reasons(old, fields, reasons)
@@ -83,9 +85,17 @@ def plan(
 
 
 def _kept_reasons(old: Any, fields: Mapping[str, Any], why: Mapping[str, Any]) -> dict[str, Any]:
-    """`why`, with the reasons of an older intent for the fields that are to get the same values still."""
-    kept = {f: old.why[f] for f, value in fields.items() if f in old.why and _same(old.fields.get(f), value)}
-    return {**why, **kept}
+    """`why`, with the reasons of an older intent for the fields that are to get the same values still: a person's word or a
+    merge stays the reason when the value merely comes around again ("observed")."""
+    same = [f for f, value in fields.items() if f in old.why and _same(old.fields.get(f), value)]
+    return {**why, **{f: old.why[f] for f in same if why.get(f, "observed") == "observed"}}
+
+
+def _told_again(tx: Connection, old: Any, fields: Mapping[str, Any], why: Mapping[str, Any]) -> None:
+    """The same write is wished once more, perhaps for another reason: what replaces a value is journalled with its reason."""
+    reasons = _kept_reasons(old, fields, why)
+    if reasons != old.why:
+        tx.execute(intent.update().where(intent.c.id == old.id).values(why=reasons, fields=dict(fields)))
 
 
 def keep_reasons(tx: Connection, old: Any) -> None:

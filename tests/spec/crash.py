@@ -275,7 +275,14 @@ class Stage:
 
 
 def _texts(values: Iterable[Any]) -> list[str]:
-    return sorted(json.dumps(v, sort_keys=True, default=str, ensure_ascii=False) for v in values)
+    return sorted(json.dumps(_as_sets(v), sort_keys=True, default=str, ensure_ascii=False) for v in values)
+
+
+def _as_sets(value: Any) -> Any:
+    """Tags are a set: which of two new ones stands first depends on who was heard first."""
+    if isinstance(value, dict):
+        return {k: sorted(v) if k == "tags" and v else _as_sets(v) for k, v in value.items()}
+    return [_as_sets(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def enumerate_all(
