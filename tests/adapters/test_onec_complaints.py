@@ -6,14 +6,19 @@ The complaints are public threads of shop modules for the exchange with 1C.
 from __future__ import annotations
 
 import io
+import struct
 import tracemalloc
+import zipfile
+from zoneinfo import ZoneInfo
 
 import pytest
+from lxml import etree
 
-from adapters.base import ImportState, Offered, Record
-from adapters.onec.cml import records
+from adapters.base import ImportState, Offered, Problem, Record, RecordRefused
+from adapters.onec.cml import records, write_orders
+from adapters.onec.unpack import unpack
 from sync.lens.load import load
-from tests.adapters.onec_context import FIXTURES, Client, MemoryHub, exchange
+from tests.adapters.onec_context import FIXTURES, Client, MemoryHub, arrival, basic, exchange
 from tests.adapters.test_onec_orders import order
 
 A, B = (f"11111111-0000-4000-8000-00000000000{n}" for n in "12")
@@ -129,8 +134,6 @@ def test_order_status_not_carried() -> None:
     """To 1C: both names that its configurations read. From УНФ: the state's word and id."""
     orders = {r.id: r.data for r in read("orders_unf.xml")}
     assert orders["W1-2001"]["status_1c"] == "В работе"
-    from adapters.onec.cml import write_orders
-
     text = write_orders([Offered("k", "1", order(status="won", status_text="Выполнен"))]).decode()
     assert "<Наименование>Статус заказа</Наименование><Значение>Выполнен</Значение>" in text
     assert "<Наименование>Статуса заказа ИД</Наименование><Значение>won</Значение>" in text
@@ -155,3 +158,93 @@ def test_full_export_in_portions_deletes_nothing() -> None:
     )
     assert [(r.id, r.deleted) for r in (*first, *second) if isinstance(r, Record)] == [("1", False), ("2", False)]
     assert set(first[0].data) == set(second[0].data)  # type: ignore[union-attr]
+
+
+def test_object_field_not_found_id() -> None:
+    """«Поле объекта не обнаружено (ИД)»: every node that 1C reads by its Ид has one, the delivery's line too."""
+    lines = [
+        {"name": "Стол", "qty": "1", "price": "10", "sum": "10", "id": A},
+        {"name": "Доставка", "qty": "1", "price": "5", "sum": "5", "service": True},
+    ]
+    made = [Offered(str(n), str(n), order(items=lines)) for n in (1, 2)]
+    root = etree.fromstring(write_orders(made))
+    nodes = [e for tag in ("Документ", "Контрагент", "Товар") for e in root.iter(tag)]
+    assert len(nodes) == 8
+    assert all(e.findtext("Ид") for e in nodes)
+    delivery = {e.findtext("Ид") for e in root.iter("Товар") if e.findtext("Наименование") == "Доставка"}
+    assert len(delivery) == 1, "the same line has the same id in every order"
+
+
+def test_a_product_without_id_is_named_in_1cs_words_and_its_neighbours_go_on() -> None:
+    body = (
+        "<КоммерческаяИнформация><Каталог><Товары><Товар><Наименование>x</Наименование></Товар><Товар><Ид>1</Ид></Товар>"
+        "</Товары></Каталог></КоммерческаяИнформация>"
+    ).encode()
+    lost, kept = records(io.BytesIO(body))
+    assert isinstance(lost, Problem)
+    assert "<Ид>" in lost.error.text.ru
+    assert kept.id == "1"
+
+
+# What nobody complains about because it was never tried ---------------------------------------------------------------
+
+
+def test_a_gigabyte_in_a_megabyte() -> None:
+    """A zip bomb is refused by its table of contents (64 MB here, said to be a GB): not a byte of it is unpacked."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("import0_1.xml", bytes(64 << 20))
+    body = packed.getvalue().replace(struct.pack("<I", 64 << 20), struct.pack("<I", 1 << 30))
+    assert len(body) < 1 << 20
+    tracemalloc.start()
+    with pytest.raises(RecordRefused) as refused:
+        list(unpack(arrival("v8_1.zip", body), ZoneInfo("Europe/Moscow")))
+    _, highest = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert refused.value.code == "cml.zip_bomb"
+    assert highest < 16 << 20
+
+
+def test_a_bomb_through_the_exchange_is_a_failure_in_1cs_log(hub: MemoryHub, client: Client) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("import0_1.xml", bytes(32 << 20))
+    client.begin().upload("v8_AB12_1.zip", packed.getvalue())
+    status, _, reason = client.run_import("import0_1.xml").partition("\n")
+    assert status == "failure"
+    assert "архив распаковывается" in reason
+    assert hub.received() == []
+
+
+def test_two_bases_at_once_with_the_same_names_never_mix(hub: MemoryHub) -> None:
+    """Both behind one office's address, portion by portion in turns: each gets its own file, whole."""
+    server = exchange(hub, file_limit=100)
+    one, two = Client(hub, server), Client(hub, server)
+    one.begin()
+    two.begin()
+    assert one.cookie != two.cookie
+    whole = "<КоммерческаяИнформация><Каталог><Товары><Товар><Ид>{}</Ид></Товар></Товары></Каталог></КоммерческаяИнформация>"
+    bodies = [whole.format(who * 300).encode() for who in "ab"]
+    for start in range(0, max(map(len, bodies)), 100):
+        for client, body in zip((one, two), bodies, strict=True):
+            assert client.text("file", filename="import0_1.xml", body=body[start : start + 100]) == "success"
+    assert [client.run_import("import0_1.xml") for client in (one, two)] == ["success", "success"]
+    with_bytes = sorted(item.open().read() for item in hub.arrivals())
+    assert with_bytes == sorted(bodies)
+
+
+def test_a_session_of_another_connection_opens_nothing() -> None:
+    """Two bases, two connections: a cookie of the one is worth nothing at the other."""
+    first, second = MemoryHub("ut"), MemoryHub("unf")
+    known = Client(first, exchange(first)).begin()
+    stranger = Client(second, exchange(second))
+    stranger.cookie = known.cookie
+    reply = stranger.ask("file", filename="import0_1.xml", body=b"<x/>", headers={"cookie": known.cookie})
+    assert reply.body.startswith(b"failure\n")
+    assert second.spool == {}
+
+
+def test_guessing_passwords_is_slowed_down_and_1c_sees_why(client: Client) -> None:
+    for _ in range(5):
+        assert "неверное имя" in client.text("checkauth", headers={"authorization": basic(password="нет")})
+    assert "слишком много неверных паролей" in client.text("checkauth", headers={"authorization": basic()})

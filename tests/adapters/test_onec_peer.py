@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import io
 import json
 import re
@@ -225,7 +226,7 @@ CATALOG_FAULTS: dict[str, tuple[str, Any, str]] = {
 @pytest.mark.parametrize("fault", CATALOG_FAULTS)
 def test_ut_stops_the_catalogue_and_keeps_it_for_resending(site: Site, base: OneCBase, fault: str) -> None:
     mode, planted, reason = CATALOG_FAULTS[fault]
-    site.planted[mode] = planted
+    site.planted[mode] = copy.copy(planted)  # a list is used up
     client = ut(site, base)
     with pytest.raises(ExchangeAborted, match=re.escape(reason)):
         client.session()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.adapters.onec_site import (
     unf,
     ut,
 )
+from tests.adapters.test_onec_peer import CATALOG_FAULTS
 from tests.peers.http import Answer
 from tests.peers.onec import ExchangeAborted, OneCBase
 from tests.peers.onec_wire import NO_PARAMETERS
@@ -90,3 +93,23 @@ def test_info_gives_the_sites_statuses(site: Site, base: OneCBase) -> None:
     site.planted["info"] = HTML
     with pytest.raises(ExchangeAborted):
         unf(site, base, bitrix=True).info()
+
+
+TOLERATED = {"init with Bitrix's four lines", "init with a trailing line feed", "init of one line"}
+FAULTS = [name for name in CATALOG_FAULTS if name not in TOLERATED]
+
+
+def test_there_are_faults_enough() -> None:
+    """Fifteen and more for each of the two clients."""
+    assert set(CATALOG_FAULTS) > TOLERATED
+    assert len(FAULTS) >= 15
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_unf_stops_the_catalogue_and_keeps_it_for_resending(site: Site, base: OneCBase, fault: str) -> None:
+    mode, planted, reason = CATALOG_FAULTS[fault]
+    site.planted[mode] = copy.copy(planted)  # a list is used up
+    with pytest.raises(ExchangeAborted, match=re.escape(reason)):
+        unf(site, base).session()
+    assert not [one for one in site.modes() if one.startswith("sale")], "the exchange stops there"
+    assert list(base.state["registered"]["products"].values()) == [1, 1], "one try of each is used"

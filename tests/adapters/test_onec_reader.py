@@ -61,6 +61,7 @@ def test_a_product_with_everything() -> None:
         "description": "Стол из сосны",
         "images": ["import_files/11/a.jpg", "import_files/11/b.jpg"],
         "properties": {"p1": "v1"},
+        "attributes": {"Цвет": "белый"},  # by the file's own dictionary
         "vat": "20",
         "requisites": {
             "Код": "00-00000001",
@@ -70,6 +71,79 @@ def test_a_product_with_everything() -> None:
         "type": "good",
     }
     assert not found.deleted
+
+
+def test_properties_without_their_dictionary_stay_ids() -> None:
+    """Only the first portion of an export brings the dictionary (Свойства)."""
+    values = (
+        "<ЗначенияСвойств><ЗначенияСвойства><Ид>p9</Ид><Значение>v9</Значение></ЗначенияСвойства></ЗначенияСвойств>"
+    )
+    found = by_id(read(catalogue(product("a", values))), "product")["a"].data
+    assert found == {"properties": {"p9": "v9"}}
+
+
+@pytest.mark.parametrize("tag", ["Свойство", "СвойствоНоменклатуры"])
+def test_values_of_properties_are_words_or_ids_of_the_dictionary(tag: str) -> None:
+    row = "<ЗначенияСвойства><Ид>{}</Ид><Значение>{}</Значение><Значение>{}</Значение></ЗначенияСвойства>"
+    body = (
+        f"<КоммерческаяИнформация><Классификатор><Свойства><{tag}><Ид>p1</Ид><Наименование>Цвет</Наименование>"
+        "<ВариантыЗначений><Справочник><ИдЗначения>v1</ИдЗначения><Значение>белый</Значение></Справочник>"
+        f"</ВариантыЗначений></{tag}></Свойства></Классификатор><Каталог><Товары><Товар><Ид>a</Ид><ЗначенияСвойств>"
+        f"{row.format('p1', 'v1', 'матовый')}{row.format('p2', 'v1', '')}</ЗначенияСвойств></Товар></Товары></Каталог>"
+        "</КоммерческаяИнформация>"
+    )
+    data = by_id(read(body), "product")["a"].data
+    assert data["properties"] == {"p1": "v1\nматовый", "p2": "v1"}
+    assert data["attributes"] == {"Цвет": "белый\nматовый"}
+
+
+def test_a_row_without_a_name_gives_its_value_to_nobody() -> None:
+    rows = (
+        "<ЗначенияРеквизитов><ЗначениеРеквизита><Наименование>Код</Наименование><Значение>7</Значение></ЗначениеРеквизита>"
+        "<ЗначениеРеквизита><Значение>чужое</Значение></ЗначениеРеквизита><Своё><Значение>1</Значение>"
+        "</Своё><ЗначениеРеквизита><Значение>5</Значение><Наименование>Вес</Наименование></ЗначениеРеквизита>"
+        "</ЗначенияРеквизитов>"
+    )
+    found = by_id(read(catalogue(product("a", rows))), "product")["a"].data["requisites"]
+    assert found["Код"] == "7"
+    assert "чужое" not in repr(found)
+
+
+def test_other_units_come_with_their_factor() -> None:
+    unit = (
+        '<БазоваяЕдиница Код="796 " НаименованиеПолное="Штука" МеждународноеСокращение="PCE">шт<Пересчет><Единица>796</Единица>'
+        "<Коэффициент>1</Коэффициент></Пересчет><Пересчет><Единица>778</Единица><Коэффициент>12</Коэффициент></Пересчет>"
+        "</БазоваяЕдиница>"
+    )
+    found = by_id(read(catalogue(product("a", unit), product("b", unit))), "product")
+    assert found["a"].data["unit"] == found["b"].data["unit"]
+    assert found["a"].data["unit"] == {
+        "code": "796",
+        "full": "Штука",
+        "intl": "PCE",
+        "name": "шт",
+        "packs": [{"unit": "778", "coefficient": "12"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("id", "apart"),
+    [(f"{A}#{RED}", ""), (A, f"<ИдХарактеристики>{RED}</ИдХарактеристики>")],
+    ids=["in the id", "apart"],
+)
+def test_what_a_characteristic_is_made_of(id: str, apart: str) -> None:
+    features = (
+        "<ХарактеристикиТовара><ХарактеристикаТовара><Наименование>Цвет</Наименование><Значение>белый</Значение>"
+        "</ХарактеристикаТовара><ХарактеристикаТовара><Ид>7</Ид><Наименование>Размер</Наименование>"
+        "<Значение>42</Значение></ХарактеристикаТовара></ХарактеристикиТовара>"
+    )
+    good = by_id(read(catalogue(product(id, apart + features))), "product")[f"{A}#{RED}"].data
+    assert (good["features"], good["variant_of"]) == ({"Цвет": "белый", "Размер": "42"}, A)
+    offers = (
+        "<КоммерческаяИнформация><ПакетПредложений><Предложения><Предложение>"
+        f"<Ид>{id}</Ид>{apart}{features}</Предложение></Предложения></ПакетПредложений></КоммерческаяИнформация>"
+    )
+    assert by_id(read(offers), "offer")[f"{A}#{RED}"].data["features"] == good["features"]
 
 
 def test_groups_come_parents_first() -> None:
@@ -245,6 +319,15 @@ def test_a_truncated_file_gives_what_stood_before_the_break_and_the_line() -> No
     assert items[-1].error.code == "cml.broken"
     assert "65" in items[-1].error.text.en
     assert "строке 65" in items[-1].error.text.ru
+
+
+def test_what_other_files_broke_at_is_not_said_of_this_one() -> None:
+    """libxml2's own log is one for the whole process."""
+    spoilt = catalogue(product("a"), "<Товар><Ид>b</Артикул></Товар>", head='<?xml version="1.0"?>\n\n\n\n\n')
+    assert "line 11" in problems(read(spoilt))[0].error.text.en
+    assert problems(read(catalogue(product("a"), root=' xmlns:x="urn:1C.ru:commerceml 2"'))) == []
+    cut = catalogue(product("a"), product("b"))
+    assert "line 6" in problems(read(cut[: cut.index("<Ид>b") + 5]))[0].error.text.en
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import commerceml, decision, imports, intake, latency, nochange
+from tests.bench import commerceml, decision, imports, intake, latency, nochange, parse
 from tests.bench.measure import Report, versions
 
 NAMES = {
@@ -22,6 +22,7 @@ NAMES = {
     "latency": "B-J: a status changed in one system until it is written in the other",
     "intake": "B-D: forms over HTTP, each committed before its answer; kill -9 under load",
     "commerceml": "B-F: the memory of a large CommerceML import",
+    "parse": "B-F: reading CommerceML alone, beside a bare lxml pass and the npm parser",
 }
 
 
@@ -63,6 +64,8 @@ def main() -> int:
         reports += _shown(intake.run(rounds, seconds, kills, given.folder))
     if "commerceml" in wanted:
         reports += _shown(commerceml.run(products, given.folder))
+    if "parse" in wanted:
+        reports += _shown(parse.run(products, rounds, given.folder))
     if given.json:
         given.json.write_text(
             json.dumps(

@@ -49,7 +49,7 @@ def _cursor_ahead() -> None:
 
     def store_page(world: Any, plug: Any, kind: str, page: Any, *more: Any) -> int:
         with world.store.begin() as tx:
-            pull._save_cursor(world, tx, plug.name, kind, page.cursor)
+            pull._save_cursor(world, tx, plug.name, kind, page.cursor, more[-1])
         points.reach("mutant")
         return right(world, plug, kind, page, *more)
 

@@ -35,7 +35,7 @@ from adapters.onec.cml.xmlsafe import ROOT
 NUMBER_LENGTH = 11  # УТ looks an order up in a table of 11 characters
 NAME_LENGTH = 250
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_CLIENTS = uuid.UUID("6d2c3c52-58a1-4c0b-9b7c-3a51a2a3d0f4")  # the namespace of counterparty ids
+_CLIENTS = uuid.UUID("6d2c3c52-58a1-4c0b-9b7c-3a51a2a3d0f4")  # the namespace of ids that the hub makes up
 _UNITS = {"796": ("Штука", "PCE"), "166": ("Килограмм", "KGM"), "006": ("Метр", "MTR"), "112": ("Литр", "LTR")}
 
 
@@ -212,7 +212,10 @@ def _line(goods: etree._Element, line: Native) -> None:
     price = _number(line.get("price"))
     if line.get("vat_included") is False:
         price = None  # the stated one is without VAT
-    _put(element, "Ид", line.get("id"))
+    # Loaders read <Ид> of every line without asking whether it is there. One that 1C does not know makes it look by the
+    # article, then by the name.
+    words = "/".join(("line", _text(line.get("sku")), _text(line.get("name"))))
+    _put(element, "Ид", _text(line.get("id")) or str(uuid.uuid5(_CLIENTS, words)))
     _put(element, "Артикул", line.get("sku"))
     _put(element, "Наименование", _text(line.get("name"))[:NAME_LENGTH])
     code = _text(line.get("unit_code")) or "796"

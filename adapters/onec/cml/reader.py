@@ -5,10 +5,11 @@ What each record holds (absent key = the file says nothing; absent is never zero
 group       name, parent                                           Классификатор/Группы
 price_type  name, currency                                         ТипыЦен
 warehouse   name                                                   Склады
-product     name, sku, barcode, unit {code, full, intl, name}, vat, type, groups, description, images, requisites,
-            properties, characteristic, variant_of                 Каталог/Товары; the id may be GUID#GUID
-offer       product, characteristic, name, sku, barcode, prices [{type, value, currency, unit, coefficient, text}],
-            quantity, stocks [{warehouse, qty}]                    ПакетПредложений and ИзмененияПакетаПредложений
+product     name, sku, barcode, unit {code, full, intl, name, packs}, vat, type, groups, description, images, requisites,
+            properties {id: value or its id}, attributes {name: words, where the file brings the dictionary}, features,
+            characteristic, variant_of                             Каталог/Товары; the id may be GUID#GUID
+offer       product, characteristic, name, sku, barcode, features {name: value}, quantity, stocks [{warehouse, qty}],
+            prices [{type, value, currency, unit, coefficient, text}] ПакетПредложений and ИзмененияПакетаПредложений
 order       see orders_in
 
 Every file may be a part: `СодержитТолькоИзменения` is true from the second portion on even in a full export, so nothing
@@ -24,14 +25,13 @@ from zoneinfo import ZoneInfo
 from lxml import etree
 
 from adapters.base import Native, Problem, Record, RecordRefused, Text
-from adapters.onec.cml.orders_in import DEFAULT_ZONE, order_record, vat_of
-from adapters.onec.cml.xmlsafe import NAMES, attributes, child, children, elements, forget_before, parent_name, text
+from adapters.onec.cml.orders_in import DEFAULT_ZONE, order_record
+from adapters.onec.cml.parts import FIELDS, PARTS, Dictionary, pairs, prices, put_features
+from adapters.onec.cml.xmlsafe import NAMES, child, children, elements, forget_before, parent_name, text
 
 NO_CHARACTERISTIC = "00000000-0000-0000-0000-000000000000"
-_TAGS = frozenset({"Товар", "Предложение", "Группа", "ТипыЦен", "Склады", "Документ", "Свойство", "Справочник"})
-_SERVICES = {"услуга": "service", "работа": "service"}
-_GOODS = {"товар": "good", "запас": "good", "набор": "good"}
-_FIELDS = {"Артикул": "sku", "Наименование": "name", "Описание": "description", "Штрихкод": "barcode"}
+_PROPERTIES = frozenset({"Свойство", "СвойствоНоменклатуры"})
+_TAGS = _PROPERTIES | {"Товар", "Предложение", "Группа", "ТипыЦен", "Склады", "Документ", "Справочник"}
 
 
 def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE) -> Iterator[Record | Problem]:
@@ -40,10 +40,23 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE) -> Iterator[Record
     A record that cannot be read becomes a Problem and its neighbours go on. A file that breaks in the middle ends with
     a Problem naming the line; RecordRefused when nothing at all could be read.
     """
-    count = 0
+    count, words = 0, Dictionary()
+    goods: etree._Element | None = None  # the list that the last Товар stood in, and whether it is a catalogue's
+    wanted = True
     try:
         for element in elements(stream, _TAGS):
-            for item in _convert(element, zone):
+            name = NAMES[element.tag]
+            if name == "Товар":
+                if (parent := element.getparent()) is not goods:
+                    goods, wanted = parent, _holder(element) not in ("Документ", "ПодчиненныйДокумент")
+                if not wanted:
+                    continue
+                item = _guarded("product", element, _product, words)
+                forget_before(element)
+                count += 1
+                yield item
+                continue
+            for item in _convert(name, element, zone, words):
                 count += 1
                 yield item
     except RecordRefused as error:
@@ -52,17 +65,12 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE) -> Iterator[Record
         yield Problem("file", "", error)
 
 
-def _convert(element: etree._Element, zone: ZoneInfo) -> Iterator[Record | Problem]:
-    name = NAMES[element.tag]
-    if name == "Товар":
-        if not _inside(element, "Документ") and not _inside(element, "ПодчиненныйДокумент"):
-            yield _guarded("product", element, _product)
-            forget_before(element)
-    elif name == "Предложение":
+def _convert(name: str, element: etree._Element, zone: ZoneInfo, words: Dictionary) -> Iterator[Record | Problem]:
+    if name == "Предложение":
         yield _guarded("offer", element, _offer)
         forget_before(element)
     elif name == "Группа":
-        if not _inside(element, "Группа"):
+        if _holder(element) != "Группа":
             yield from _groups(element)
             forget_before(element)
     elif name == "ТипыЦен":
@@ -71,21 +79,22 @@ def _convert(element: etree._Element, zone: ZoneInfo) -> Iterator[Record | Probl
         if parent_name(element) not in ("Предложение", "Документ", "ПодчиненныйДокумент", "Товар"):
             yield from (_guarded("warehouse", e, _named) for e in children(element, "Склад"))
     elif name == "Документ":
-        yield _guarded("order", element, lambda e: order_record(e, zone))
+        yield _guarded("order", element, order_record, zone)
         forget_before(element)
-    else:  # the dictionaries of properties: only freed
+    else:  # the dictionaries of properties
+        words.learn(element)
         forget_before(element)
 
 
-def _inside(element: etree._Element, name: str) -> bool:
-    """Is the list that holds `element` a child of `name` (Каталог/Товары/Товар)?"""
+def _holder(element: etree._Element) -> str:
+    """What the list that holds `element` belongs to: "Каталог" of Каталог/Товары/Товар."""
     parent = element.getparent()
-    return parent is not None and parent_name(parent) == name
+    return parent_name(parent) if parent is not None else ""
 
 
-def _guarded(kind: str, element: etree._Element, convert: Callable[[etree._Element], Record]) -> Record | Problem:
+def _guarded(kind: str, element: etree._Element, convert: Callable[..., Record], *more: Any) -> Record | Problem:
     try:
-        return convert(element)
+        return convert(element, *more)
     except RecordRefused as error:
         return Problem(
             kind,
@@ -151,32 +160,25 @@ def split_id(id: str, characteristic: str = "") -> tuple[str, str, str]:
     return (f"{product}#{inner}", product, inner) if inner else (product, product, "")
 
 
-def _product(element: etree._Element) -> Record:
+def _product(element: etree._Element, words: Dictionary) -> Record:
     data: Native = {}
     id = characteristic = ""
     deleted = element.get("Статус") == "Удален"
     for part in element:
         name = NAMES[part.tag]
-        if name in _FIELDS:
-            data[_FIELDS[name]] = (part.text or "").strip()
+        if action := PARTS.get(name):
+            if action.__class__ is str:
+                data[action] = (part.text or "").strip()
+            else:
+                action(data, part)  # type: ignore[operator]
         elif name == "Ид":
             id = (part.text or "").strip()
+        elif name == "ЗначенияСвойств":
+            data["properties"] = values = pairs(part, "Ид")
+            if words.names and (found := words.resolved(values)):
+                data["attributes"] = found
         elif name == "ИдХарактеристики":
             characteristic = text(part)
-        elif name == "БазоваяЕдиница":
-            data["unit"] = _unit(part)
-        elif name == "Группы":
-            data["groups"] = [value for e in part if (value := (e.text or "").strip())]
-        elif name == "ЗначенияРеквизитов":
-            data["requisites"] = requisites = _pairs(part, "Наименование")
-            _type(data, requisites)
-        elif name == "ЗначенияСвойств":
-            data["properties"] = _pairs(part, "Ид")
-        elif name == "СтавкиНалогов":
-            _vat(data, part)
-        elif name == "Картинка":
-            if picture := (part.text or "").strip():
-                data.setdefault("images", []).append(picture)
         elif name == "ПометкаУдаления":
             deleted = deleted or text(part).lower() == "true"
     if not id:
@@ -187,47 +189,6 @@ def _product(element: etree._Element) -> Record:
     return Record("product", id, data, deleted=deleted)
 
 
-def _unit(element: etree._Element) -> Native:
-    """{"code" (ОКЕИ), "full", "intl", "name"}; "name" is what people call the unit: its short name, else the full one."""
-    known = {"Код": "code", "НаименованиеПолное": "full", "МеждународноеСокращение": "intl"}
-    given = attributes(element)
-    unit = {key: given[name] for name, key in known.items() if given.get(name)}
-    short = given.get("НаименованиеКраткое") or text(element) or unit.get("full")
-    if short:
-        unit["name"] = short
-    return dict(unit)
-
-
-def _pairs(element: etree._Element, key_tag: str) -> dict[str, str]:
-    """Requisites by name, properties by id; several values of one key are joined by line breaks."""
-    pairs: dict[str, str] = {}
-    for row in element:
-        key = value = ""
-        for part in row:
-            name = NAMES[part.tag]
-            if name == key_tag:
-                key = (part.text or "").strip()
-            elif name == "Значение" and part.text:
-                value = f"{value}\n{part.text.strip()}" if value else part.text.strip()
-        if key:
-            pairs[key] = f"{pairs[key]}\n{value}" if pairs.get(key) else value
-    return pairs
-
-
-def _type(data: Native, requisites: dict[str, str]) -> None:
-    word = requisites.get("ТипНоменклатуры", "").lower()
-    kind = _SERVICES.get(word) or _GOODS.get(word)
-    if kind:
-        data["type"] = kind
-
-
-def _vat(data: Native, element: etree._Element) -> None:
-    """The rate of НДС: "vat" is the percent as text, None for "Без НДС"; another word is kept in "vat_text"."""
-    for rate in element:
-        if text(child(rate, "Наименование")).upper() in ("НДС", ""):
-            vat_of(data, text(child(rate, "Ставка")))
-
-
 def _offer(element: etree._Element) -> Record:
     data: Native = {}
     id = characteristic = ""
@@ -235,19 +196,21 @@ def _offer(element: etree._Element) -> Record:
     stocks: list[Native] = []
     for part in element:
         name = NAMES[part.tag]
-        if name == "Цены":
-            data["prices"] = _prices(part)
-        elif name == "Склад":
+        if name == "Склад":
             _stock_row(part, stocks)
+        elif field := FIELDS.get(name):
+            data[field] = (part.text or "").strip()
+        elif name == "Цены":
+            data["prices"] = prices(part)
+        elif name == "Ид":
+            id = (part.text or "").strip()
         elif name == "Количество":
             if quantity := (part.text or "").strip():
                 data["quantity"] = quantity
-        elif name in _FIELDS:
-            data[_FIELDS[name]] = (part.text or "").strip()
-        elif name == "Ид":
-            id = (part.text or "").strip()
         elif name == "ИдХарактеристики":
             characteristic = text(part)
+        elif name == "ХарактеристикиТовара":
+            put_features(data, part)
         elif name in ("Склады", "Остатки"):
             _stocks(part, data, stocks)
         elif name == "ПометкаУдаления":
@@ -261,30 +224,6 @@ def _offer(element: etree._Element) -> Record:
     if stocks:
         data["stocks"] = stocks
     return Record("offer", id, data, deleted=deleted)
-
-
-_PRICE = {
-    "ИдТипаЦены": "type",
-    "ЦенаЗаЕдиницу": "value",
-    "Валюта": "currency",
-    "Единица": "unit",
-    "Коэффициент": "coefficient",
-    "Представление": "text",
-}
-
-
-def _prices(element: etree._Element) -> list[Native]:
-    """The price rows. A second price of one type (another unit) gets a "key" of its own: type/unit."""
-    rows: list[Native] = []
-    seen: set[Any] = set()
-    for price in element:
-        row = {key: value for e in price if (key := _PRICE.get(NAMES[e.tag])) and (value := (e.text or "").strip())}
-        type = row.get("type")
-        if type in seen:
-            row["key"] = f"{type}/{row.get('unit', len(rows))}"
-        seen.add(type)
-        rows.append(row)
-    return rows
 
 
 def _stock_row(element: etree._Element, stocks: list[Native]) -> None:

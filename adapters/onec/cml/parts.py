@@ -1,0 +1,175 @@
+"""The parts of goods and offers that have rows of their own: requisites, properties, units, VAT, prices.
+
+Each is one walk over everything below the part. An iterator per row, or one for each field, would take as long again as
+libxml2 needs for the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from lxml import etree
+
+from adapters.base import Native
+from adapters.onec.cml.orders_in import vat_of
+from adapters.onec.cml.xmlsafe import NAMES, children, text
+
+DICTIONARY = 200_000  # values of properties remembered from one file; the ids of those beyond stay ids
+_ROWS = frozenset({"ЗначениеРеквизита", "ЗначенияСвойства", "ЗначениеСвойства", "ХарактеристикаТовара"})
+_SERVICES = {"услуга": "service", "работа": "service"}
+_GOODS = {"товар": "good", "запас": "good", "набор": "good"}
+_PRICE = {
+    "ИдТипаЦены": "type",
+    "ЦенаЗаЕдиницу": "value",
+    "Валюта": "currency",
+    "Единица": "unit",
+    "Коэффициент": "coefficient",
+    "Представление": "text",
+}
+_UNIT = {"Код": "code", "НаименованиеПолное": "full", "МеждународноеСокращение": "intl"}
+
+
+class Dictionary:
+    """What the properties (Свойства) of one file are called, and their values: products name both by id."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.values: dict[str, str] = {}
+
+    def learn(self, element: etree._Element) -> None:
+        """A Свойство, or one Справочник (id and value) of it."""
+        known = {NAMES[part.tag]: (part.text or "").strip() for part in element}
+        if "ИдЗначения" in known and len(self.values) < DICTIONARY:
+            self.values[known["ИдЗначения"]] = known.get("Значение", "")
+        elif "Наименование" in known and len(self.names) < DICTIONARY:
+            self.names[known.get("Ид", "")] = known["Наименование"]
+
+    def resolved(self, properties: dict[str, str]) -> dict[str, str]:
+        """{name: words} of a product's properties; only of those that this file has declared."""
+        names, values = self.names, self.values
+        return {
+            names[id]: "\n".join([values.get(one, one) for one in value.split("\n")])
+            if "\n" in value
+            else values.get(value, value)
+            for id, value in properties.items()
+            if id in names
+        }
+
+
+def pairs(element: etree._Element, key_tag: str) -> dict[str, str]:
+    """Requisites by name, properties by id; several values of one key are joined by line breaks."""
+    found: dict[str, str] = {}
+    key = value = ""
+    names = NAMES
+    for part in element.iter():
+        name = names[part.tag]
+        if name == "Значение":
+            if words := part.text:
+                value = f"{value}\n{words.strip()}" if value else words.strip()
+        elif name == key_tag or name in _ROWS:
+            if key:  # the row before is complete (it may have a name that we do not know)
+                found[key] = f"{found[key]}\n{value}" if found.get(key) else value
+            key, value = ((part.text or "").strip() if name == key_tag else ""), ""
+    if key:
+        found[key] = f"{found[key]}\n{value}" if found.get(key) else value
+    return found
+
+
+def prices(element: etree._Element) -> list[Native]:
+    """The price rows. A second price of one type (another unit) gets a "key" of its own: type/unit."""
+    rows: list[Native] = []
+    row: Native = {}
+    for part in element.iter():
+        name = NAMES[part.tag]
+        if key := _PRICE.get(name):
+            if value := (part.text or "").strip():
+                row[key] = value
+        elif name == "Цена":
+            row = {}
+            rows.append(row)
+    seen: set[Any] = set()
+    for number, row in enumerate(rows):
+        type = row.get("type")
+        if type in seen:
+            row["key"] = f"{type}/{row.get('unit', number)}"
+        seen.add(type)
+    return rows
+
+
+def _put_unit(data: Native, element: etree._Element) -> None:
+    """{"code" (ОКЕИ), "full", "intl", "name", "packs"}; "name" is what people call the unit: its short name, else the full
+    one; "packs" are the other units (Пересчет) with the number of basic units in each."""
+    data["unit"] = unit = dict(_unit(tuple(element.items()), (element.text or "").strip()))
+    packs = [_pack(row) for row in children(element, "Пересчет")] if len(element) else []
+    if packs := [row for row in packs if row.get("unit") and row["unit"] != unit.get("code")]:
+        unit["packs"] = packs
+
+
+@lru_cache(maxsize=256)  # a catalogue has a handful of units
+def _unit(attributes: tuple[tuple[str, str], ...], words: str) -> Native:
+    given = {NAMES[name]: value.strip() for name, value in attributes}
+    unit: Native = {key: given[name] for name, key in _UNIT.items() if given.get(name)}
+    if short := given.get("НаименованиеКраткое") or words or unit.get("full"):
+        unit["name"] = short
+    return unit
+
+
+def _pack(element: etree._Element) -> Native:
+    known = {"Единица": "unit", "Коэффициент": "coefficient"}
+    return {key: value for e in element if (key := known.get(NAMES[e.tag])) and (value := text(e))}
+
+
+def _put_groups(data: Native, element: etree._Element) -> None:
+    data["groups"] = [value for e in element if (value := (e.text or "").strip())]
+
+
+def _put_requisites(data: Native, element: etree._Element) -> None:
+    data["requisites"] = requisites = pairs(element, "Наименование")
+    word = requisites.get("ТипНоменклатуры", "").lower()
+    if kind := _SERVICES.get(word) or _GOODS.get(word):
+        data["type"] = kind
+
+
+def put_features(data: Native, element: etree._Element) -> None:
+    """ХарактеристикиТовара: what a characteristic is made of, {"Цвет": "белый"}."""
+    if features := pairs(element, "Наименование"):
+        data["features"] = features
+
+
+def _put_vat(data: Native, element: etree._Element) -> None:
+    """The rate of НДС: "vat" is the percent as text, None for "Без НДС"; another word is kept in "vat_text"."""
+    tax = rate = ""
+    for part in element.iter():
+        name = NAMES[part.tag]
+        if name == "Наименование":
+            tax = (part.text or "").strip()
+        elif name == "Ставка":
+            rate = (part.text or "").strip()
+        elif name == "СтавкаНалога":
+            _vat(data, tax, rate)
+            tax = rate = ""
+    _vat(data, tax, rate)
+
+
+def _vat(data: Native, tax: str, rate: str) -> None:
+    if rate and tax.upper() in ("НДС", ""):
+        vat_of(data, rate)
+
+
+def _put_image(data: Native, element: etree._Element) -> None:
+    if picture := (element.text or "").strip():
+        data.setdefault("images", []).append(picture)
+
+
+FIELDS = {"Артикул": "sku", "Наименование": "name", "Описание": "description", "Штрихкод": "barcode"}
+PARTS: dict[str, str | Callable[[Native, etree._Element], None]] = {
+    **FIELDS,
+    "Картинка": _put_image,
+    "БазоваяЕдиница": _put_unit,
+    "Группы": _put_groups,
+    "ЗначенияРеквизитов": _put_requisites,
+    "СтавкиНалогов": _put_vat,
+    "ХарактеристикиТовара": put_features,
+}
