@@ -254,7 +254,9 @@ def _first_values(
     return data
 
 
-def name_problems(world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, uid: str, cause: Cause) -> None:
+def name_problems(
+    world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, uid: str, cause: Cause
+) -> None:
     """Fields that could not be read are named; the rest of the record goes on without them."""
     if not found.problems:
         trouble.passed(tx, plug.name, rec.kind, rec.id, world.now())

@@ -42,7 +42,9 @@ def deliver(world: World, plug: Plug, run_id: int) -> Counts:
             rows = intents.due(tx, plug.name, world.now(), released(free))
         for row in rows:
             counts.writes += _one(world, plug, row, run_id)
-        if len(rows) < 50 and counts.writes == done:  # a client that was made may have freed the deal that waited for it
+        if (
+            len(rows) < 50 and counts.writes == done
+        ):  # a client that was made may have freed the deal that waited for it
             return counts
 
 

@@ -130,8 +130,7 @@ def _sums(sales: Side, order: Side) -> list[Difference]:
                 "sum",
                 Text(
                     f"the sums differ by {_money(gap)}: {_money(order.amount)} in accounting, "
-                    f"{_money(sales.amount)} in the deal"
-                    + (f" ({why.en})" if why else ""),
+                    f"{_money(sales.amount)} in the deal" + (f" ({why.en})" if why else ""),
                     f"суммы расходятся на {_money(gap)}: {_money(order.amount)} в учёте, {_money(sales.amount)} в сделке"
                     + (f" ({why.ru})" if why else ""),
                 ),

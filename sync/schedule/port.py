@@ -44,9 +44,7 @@ class Engine(Protocol):
         """Do it soon; durable once this returns. While work of this key waits, a second is not added; while it is being
         worked on, one more run is."""
 
-    def schedule(
-        self, name: str, args: dict[str, Any], *, key: str, every: int, first: datetime | None = None
-    ) -> None:
+    def schedule(self, name: str, args: dict[str, Any], *, key: str, every: int, first: datetime | None = None) -> None:
         """Enqueue it every so many seconds, the first time at once (or at `first`): one firing per tick over all processes,
         ticks missed while nobody ran make one. The next tick is remembered in table `due` under the key."""
 

@@ -71,9 +71,7 @@ class QueuedEngine:
         with self._store.begin() as tx:
             self._queue.put(tx, Work(name, args, key))
 
-    def schedule(
-        self, name: str, args: dict[str, Any], *, key: str, every: int, first: datetime | None = None
-    ) -> None:
+    def schedule(self, name: str, args: dict[str, Any], *, key: str, every: int, first: datetime | None = None) -> None:
         next_at = self._ticks.add(Work(name, args, key), every, first)
         self._triggers.every(key, every, next_at)
         self._triggers.now()

@@ -216,7 +216,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "conflict.diverged": ("the sides differ", "стороны различаются"),
     "conflict.needs_reason": ("a lost deal needs a reason", "для проигранной сделки нужна причина"),
     "conflict.illegal_transition": ("the stage cannot change so", "такой переход этапа недопустим"),
-    "conflict.deleted_edited": ("deleted in one system, edited in another", "удалено в одной системе, изменено в другой"),
+    "conflict.deleted_edited": (
+        "deleted in one system, edited in another",
+        "удалено в одной системе, изменено в другой",
+    ),
     "conflict.unknown_outcome": ("it is not known whether the write happened", "неизвестно, состоялась ли запись"),
     # statuses of leads
     "lead.new": ("new", "новый"),

@@ -148,7 +148,8 @@ def test_prices_of_each_type_and_stock_of_each_warehouse(base: ODataPeer, opened
                  ВидЦены_Key=kind, Цена=price, Валюта_Key=made["rub"])  # fmt: skip
     for n, (kind, qty, of) in enumerate((("Receipt", "5", ""), ("Expense", "1.5", ""), ("Receipt", "7", variant))):
         base.put("AccumulationRegister_ТоварыНаСкладах", Recorder=f"s{n}", Period="2026-03-01T00:00:00", RecordType=kind,
-                 Номенклатура_Key=made["bolt"], Склад_Key=store, ВНаличии=qty, **({"Характеристика_Key": of} if of else {}))  # fmt: skip
+                 Номенклатура_Key=made["bolt"], Склад_Key=store, ВНаличии=qty,
+                 **({"Характеристика_Key": of} if of else {}))  # fmt: skip
     found, _ = drain(adapter(base, opened), "offer")
     plain, varied = sorted(found, key=lambda r: r.id)
     assert {p["type"]: p["value"] for p in plain.data["prices"]} == {retail: Decimal("11.25"), trade: Decimal(9)}
@@ -162,7 +163,8 @@ def test_prices_of_each_type_and_stock_of_each_warehouse(base: ODataPeer, opened
 def test_an_order_of_the_site_with_its_state_to_the_kopeck(base: ODataPeer, opened: list[OneCOData]) -> None:
     made = furnish(base)
     base.put("InformationRegister_СостоянияЗаказовКлиентов", Заказ=made["order"], Заказ_Type=f"StandardODATA.{ORDERS['ut']}",
-             Состояние="ВПроцессеОтгрузки", СуммаОплаты="60.05", ПроцентОплаты="60", СуммаОтгрузки="100.10", ПроцентОтгрузки="100")  # fmt: skip
+             Состояние="ВПроцессеОтгрузки", СуммаОплаты="60.05", ПроцентОплаты="60",
+             СуммаОтгрузки="100.10", ПроцентОтгрузки="100")  # fmt: skip
     base.put(ORDERS["ut"], Number="УТ-1", Date="2025-01-01T00:00:00")  # older than the window
     (record,), _ = drain(adapter(base, opened), "order")
     found = load("onec_odata_ut").lens("order").get(record.data)

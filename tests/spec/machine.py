@@ -139,6 +139,11 @@ class Machine(RuleBasedStateMachine):
     def sync(self) -> None:
         self._sync()
 
+    @rule(side=SIDE, cause=NOUN, which=NOUN, word=WORD)
+    def lost_answer(self, side: str, cause: int, which: int, word: int) -> None:
+        """The rarest and worst of them, more often than chance would have it."""
+        self.fault(side, "write", "lost", 1, cause, which, word)
+
     @rule(side=SIDE, call=st.sampled_from(["write", "write", "write", "scan", "read"]), mode=st.sampled_from(MODES),
           nth=st.sampled_from([1, 1, 1, 2]), cause=NOUN, which=NOUN, word=WORD)  # fmt: skip
     def fault(self, side: str, call: str, mode: str, nth: int, cause: int, which: int, word: int) -> None:

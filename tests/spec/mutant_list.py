@@ -74,10 +74,10 @@ MUTANTS: list[Mutant] = [
         "a system's owner word is written into the owner",
         "I7",
         DECIDE,
-        "news = [s for s in owners if s in moved or not known or _astray(s, name, current)]",
-        "news = [s for s in owners if not known]",
-        "crash",
-        scene("edits"),
+        "if not policy.owner or lone.answers_to(policy.owner):",
+        "if True:",
+        "table",
+        table("title"),
     ),
     Mutant(
         "the old value wins over the moved one",
@@ -345,8 +345,8 @@ MUTANTS: list[Mutant] = [
         '        "shadow": rec.data,\n        "shadow_hash": plug.hash(rec),\n        "base": base,',
         '        "shadow": known.shadow if known is not None else rec.data,\n'
         '        "shadow_hash": plug.hash(rec),\n        "base": base,',
-        "crash",
-        scene("edits"),
+        "named",
+        named("deliver", "the_base_advances_with_the_write_and_not_before"),
     ),
     Mutant(
         "base stays behind",
@@ -519,8 +519,8 @@ MUTANTS: list[Mutant] = [
         "        with world.store.begin() as tx:\n"
         "            _save_cursor(world, tx, plug.name, kind, page.cursor, walk)\n"
         "        with world.store.begin() as tx:\n            world.guard(tx)\n            rows = _incoming",
-        "crash",
-        faults("races"),
+        "named",
+        named("absorb", "killed_between_records_and_taken_again"),
     ),
     Mutant(
         "an arrival is done before its records",
@@ -530,8 +530,8 @@ MUTANTS: list[Mutant] = [
         '    state, text = "done", None\n'
         "    with world.store.begin() as tx:\n"
         '        tx.execute(inbox.update().where(inbox.c.id == inbox_id).values(state="done"))\n',
-        "crash",
-        faults("races"),
+        "named",
+        named("absorb", "killed_between_records_and_taken_again"),
     ),
     Mutant(
         "a refused write stops the pass",
@@ -539,8 +539,8 @@ MUTANTS: list[Mutant] = [
         EXECUTE,
         '    except (RecordRefused, NeedHuman) as error:\n        return Outcome("refused", None, error)\n    finally:',
         "    finally:",
-        "machine",
-        MACHINE,
+        "named",
+        "test_deliver.py::test_a_refused_record_waits_and_its_neighbours_go[sqlite-RecordRefused]",
     ),
     Mutant(
         "what a system showed is not in the journal",

