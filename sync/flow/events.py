@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.flow.plug import Cause, Plug, World
-from sync.flow.weave import note
+from sync.flow.weave import note, tell_again, weave
 from sync.identity import Verdict
 from sync.store import new_uid
 from sync.store.tables import activity, record, review, task
@@ -159,23 +159,7 @@ def convert_lead(world: World, tx: Connection, deal_uid: str, client: str, cause
         if stamp(r.created_at) >= since
     ]
     if len(leads) == 1:
-        data = {**leads[0].data, "status": "converted"}
-        note(
-            tx,
-            leads[0].uid,
-            "lead",
-            "hub",
-            "converted",
-            {"status": [leads[0].data.get("status"), "converted"]},
-            world.now(),
-            cause,
-            "hub",
-        )
-        tx.execute(
-            record.update()
-            .where(record.c.uid == leads[0].uid)
-            .values(converted_deal=deal_uid, stage="converted", data=data, updated_at=world.now())
-        )
+        convert(world, tx, leads[0].uid, deal_uid, cause, "hub")
     elif leads:
         tx.execute(
             review.insert().values(
@@ -189,3 +173,18 @@ def convert_lead(world: World, tx: Connection, deal_uid: str, client: str, cause
                 created_at=world.now(),
             )
         )
+
+
+def convert(world: World, tx: Connection, lead_uid: str, deal_uid: str, cause: Cause, who: str) -> None:
+    """The lead became this deal; the systems that hold the lead are told."""
+    row = tx.execute(sa.select(record.c.data).where(record.c.uid == lead_uid)).one()
+    now = world.now()
+    changes = {"status": [row.data.get("status"), "converted"]}
+    note(tx, lead_uid, "lead", "hub", "converted", changes, now, cause, who)
+    tx.execute(
+        record.update()
+        .where(record.c.uid == lead_uid)
+        .values(converted_deal=deal_uid, stage="converted", data={**row.data, "status": "converted"}, updated_at=now)
+    )
+    tell_again(tx, lead_uid, ["status"])
+    weave(world, tx, lead_uid, cause)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.errors import NeedHuman, SverkaError, Text
+from sync.flow import events
 from sync.flow.look import side_names
 from sync.flow.plug import Cause
 from sync.flow.spread import spread
@@ -299,7 +300,7 @@ def decide_review(hub: Hub, review_id: int, choice: str, who: str) -> dict[str, 
 def _move(hub: Hub, tx: Connection, card: str, client: str, who: str) -> None:
     kind = tx.execute(sa.select(record.c.kind).where(record.c.uid == card)).scalar_one()
     if kind in ("deal", "lead"):  # the question was which lead became this deal
-        tx.execute(record.update().where(record.c.uid == client).values(converted_deal=card, stage="converted"))
+        events.convert(hub.world, tx, client, card, Cause(), who)
         return
     for table, column in (
         (activity, "client_uid"),

@@ -629,6 +629,22 @@ def test_the_only_open_lead_becomes_the_deal(kit: Kit) -> None:
     assert len(clients(hub)) == 1
 
 
+def test_the_crm_that_holds_the_lead_is_told_of_its_conversion(kit: Kit) -> None:
+    hub = kit.open(
+        {"tilda": {"adapter": "tilda"}, "shop": {"role": "shop", "kinds": ["deal"]}, "crm": {"kinds": ["lead"]}},
+        [("lead", "tilda", "crm", "always")],
+    )
+    post_lead(hub)
+    sync(hub)
+    ((card, row),) = kit.world("crm").rows("lead").items()
+    assert row["data"]["status"] == "new"
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    assert kit.world("crm").record("lead", card).data["status"] == "converted"
+    assert rows(hub, conflict) == []
+    assert total(sync(hub), "writes") == 0
+
+
 def test_several_open_leads_are_a_question_and_old_ones_are_none(kit: Kit) -> None:
     hub = kit.open(
         {"tilda": {"adapter": "tilda"}, "shop": {"role": "shop", "kinds": ["deal"]}}, hub={"lead_window": "1d"}
