@@ -20,7 +20,7 @@ from sync.flow.plug import Cause, Plug, World
 from sync.flow.spread import confirmed, spread
 from sync.flow.translate import canonical_kind, columns, observed
 from sync.flow.weave import note, weave
-from sync.identity import Verdict, attach
+from sync.identity import Verdict, attach, introduce, recognise
 from sync.lens import Translated
 from sync.store import new_uid
 from sync.store.tables import intent, link, record
@@ -133,7 +133,32 @@ def _place(
             return same[0].uid, False
     if kind == "deal" and rec.kind in plug.adapter.capabilities.offers:
         return _deal_by_number(tx, plug, rec), False
+    if kind in ("contact", "company") and found.client:
+        return _card(world, tx, plug, rec, kind, found, cause)
     return _make(world, tx, kind), True
+
+
+def _card(
+    world: World, tx: Connection, plug: Plug, rec: Record, kind: str, found: Translated, cause: Cause
+) -> tuple[str, bool]:
+    """A system's card of a client: of the one that its phone, mail or INN leads to without doubt, else a client of its own.
+    Where that system has a card for the same client already, two are one only when a person says so."""
+    hub = world.config.hub
+    how = (found.client, plug.name, world.now(), hub.country, hub.own_domains, hub.own_lines)
+    client, sure = recognise(world.store, tx, *how)
+    if client is not None:
+        place = (link.c.record_uid == client, link.c.connection == plug.name, link.c.native_kind == rec.kind)
+        twin = tx.execute(sa.select(link.c.id).where(*place)).first()
+        if twin is None and _kind_of(tx, client) == kind:
+            return client, False
+    uid = _make(world, tx, kind)
+    if client is None and sure:  # from now on its phone and mail lead here
+        introduce(tx, uid, *how)
+    return uid, True
+
+
+def _kind_of(tx: Connection, uid: str) -> str | None:
+    return tx.execute(sa.select(record.c.kind).where(record.c.uid == uid)).scalar()
 
 
 def _make(world: World, tx: Connection, kind: str) -> str:

@@ -1,6 +1,6 @@
 """Which client is this event about? Evidence that can be read, or a question."""
 
-from sync.identity.clients import attach
+from sync.identity.clients import attach, introduce, recognise
 from sync.identity.decide import Decision, decide
 from sync.identity.evidence import Evidence, Own
 from sync.identity.evidence import read as read_event
@@ -21,8 +21,10 @@ __all__ = [
     "Verdict",
     "attach",
     "decide",
+    "introduce",
     "keys_of",
     "read_event",
+    "recognise",
     "remember",
     "resolve",
 ]

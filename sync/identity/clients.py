@@ -82,6 +82,42 @@ def attach(
     return uid, verdict, made
 
 
+def recognise(
+    store: Store,
+    tx: Connection,
+    client: Mapping[str, Any],
+    source: str,
+    now: datetime,
+    country: str = "RU",
+    own_domains: Sequence[str] = (),
+    own_lines: Sequence[str] = (),
+) -> tuple[str | None, bool]:
+    """(the client that a card is of, whether there is no doubt about that). Nobody is made: a card is a record already."""
+    keys = keys_of(client, country, own_domains, own_lines)
+    for kind, value, _ in sorted(keys.all()):
+        store.lock_key(tx, f"{kind}:{value}")
+    verdict = resolve(keys, _known(tx, keys))
+    if verdict.question:
+        return None, False
+    if verdict.client is not None:
+        _observe(tx, verdict.client, keys, source, now)
+    return verdict.client, True
+
+
+def introduce(
+    tx: Connection,
+    uid: str,
+    client: Mapping[str, Any],
+    source: str,
+    now: datetime,
+    country: str = "RU",
+    own_domains: Sequence[str] = (),
+    own_lines: Sequence[str] = (),
+) -> None:
+    """What identifies the client of a new card leads to it from now on."""
+    _observe(tx, uid, keys_of(client, country, own_domains, own_lines), source, now)
+
+
 def _known(tx: Connection, keys: Keys) -> list[Known]:
     found = []
     for kind, value, _ in keys.all():

@@ -34,6 +34,8 @@ DEFAULTS: dict[str, str] = {
     "company.kpp": "accounting",
     "company.ogrn": "accounting",
     "company.legal_name": "accounting",
+    "company.name": "crm",  # how people call a client; by what name the law knows it, accounting says
+    "contact.name": "crm",
     "company.phones": "union",
     "company.emails": "union",
     "contact.phones": "union",

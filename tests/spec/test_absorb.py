@@ -645,6 +645,32 @@ def test_the_crm_that_holds_the_lead_is_told_of_its_conversion(kit: Kit) -> None
     assert total(sync(hub), "writes") == 0
 
 
+def test_a_card_of_the_crm_and_a_client_of_the_shop_are_one(kit: Kit) -> None:
+    hub = kit.open({"shop": {"role": "shop", "kinds": ["deal"]}, "crm": {"kinds": ["contact", "company"]}})
+    card = {"name": "Тестова Анна", "phones": ["8 916 123-45-67"]}
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    first = kit.world("crm").put("contact", card)
+    sync(hub)
+    client = one(hub, record, kind="contact")
+    assert one(hub, record, kind="deal").client_uid == client.uid
+    assert one(hub, link, connection="crm", external_id=first).record_uid == client.uid
+    assert client.data["name"] == "Тестова Анна", "how a client is called the CRM says"
+    assert rows(hub, conflict) == []
+    kit.world("crm").put("contact", card)  # a second card of the same person: one only when a person says so
+    sync(hub)
+    assert len(rows(hub, record, kind="contact")) == 2
+
+
+def test_a_card_that_comes_first_is_whom_the_order_belongs_to(kit: Kit) -> None:
+    hub = kit.open({"shop": {"role": "shop", "kinds": ["deal"]}, "crm": {"kinds": ["contact"]}})
+    kit.world("crm").put("contact", {"name": "Анна Тестова", "phones": ["+79161234567"]})
+    sync(hub)
+    kit.world("shop").put("deal", DEAL)
+    sync(hub)
+    assert one(hub, record, kind="deal").client_uid == one(hub, record, kind="contact").uid
+
+
 def test_several_open_leads_are_a_question_and_old_ones_are_none(kit: Kit) -> None:
     hub = kit.open(
         {"tilda": {"adapter": "tilda"}, "shop": {"role": "shop", "kinds": ["deal"]}}, hub={"lead_window": "1d"}

@@ -42,7 +42,7 @@ def test_the_effective_owner_of_every_field_in_words(kit: Kit) -> None:
     assert found["deal.paid"].startswith("nobody can state this fact: no connection has the role accounting")
     assert found["deal.amount"].startswith("people decide, in the hub")
     assert found["contact.phones"] == "what all sides hold is kept together (shipped default)"
-    assert found["contact.name"].endswith("(no rule names the field)")
+    assert found["contact.first_name"].endswith("(no rule names the field)")
     kinds = ("lead", "deal", "company", "contact", "product")
     assert set(found) == {f"{k}.{f}" for k in kinds for f in KINDS[k].model_fields if f != "documents"}
     for key, text in checks.explained(hub):
