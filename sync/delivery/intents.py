@@ -85,10 +85,10 @@ def plan(
 
 
 def _kept_reasons(old: Any, fields: Mapping[str, Any], why: Mapping[str, Any]) -> dict[str, Any]:
-    """`why`, with the reasons of an older intent for the fields that are to get the same values still: a person's word or a
-    merge stays the reason when the value merely comes around again ("observed")."""
+    """`why`, with the reasons of an older intent for the fields that are to get the same values still: a person's word stays
+    the reason, and so does a merge when the value merely comes around again ("observed")."""
     same = [f for f, value in fields.items() if f in old.why and _same(old.fields.get(f), value)]
-    return {**why, **{f: old.why[f] for f in same if why.get(f, "observed") == "observed"}}
+    return {**why, **{f: old.why[f] for f in same if old.why[f] == "human" or why.get(f, "observed") == "observed"}}
 
 
 def _told_again(tx: Connection, old: Any, fields: Mapping[str, Any], why: Mapping[str, Any]) -> None:

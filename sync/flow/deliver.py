@@ -173,9 +173,14 @@ def _take_outcome(world: World, tx: Connection, plug: Plug, row: Any, outcome: O
         return 1
     if outcome.state == "moved" or (outcome.state == "repeat" and outcome.error is None and row.op == "update"):
         # Settled, and not done: what is to be written is decided again on what is known now
+        news = outcome.record if outcome.state == "moved" else None
+        if (
+            news is not None and news.deleted
+        ):  # while the write is open: what was edited elsewhere has not arrived there
+            absorb(world, tx, plug, news, cause)
         intents.finish(tx, row.id, "dropped", now, outcome.error)
-        if outcome.state == "moved" and outcome.record is not None:
-            absorb(world, tx, plug, outcome.record, cause)
+        if news is not None and not news.deleted:
+            absorb(world, tx, plug, news, cause)
         weave(world, tx, row.record_uid, cause)
         intents.keep_reasons(tx, row)
     elif outcome.state == "repeat":

@@ -121,6 +121,8 @@ def _decide_stage(
         if value is not INEXPRESSIBLE and _moved(side, name, record.get(name, NEVER)):
             value, why, by = moved_on(side, side.seen[name], (value, why, by), graph)
     human = (by == HUB and why != "observed") or (name in by_hand and value == current)
+    if human and why == "join":  # what a person decided is not decided once more by the graph
+        why, by = "human", HUB
     cause = why if value is INEXPRESSIBLE else ""
     if not cause and not human and illegal(current, value, name, knowing, graph):
         cause = "illegal_transition"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import types
 import urllib.error
@@ -50,8 +51,13 @@ def vendors(portal: BitrixPeer, monkeypatch: pytest.MonkeyPatch) -> BitrixWebhoo
 
 
 @pytest.fixture
-def fast(portal: BitrixPeer) -> Bitrix:
-    return Bitrix(portal.webhook, verbose=False)
+def fast(portal: BitrixPeer) -> Iterator[Bitrix]:
+    """It takes the thread's event loop and leaves it open: here it is given one that is closed afterwards."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield Bitrix(portal.webhook, verbose=False)
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def titles(rows: Any) -> list[str]:

@@ -206,7 +206,7 @@ class Story:
     def goods(self) -> Iterator[Check]:
         stage = self.stage
         folder_files(stage.goods)
-        box = wait_for(lambda: self._product("BOX-3"))
+        box = wait_for(lambda: self._product("BOX-3"), 60)
         yield (
             "goods come from a folder of CommerceML files",
             box and {g["what"] for g in box["goods"]} == {"price", "stock"},
