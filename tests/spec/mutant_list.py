@@ -28,8 +28,6 @@ def named(file: str, test: str, *more: str) -> str:
     return f"test_{file}.py::test_{test}[{'-'.join(('sqlite', *more))}]"
 
 
-MACHINE = "test_machine.py::test_a_short_life"
-
 MUTANTS: list[Mutant] = [
     # the decision -----------------------------------------------------------------------------------------------------
     Mutant(
@@ -381,8 +379,8 @@ MUTANTS: list[Mutant] = [
         EXECUTE,
         "        record = adapter.find(change.kind, change.key)\n        if record is not None:",
         "        record = adapter.find(change.kind, change.key)\n        if False:",
-        "crash",
-        faults("create"),
+        "named",
+        named("deliver", "a_create_whose_answer_was_lost_is_found_and_not_repeated"),
     ),
     Mutant(
         "a create that cannot be looked up is repeated",
@@ -452,10 +450,10 @@ MUTANTS: list[Mutant] = [
         "what a write found moved is not decided again",
         "I1",
         DELIVER,
-        "            absorb(world, tx, plug, outcome.record, cause)\n        weave(world, tx, row.record_uid, cause)\n",
+        "            absorb(world, tx, plug, news, cause)\n        weave(world, tx, row.record_uid, cause)\n",
         "            pass\n",
-        "machine",
-        MACHINE,
+        "named",
+        named("deliver", "a_moved_record_is_read_and_decided_again"),
     ),
     Mutant(
         "an equal record is looked at again",

@@ -25,5 +25,5 @@ def test_invariants_hold_whatever_happens(seeds: tuple[int, ...], tell: Callable
 
 
 def test_a_short_life() -> None:
-    """What a deliberate fault must not survive (tests/spec/mutant_list.py)."""
+    """A first look, in seconds."""
     assert play(1, 8, 20)["quiet ends"] > 0
