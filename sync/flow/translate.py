@@ -37,6 +37,14 @@ def sale_price_keys(config: Config, tx: Connection, connection: str) -> frozense
     return frozenset({wanted, *(r.external_id for r in rows)})
 
 
+# Rows with a table of their own, and what only says where an offer belongs: they have no side in the decision
+_APART = frozenset({"documents", "prices", "stocks", "product", "quantity"})
+
+
+def _without_rows(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in _APART}
+
+
 def observed(
     config: Config,
     plug: Plug,
@@ -51,9 +59,7 @@ def observed(
     Documents are rows of their own and have no side here. A number that we gave the other side is not news. The
     accounting side's facts stand for a stage, by the pipeline's table.
     """
-    fields = {
-        k: v for k, v in found.fields.items() if k not in ("documents", "prices", "stocks", "product", "quantity")
-    }
+    fields = found.fields.copy() if _APART.isdisjoint(found.fields) else _without_rows(found.fields)
     if found.kind == "offer":
         return _offer(price_keys, found.fields)
     if found.kind == "product" and (deleted or plug.role == "accounting"):

@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
+from unicodedata import is_normalized
 
 from pydantic import BaseModel
 
@@ -86,7 +87,8 @@ class Kind:
 
 def as_text(value: Any) -> str | None:
     if type(value) is str:
-        text = value.strip() if value.isascii() and value.isprintable() else text_of(value)
+        usual = value.isprintable() and (value.isascii() or is_normalized("NFC", value))
+        text = value.strip() if usual else text_of(value)
         return text or None
     if type(value) is int or type(value) is Decimal:
         return number_text(value)
@@ -113,9 +115,14 @@ def as_decimal(places: int) -> Convert:
     """The converter to that many places, rounded half up."""
     exact = re.compile(rf"-?[0-9]{{1,13}}\.[0-9]{{{places}}}").fullmatch
 
+    unit = _UNITS[places]
+
     def convert(value: Any) -> Decimal | None:
-        if type(value) is str and exact(value):
-            return Decimal(value)
+        if type(value) is str:  # the usual cases take a short way
+            if exact(value):
+                return Decimal(value)
+            if _USUAL(value):
+                return Decimal(value).quantize(unit, ROUND_HALF_UP)
         if isinstance(value, str | list) and not_filled(value):
             return None
         return to_decimal(value, places)
