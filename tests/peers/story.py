@@ -428,7 +428,7 @@ class Story:
         yield "`sverka sync` once more: 0 writes", first
         said = stage.sverka("sync")
         yield "and it says so", "0 записей" in said.stdout or "0 writes" in said.stdout
-        before = self.totals()
+        before, told = self.totals(), len(self._notices())
         import signal
 
         stage.stop_serving(signal.SIGKILL)
@@ -437,7 +437,7 @@ class Story:
         yield "killed and started again: the same state", wait_for(lambda: self.totals() == before, 20)
         after = stage.ask("sync")
         yield "and still 0 writes", after["total"]["writes"] == 0 and not after["errors"]
-        yield "nor was any notice sent twice", len(self._notices()) == self.totals()["lead"] + 2  # and of two plans
+        yield "nor was any notice sent twice", len(self._notices()) == told >= before["lead"]
 
     # Helpers
 
