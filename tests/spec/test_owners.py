@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from adapters.memory import MemoryAdapter
 from sync.hub import checks
 from sync.model.records import KINDS
 from tests.spec.hubs import Kit, open_kit
@@ -55,3 +57,16 @@ def test_two_owners_of_one_role(kit: Kit) -> None:
     found = {key: text.en for key, text in checks.explained(hub)}
     assert found["product.price"].startswith("ut, bp decide; where they differ: whoever changes it is followed")
     assert found["deal.paid"] == "a fact that only ut, bp can state (shipped default)"
+
+
+def test_a_stage_that_the_mapping_does_not_know_is_named_before_any_record_shows_it(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def words(_: MemoryAdapter) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "deal", {"stage": "new", "amount": "1.00"}
+        yield "deal", {"stage": "new", "amount": "сто"}
+
+    monkeypatch.setattr(MemoryAdapter, "words", words)
+    hub = kit.open({"crm": {"kinds": ["deal"]}})
+    failed = [line for line in checks.check(hub, "crm") if not line.ok]
+    assert [(line.step, line.setting) for line in failed] == [("stages", "connections.crm.mapping")]

@@ -11,7 +11,7 @@ import pytest
 
 from sync.config import When
 from sync.flow.spread import wanted
-from sync.hub import acts, approvals
+from sync.hub import acts, approvals, works
 from sync.hub.runtime import Hub
 from sync.store.tables import intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, one, open_kit, push, rows, sync
@@ -205,6 +205,15 @@ def test_the_client_is_made_before_the_deal_that_refers_to_them(kit: Kit, tmp_pa
     sync(hub)
     assert ([d["contact"] for d in there(kit, "deal")], len(there(kit, "contact"))) == ([client] * 3, 1)
     quiet(kit, hub)
+
+
+def test_the_deal_follows_its_client_in_the_same_run(kit: Kit, tmp_path: Path) -> None:
+    """And not with the next tick of the clock."""
+    hub = with_clients(kit, tmp_path)
+    kit.world("shop").put("deal", DEAL)
+    works.poll(hub, hub.plugs["shop"])
+    (run,) = works.deliver(hub, hub.plugs["crm"])
+    assert (run.counts.writes, kit.writes()) == (2, [("crm", "contact"), ("crm", "deal")])
 
 
 def test_a_company_is_a_client_as_well(kit: Kit, tmp_path: Path) -> None:
