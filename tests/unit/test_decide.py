@@ -246,7 +246,7 @@ def test_changes_of_different_lines_are_put_together() -> None:
 
 
 def test_what_a_person_decided_is_not_decided_once_more_by_the_graph() -> None:
-    """A closed deal that a person opened again: another system's older step meets what the CRM already has, and the person stays the reason."""
+    """A deal that a person opened again: the older step of one system meets what the other has already."""
     record, late = {"stage": "work"}, side("shop", "new", "won", "stage")
     found = decide(
         record,
