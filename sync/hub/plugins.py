@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points, packages_distributions
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -14,8 +15,9 @@ GROUP = "sverka.adapters"
 OURS = ("sync", "adapters", "mappings")
 
 
+@cache
 def available() -> dict[str, EntryPoint]:
-    """Entry points by adapter name; nothing is imported yet."""
+    """Entry points by adapter name, as they stood when first asked; nothing is imported yet."""
     return {point.name: point for point in entry_points(group=GROUP)}
 
 

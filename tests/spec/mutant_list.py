@@ -20,10 +20,6 @@ def scene(name: str) -> str:
     return f"test_crash_points.py::test_undisturbed[{name}]"
 
 
-def faults(name: str) -> str:
-    return f"test_crash_points.py::test_every_fault[{name}]"
-
-
 def named(file: str, test: str, *more: str) -> str:
     return f"test_{file}.py::test_{test}[{'-'.join(('sqlite', *more))}]"
 
@@ -452,8 +448,8 @@ MUTANTS: list[Mutant] = [
         DELIVER,
         "            absorb(world, tx, plug, news, cause)\n        weave(world, tx, row.record_uid, cause)\n",
         "            pass\n",
-        "named",
-        named("deliver", "a_moved_record_is_read_and_decided_again"),
+        "machine",
+        "test_machine.py::test_a_short_life",
     ),
     Mutant(
         "an equal record is looked at again",
