@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -13,25 +11,32 @@ from adapters.bitrix24.failures import WEBHOOK_REMEDY
 from adapters.bitrix24.scan import filter_broken, moment
 from adapters.bitrix24.settings import Bitrix24Settings
 from adapters.bitrix24.words import Word, Words
+from adapters.network import Place, reach
 
 SKEW = 120  # seconds
 KINDS = ("lead", "deal", "contact", "company")
 NEWEST: Native = {"select": ["ID", "DATE_MODIFY"], "order": {"DATE_MODIFY": "DESC"}, "start": -1}
+UNREACHABLE = Text(
+    "Look whether the portal opens in a browser on this PC, and whether a firewall blocks it.",
+    "Проверьте, открывается ли портал в браузере на этом компьютере и не мешает ли межсетевой экран.",
+)
+PLAIN = Text("Use the https address.", "Нужен адрес с https.")
 CLOCK_REMEDY = Text("Set this PC's clock by the internet.", "Включите на этом компьютере синхронизацию времени.")
 
 
 class Check:
     def __init__(self, client: BitrixClient, words: Words, settings: Bitrix24Settings) -> None:
         self._client, self._words, self._settings = client, words, settings
-        self._host = client.base.raw_host.decode()
-        self._port = client.base.port or (443 if client.base.scheme == "https" else 80)
+        self._place = Place(
+            client.base, "webhook", settings.timeout, settings.verify_tls, UNREACHABLE, CERTIFICATE_REMEDY, PLAIN
+        )
 
     def run(self) -> Iterator[Finding]:
         """Findings in order; ends at the first one that makes the rest pointless."""
         if self._client.proxy:
             yield Finding("connect", True, Text("calls go through a proxy", "запросы идут через прокси"))
         else:
-            for finding in self._network():
+            for finding in reach(self._place):
                 yield finding
                 if not finding.ok:
                     return
@@ -39,45 +44,6 @@ class Check:
             yield from self._portal()
         except SverkaError as error:
             yield _failed({"bitrix.scope": "rights", "bitrix.certificate": "tls"}.get(error.code, "auth"), error)
-
-    def _network(self) -> Iterator[Finding]:
-        host, port = self._host, self._port
-        try:
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            text = Text(f"the name {host} is not known", f"имя {host} не находится")
-            remedy = Text("Check the address for typing errors.", "Проверьте адрес на опечатки.")
-            yield Finding("dns", False, text, "webhook", remedy)
-            return
-        yield Finding("dns", True, Text(f"{host} is known", f"имя {host} найдено"))
-        try:
-            with socket.create_connection((host, port), timeout=min(10, self._settings.timeout)) as plain:
-                yield Finding("connect", True, Text(f"port {port} answers", f"порт {port} отвечает"))
-                if self._client.base.scheme == "https":
-                    yield self._tls(plain)
-        except OSError:
-            text = Text(f"{host}, port {port}: no connection", f"{host}, порт {port}: нет соединения")
-            remedy = Text(
-                "Look whether the portal opens in a browser on this PC, and whether a firewall blocks it.",
-                "Проверьте, открывается ли портал в браузере на этом компьютере и не мешает ли межсетевой экран.",
-            )
-            yield Finding("connect", False, text, "webhook", remedy)
-
-    def _tls(self, plain: socket.socket) -> Finding:
-        context = ssl.create_default_context()
-        if not self._settings.verify_tls:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        try:
-            with context.wrap_socket(plain, server_hostname=self._host):
-                pass
-        except ssl.SSLCertVerificationError as error:
-            why = error.verify_message
-            text = Text(f"the certificate is not valid here: {why}", f"сертификат не проходит проверку: {why}")
-            return Finding("tls", False, text, "verify_tls", CERTIFICATE_REMEDY)
-        except OSError:
-            text = Text(f"port {self._port} does not speak TLS", f"порт {self._port} не говорит по TLS")
-            return Finding("tls", False, text, "webhook", Text("Use the https address.", "Нужен адрес с https."))
-        return Finding("tls", True, Text("TLS works", "TLS работает"))
 
     def _portal(self) -> Iterator[Finding]:
         scope = self._client.call("scope", {}).result

@@ -17,15 +17,15 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from adapters.base import AdapterContext, BadConfig, Native, OutcomeUnknown, RetryLater, SverkaError, Text
+from adapters.base import AdapterContext, Native, OutcomeUnknown, RetryLater, SverkaError, Text
 from adapters.bitrix24.failures import error_for
 from adapters.bitrix24.settings import Bitrix24Settings
+from adapters.network import unanswered
 
 COMMANDS = 50  # of one batch
 PAUSE = 5  # seconds of calm after QUERY_LIMIT_EXCEEDED: ten calls leak out of the bucket
 LONGEST = 600  # seconds: the operating time is counted over ten minutes
 BOM = b"\xef\xbb\xbf"
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 Command = tuple[str, Native]
 
 
@@ -152,7 +152,9 @@ class BitrixClient:
         try:
             return self._http.post(self.base.join(f"/rest/{method}"), content=content)
         except httpx.HTTPError as error:
-            raise self._broken(error, write) from None  # the chain would carry the request
+            raise unanswered(
+                error, self.host, "bitrix", CERTIFICATE_REMEDY, writing=write
+            ) from None  # the chain would carry the request
 
     def _moved(self, response: httpx.Response, method: str, params: Native, write: bool) -> httpx.Response:
         """A renamed portal answers at its old name with a redirect: the same POST goes to its new one."""
@@ -188,32 +190,6 @@ class BitrixClient:
             now = (self.at or self._context.now()).timestamp()
             after = max(1, min(int(reset - now), LONGEST)) if reset > now else 60
         return error_for(status, body, "write" if write else "read", f"{self.host} {method}", after=after)
-
-    def _broken(self, error: httpx.HTTPError, write: bool) -> SverkaError:
-        """The error of a call without a complete answer."""
-        host, kind = self.host, type(error).__name__
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return BadConfig(
-                Text(f"{host}: its TLS certificate is not valid here", f"{host}: сертификат TLS не проходит проверку"),
-                code="bitrix.certificate",
-                setting="verify_tls",
-                remedy=CERTIFICATE_REMEDY,
-            )
-        if write and not isinstance(error, NOT_SENT):
-            return OutcomeUnknown(
-                Text(
-                    f"{host}: no answer to a write ({kind}); the hub looks whether it was done",
-                    f"{host}: нет ответа на запись ({kind}); хаб проверит, выполнена ли она",
-                ),
-                code="bitrix.unknown",
-            )
-        if isinstance(error, NOT_SENT):
-            en, ru, code = "cannot be reached", "недоступен", "bitrix.connect"
-        elif isinstance(error, httpx.TimeoutException):
-            en, ru, code = "did not answer in time", "не ответил вовремя", "bitrix.timeout"
-        else:
-            en, ru, code = "cut the connection", "оборвал соединение", "bitrix.cut"
-        return RetryLater(Text(f"{host} {en} ({kind})", f"{host} {ru} ({kind})"), code=code)
 
     def _json(self, response: httpx.Response, write: bool) -> Any:
         raw = response.content.removeprefix(BOM)

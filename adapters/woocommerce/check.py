@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 from collections.abc import Iterator
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from adapters.base import Finding, Native, SverkaError, Text
+from adapters.network import Place, reach
 from adapters.woocommerce.client import CERTIFICATE_REMEDY, CLOCK_REMEDY, WooClient
 from adapters.woocommerce.records import naive, stamp
 from adapters.woocommerce.scan import SECOND, filter_broken
@@ -16,15 +15,20 @@ from adapters.woocommerce.settings import WooCommerceSettings
 
 SKEW = 120  # seconds
 NEWEST = {"orderby": "modified", "order": "desc", "status": "any", "per_page": "1"}
+UNREACHABLE = Text(
+    "Look whether the shop works in a browser on this PC, and whether a firewall blocks it.",
+    "Проверьте, открывается ли магазин в браузере на этом компьютере и не мешает ли межсетевой экран.",
+)
+PLAIN = Text("Perhaps the address begins with http://.", "Возможно, адрес с http://.")
 WAYS = {"basic": "Basic", "query": "query string", "oauth1": "OAuth 1.0a"}
 
 
 class Check:
     def __init__(self, client: WooClient, settings: WooCommerceSettings) -> None:
         self._client, self._settings = client, settings
-        self._host = client.base.raw_host.decode()
-        self._port = client.base.port or (443 if client.base.scheme == "https" else 80)
-        self._wait = min(10, settings.timeout)
+        self._place = Place(
+            client.base, "url", settings.timeout, settings.verify_tls, UNREACHABLE, CERTIFICATE_REMEDY, PLAIN
+        )
 
     def run(self) -> Iterator[Finding]:
         """Findings in order; ends at the first one that makes the rest pointless. Nothing is written to the shop."""
@@ -34,63 +38,11 @@ class Check:
                 "connect", True, Text(f"calls go through the proxy {proxy}", f"запросы идут через прокси {proxy}")
             )
         else:
-            for finding in self._network():
+            for finding in reach(self._place):
                 yield finding
                 if not finding.ok:
                     return
         yield from self._shop()
-
-    def _network(self) -> Iterator[Finding]:
-        host, port = self._host, self._port
-        try:
-            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            text = Text(f"the name {host} is not known", f"имя {host} не находится")
-            yield Finding(
-                "dns", False, text, "url", Text("Check the address for typing errors.", "Проверьте адрес на опечатки.")
-            )
-            return
-        yield Finding("dns", True, Text(f"{host} is known", f"имя {host} найдено"))
-        try:
-            with socket.create_connection((host, port), timeout=self._wait) as plain:
-                yield Finding("connect", True, Text(f"port {port} answers", f"порт {port} отвечает"))
-                if self._client.base.scheme == "https":
-                    yield self._tls(plain)
-        except OSError:
-            text = Text(f"{host}, port {port}: no connection", f"{host}, порт {port}: нет соединения")
-            remedy = Text(
-                "Look whether the shop works in a browser on this PC, and whether a firewall blocks it.",
-                "Проверьте, открывается ли магазин в браузере на этом компьютере и не мешает ли межсетевой экран.",
-            )
-            yield Finding("connect", False, text, "url", remedy)
-
-    def _tls(self, plain: socket.socket) -> Finding:
-        context = ssl.create_default_context()
-        if not self._settings.verify_tls:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        try:
-            with context.wrap_socket(plain, server_hostname=self._host):
-                pass
-        except ssl.SSLCertVerificationError as error:
-            why = error.verify_message
-            text = Text(f"the certificate is not valid here: {why}", f"сертификат не проходит проверку: {why}")
-            return Finding("tls", False, text, "verify_tls", CERTIFICATE_REMEDY)
-        except OSError:
-            text = Text(f"port {self._port} does not speak TLS", f"порт {self._port} не говорит по TLS")
-            return Finding(
-                "tls",
-                False,
-                text,
-                "url",
-                Text("Perhaps the address begins with http://.", "Возможно, адрес с http://."),
-            )
-        if not self._settings.verify_tls:
-            return Finding(
-                "tls",
-                True,
-                Text("TLS, certificate not verified (verify_tls)", "TLS без проверки сертификата (verify_tls)"),
-            )
-        return Finding("tls", True, Text("the certificate is valid", "сертификат действителен"))
 
     def _shop(self) -> Iterator[Finding]:
         try:
@@ -146,7 +98,7 @@ class Check:
             if stamp(fresh) == moment:
                 break
             newest, moment = fresh, stamp(fresh) or moment  # edited while we looked
-        return _failed("filter", filter_broken(self._host))
+        return _failed("filter", filter_broken(self._client.base.raw_host.decode()))
 
     def _comes(self, order: Native, after: datetime) -> bool:
         params = {"include": str(order["id"]), "modified_after": naive(after), "dates_are_gmt": "true", "per_page": "1"}

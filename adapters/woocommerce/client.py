@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from adapters.base import AdapterContext, BadConfig, Native, OutcomeUnknown, RetryLater, SverkaError, Text
+from adapters.network import unanswered
 from adapters.woocommerce.auth import Keys, SigningTransport
 from adapters.woocommerce.failures import KEY_REMEDY, error_for
 from adapters.woocommerce.settings import WooCommerceSettings
@@ -22,7 +23,6 @@ API = "/wp-json/wc/v3/"
 OAUTH_WINDOW = 15 * 60  # seconds: WooCommerce refuses OAuth stamps further from its own clock
 PAUSE = 30.0  # seconds of calm after a 429 that names none
 BOM = b"\xef\xbb\xbf"
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,36 +94,12 @@ class WooClient:
         try:
             response = self._http.request(method, url, params=params, content=content, headers=headers)
         except httpx.HTTPError as error:
-            raise self._broken(error, writing=method != "GET") from None  # the chain would carry the request
+            raise unanswered(
+                error, self.base.host, "woo", CERTIFICATE_REMEDY, writing=method != "GET"
+            ) from None  # the chain would carry the request
         stamp = _http_date(response.headers.get("Date", ""))
         self.shop_time = stamp or self.shop_time
         return response
-
-    def _broken(self, error: httpx.HTTPError, writing: bool) -> SverkaError:
-        """The error of a call without a complete answer."""
-        host, kind = self.base.host, type(error).__name__
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return BadConfig(
-                Text(f"{host}: its TLS certificate is not valid here", f"{host}: сертификат TLS не проходит проверку"),
-                code="woo.certificate",
-                setting="verify_tls",
-                remedy=CERTIFICATE_REMEDY,
-            )
-        if writing and not isinstance(error, NOT_SENT):
-            return OutcomeUnknown(
-                Text(
-                    f"{host}: no answer to a write ({kind}); the hub reads the record back",
-                    f"{host}: нет ответа на запись ({kind}); хаб перечитает запись",
-                ),
-                code="woo.unknown",
-            )
-        if isinstance(error, NOT_SENT):
-            en, ru, code = "cannot be reached", "недоступен", "woo.connect"
-        elif isinstance(error, httpx.TimeoutException):
-            en, ru, code = "did not answer in time", "не ответил вовремя", "woo.timeout"
-        else:
-            en, ru, code = "cut the connection", "оборвал соединение", "woo.cut"
-        return RetryLater(Text(f"{host} {en} ({kind})", f"{host} {ru} ({kind})"), code=code)
 
     def _read(self, response: httpx.Response, method: str) -> Any:
         writing = method != "GET"
