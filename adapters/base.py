@@ -86,6 +86,7 @@ class Change:
     data: Native
     before: Record | None
     key: str
+    delete: bool = False  # the record is to go, to the trash where the vendor has one; `data` is empty then
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Capabilities:
     reads: frozenset[str] = frozenset()  # read(kind, id)
     updates: frozenset[str] = frozenset()  # write(Change with id)
     creates: frozenset[str] = frozenset()  # write(Change without id)
+    deletes: frozenset[str] = frozenset()  # write(Change with `delete`)
     finds: frozenset[str] = frozenset()  # find(kind, key): holds our correlation key
     vague: frozenset[str] = frozenset()  # …but find may miss what was created: a miss is a question, never a repeat
     conditional: frozenset[str] = frozenset()  # the vendor itself refuses a write over a moved record
@@ -297,7 +299,10 @@ class Adapter:
         raise NotImplementedError(f"{type(self).__name__} cannot read {kind}")
 
     def write(self, change: Change) -> Record:
-        """Do one write and give the record as it stands after it. PreconditionFailed when it moved since `before`."""
+        """Do one write and give the record as it stands after it. PreconditionFailed when it moved since `before`.
+
+        A delete gives the record marked as `deleted`, also when it is gone already.
+        """
         raise NotImplementedError(f"{type(self).__name__} cannot write {change.kind}")
 
     def find(self, kind: str, key: str) -> Record | None:

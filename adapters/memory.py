@@ -11,6 +11,7 @@ import copy
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
@@ -87,6 +88,7 @@ class MemorySettings(AdapterSettings):
     kinds: list[str] = Field(default_factory=lambda: list(KINDS))
     holds_key: bool = True  # whether the other side can hold our correlation key
     conditional: bool = True  # whether it refuses a write over a moved record
+    deletes: bool = True  # whether it lets us delete
 
 
 class MemoryAdapter(Adapter):
@@ -96,7 +98,7 @@ class MemoryAdapter(Adapter):
     Settings = MemorySettings
     ALL = frozenset(KINDS)
     capabilities = Capabilities(
-        scans=ALL, completes=ALL, reads=ALL, updates=ALL, creates=ALL, finds=ALL, conditional=ALL
+        scans=ALL, completes=ALL, reads=ALL, updates=ALL, creates=ALL, deletes=ALL, finds=ALL, conditional=ALL
     )
     settings: MemorySettings
 
@@ -104,8 +106,16 @@ class MemoryAdapter(Adapter):
         super().__init__(settings, context)
         self.world = world(settings.world)
         kinds, none = frozenset(settings.kinds), frozenset[str]()
-        finds, conditional = kinds if settings.holds_key else none, kinds if settings.conditional else none
-        self.capabilities = Capabilities(kinds, kinds, kinds, kinds, finds, conditional=conditional, completes=kinds)
+        self.capabilities = Capabilities(
+            scans=kinds,
+            completes=kinds,
+            reads=kinds,
+            updates=kinds,
+            creates=kinds,
+            deletes=kinds if settings.deletes else none,
+            finds=kinds if settings.holds_key else none,
+            conditional=kinds if settings.conditional else none,
+        )
 
     def check(self) -> Iterator[Finding]:
         unknown = ", ".join(sorted(set(self.settings.kinds) - set(KINDS)))
@@ -141,12 +151,17 @@ class MemoryAdapter(Adapter):
             id = self.world.put(kind, change.data, key=change.key if self.settings.holds_key else "")
             return self.world.record(kind, id)
         row = self.world.rows(kind).get(id)
+        if change.delete and (row is None or row["deleted"]):  # gone already
+            return replace(self.world.record(kind, id) if row else change.before or Record(kind, id, {}), deleted=True)
         if row is None or (row["deleted"] and change.before is None):
             raise RecordRefused(Text(f"{kind} {id} is gone", f"{kind} {id}: записи больше нет"), code="memory.gone")
         if self.settings.conditional and change.before is not None and change.before.version != str(row["version"]):
             moved = Text(f"{kind} {id} has moved since it was read", f"{kind} {id}: запись изменилась после чтения")
             raise PreconditionFailed(moved, code="memory.moved")
-        self.world.put(kind, change.data, id)
+        if change.delete:
+            self.world.delete(kind, id)
+        else:
+            self.world.put(kind, change.data, id)
         return self.world.record(kind, id)
 
     def find(self, kind: str, key: str) -> Record | None:

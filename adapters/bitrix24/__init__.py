@@ -44,7 +44,14 @@ class Bitrix24Adapter(Adapter):
     mapping = "bitrix24"
     Settings = Bitrix24Settings
     capabilities = Capabilities(
-        scans=KINDS, completes=KINDS, reads=KINDS, updates=KINDS, creates=KINDS, finds=KINDS, receives=True
+        scans=KINDS,
+        completes=KINDS,
+        reads=KINDS,
+        updates=KINDS,
+        creates=KINDS,
+        deletes=KINDS,
+        finds=KINDS,
+        receives=True,
     )
 
     def __init__(self, settings: Any, context: AdapterContext) -> None:

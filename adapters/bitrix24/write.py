@@ -8,6 +8,8 @@ settled. Every answer is the record as it is read again.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from adapters.base import (
@@ -37,6 +39,8 @@ class Writer:
         self._originator = originator
 
     def write(self, change: Change) -> Record:
+        if change.delete and change.id is not None:
+            return self._delete(change, change.id)
         self._check_names(change)
         return self._create(change) if change.id is None else self._update(change, change.id)
 
@@ -141,6 +145,14 @@ class Writer:
                 code="bitrix.unread",
             )
         return found
+
+    # deletes -------------------------------------------------------------------------------------------------------
+
+    def _delete(self, change: Change, id: str) -> Record:
+        """What the portal itself calls not found is gone."""
+        with suppress(PreconditionFailed):  # "bitrix.gone" of the table of failures
+            self._client.call(f"crm.{change.kind}.delete", {"id": id}, write=True)
+        return replace(change.before or Record(change.kind, id, {}), deleted=True)
 
     # values --------------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from adapters.base import Adapter, AdapterSettings
 from adapters.faults import FaultPlan, FaultyAdapter, Killed
 from adapters.testing.arrivals import ArrivalTests
 from adapters.testing.collects import CollectTests
+from adapters.testing.deletes import DeleteTests
 from adapters.testing.hooks import needs
 from adapters.testing.scans import ScanTests
 from adapters.testing.serves import KitHub, ServerTests
@@ -44,6 +45,7 @@ METHODS = {  # capability → the method that keeps its promise
     "reads": "read",
     "updates": "write",
     "creates": "write",
+    "deletes": "write",
     "finds": "find",
     "collects": "collect",
     "receives": "receive",
@@ -52,7 +54,7 @@ METHODS = {  # capability → the method that keeps its promise
 }
 
 
-class AdapterConformance(ScanTests, WriteTests, ArrivalTests, CollectTests, ServerTests):
+class AdapterConformance(ScanTests, WriteTests, DeleteTests, ArrivalTests, CollectTests, ServerTests):
     """What the engine relies on. The hooks to supply are in `adapters.testing.hooks.Hooks`."""
 
     def test_names_itself(self) -> None:
@@ -80,6 +82,7 @@ class AdapterConformance(ScanTests, WriteTests, ArrivalTests, CollectTests, Serv
             assert promised or not own, f"{method}() is there, but no capability declares it"
         assert held.updates <= held.reads, "an update whose answer is lost is settled by reading: declare `reads`"
         assert held.conditional <= held.updates, "`conditional` without `updates`"
+        assert held.deletes <= held.reads, "a delete whose answer is lost is settled by reading: declare `reads`"
         assert held.finds <= held.creates, "`finds` without `creates`"
         assert held.vague <= held.finds, "`vague` without `finds`"
         assert held.serves or not held.offers, "`offers` without `serves`: nobody could fetch them"

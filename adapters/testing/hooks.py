@@ -70,7 +70,7 @@ class Hooks:
         raise NotImplementedError
 
     def delete(self, kind: str, id: str) -> None:
-        """Optional: delete a record on the other side."""
+        """Optional: delete a record on the other side, as somebody there would."""
         raise NotImplementedError
 
     def fields(self, kind: str) -> Native:

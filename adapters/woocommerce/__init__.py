@@ -1,4 +1,5 @@
-"""WooCommerce by its REST API wc/v3: orders and products are pulled, a status, a price and a stock are written back.
+"""WooCommerce by its REST API wc/v3: orders and products are pulled; a status, a price and a stock are written back, and
+where the configuration says so an order goes to the trash.
 
 Polling alone is enough; webhooks only say where to look sooner. The stock shop needs no plug-in.
 """
@@ -30,7 +31,7 @@ from adapters.woocommerce.client import WooClient
 from adapters.woocommerce.records import PATHS, is_draft, record
 from adapters.woocommerce.scan import Scan, Size
 from adapters.woocommerce.settings import WooCommerceSettings
-from adapters.woocommerce.write import write
+from adapters.woocommerce.write import TRASHED, write
 
 KINDS = frozenset(PATHS)
 
@@ -43,7 +44,9 @@ class WooCommerceAdapter(Adapter):
     mapping = "woocommerce"
     suffixes = (".json",)
     Settings = WooCommerceSettings
-    capabilities = Capabilities(scans=KINDS, completes=KINDS, reads=KINDS, updates=KINDS, receives=True, files=True)
+    capabilities = Capabilities(
+        scans=KINDS, completes=KINDS, reads=KINDS, updates=KINDS, deletes=TRASHED, receives=True, files=True
+    )
 
     def __init__(self, settings: Any, context: AdapterContext) -> None:
         super().__init__(settings, context)

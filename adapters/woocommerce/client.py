@@ -66,6 +66,10 @@ class WooClient:
         """OutcomeUnknown when the call may have been executed without a readable answer."""
         return self._object(self._call("PUT", path, {}, body).data, OutcomeUnknown)
 
+    def delete(self, path: str) -> None:
+        """To the trash. The answer is not believed: it shows the record as it was before (shops.md, 2.3)."""
+        self._call("DELETE", path, {})
+
     def skew(self) -> int | None:
         """Seconds by which the shop's clock is ahead of the hub's, None before the first answer with a Date."""
         return None if self.shop_time is None else round((self.shop_time - self._context.now()).total_seconds())

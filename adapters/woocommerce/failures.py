@@ -51,6 +51,7 @@ RULES = (
     Rule("429", "*", "any", RetryLater, "woo.limit"),
     Rule("503", "*", "any", RetryLater, "woo.busy"),
     Rule("508", "*", "any", RetryLater, "woo.busy"),
+    Rule("501", "*trash*", "write", RecordRefused, "woo.no_trash"),
     Rule("5xx", "*", "read", RetryLater, "woo.server"),
     Rule("5xx", "*", "write", OutcomeUnknown, "woo.unknown"),
     Rule("3xx", "*", "any", BadConfig, "woo.redirect", "url"),
@@ -91,6 +92,7 @@ SAYINGS = {
     "woo.unknown": Text("the shop failed while writing; it may be done", "сбой при записи; запись могла пройти"),
     "woo.redirect": Text("it redirects; keys are not carried along", "перенаправление; ключи туда не передаются"),
     "woo.refused": Text("the shop refuses this value", "магазин не принимает это значение"),
+    "woo.no_trash": Text("the shop has no trash, and nothing is deleted for good", "в магазине отключена корзина"),
     "woo.unexpected": Text("not an answer of WooCommerce", "ответ не от WooCommerce"),
 }
 REMEDIES = {
@@ -113,8 +115,12 @@ REMEDIES = {
     "woo.parameter": ADDRESS_REMEDY,
     "woo.unexpected": ADDRESS_REMEDY,
     "woo.method": Text(
-        "Ask the host to allow GET and PUT for /wp-json/.",
-        "Попросите хостинг разрешить GET и PUT для /wp-json/.",
+        "Ask the host to allow GET, PUT and DELETE for /wp-json/.",
+        "Попросите хостинг разрешить GET, PUT и DELETE для /wp-json/.",
+    ),
+    "woo.no_trash": Text(
+        "Switch the trash on (EMPTY_TRASH_DAYS in wp-config.php), or delete the record in the shop by hand; then retry.",
+        "Включите корзину (EMPTY_TRASH_DAYS в wp-config.php) или удалите запись в магазине вручную, затем повторите.",
     ),
     "woo.redirect": Text(
         "Enter the address exactly as the browser shows it (https, with or without www).",

@@ -1,4 +1,5 @@
-"""Writing an order's status or a product's price and stock: looked at first, and left alone where it is already so.
+"""Writing an order's status or a product's price and stock, and an order into the trash: looked at first, and left alone
+where it is already so.
 
 The look is not politeness: on HPOS a write of the same status moves the modified stamp and would come back as a change,
 and so on for ever; WooCommerce has no conditional write, so it also is the precondition.
@@ -6,13 +7,15 @@ and so on for ever; WooCommerce has no conditional write, so it also is the prec
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from adapters.base import Change, PreconditionFailed, Record, RecordRefused, SverkaError, Text
+from adapters.base import Change, OutcomeUnknown, PreconditionFailed, Record, RecordRefused, SverkaError, Text
 from adapters.woocommerce.client import WooClient
 from adapters.woocommerce.records import PATHS, record
 
+TRASHED = frozenset({"order"})
 WRITABLE = {"order": ("status",), "product": ("regular_price", "stock_quantity", "manage_stock")}
 
 
@@ -22,8 +25,10 @@ def write(client: WooClient, change: Change) -> Record:
         raise _refuse(
             change.kind, "", "records are not created in the shop", "в магазине записи не создаются", "woo.create"
         )
-    wanted = {name: _wire(change.kind, name, value) for name, value in change.data.items()}
     path = f"{PATHS[change.kind]}/{change.id}"
+    if change.delete:
+        return _to_trash(client, change, path)
+    wanted = {name: _wire(change.kind, name, value) for name, value in change.data.items()}
     now = client.get_one(path)
     if now.get("status") == "trash":
         raise _moved(change, "it lies in the trash", "запись в корзине")
@@ -53,6 +58,39 @@ def write(client: WooClient, change: Change) -> Record:
             "woo.ignored",
         )
     return record(change.kind, after)
+
+
+def _to_trash(client: WooClient, change: Change, path: str) -> Record:
+    """Never with `force`: what lies in the trash can be taken out of it by people."""
+    if change.kind not in TRASHED:
+        raise _refuse(change.kind, "", "only orders are deleted", "удаляются только заказы", "woo.delete")
+    before = change.before or Record(change.kind, change.id or "", {})
+    now = _shown(client, before, path)
+    if now.deleted:
+        return now
+    client.delete(path)
+    try:
+        now = _shown(client, before, path)
+    except SverkaError:
+        raise _unknown(change, "it cannot be read back", "не перечитывается") from None
+    if not now.deleted:
+        raise _unknown(change, "the shop took the call and shows it still", "магазин принял запрос, но запись на месте")
+    return now
+
+
+def _shown(client: WooClient, before: Record, path: str) -> Record:
+    """The record as it stands there; one that is gone for good as it was last seen, and deleted."""
+    try:
+        return record(before.kind, client.get_one(path))
+    except PreconditionFailed:  # "woo.gone" of the table of failures
+        return replace(before, deleted=True)
+
+
+def _unknown(change: Change, en: str, ru: str) -> SverkaError:
+    return OutcomeUnknown(
+        Text(f"{change.kind} {change.id}: deleted, but {en}", f"{change.kind} {change.id}: удаление: {ru}"),
+        code="woo.undeleted",
+    )
 
 
 def _wire(kind: str, name: str, value: Any) -> Any:

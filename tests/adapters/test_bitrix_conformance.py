@@ -64,7 +64,7 @@ class TestBitrix24(AdapterConformance):
         )
 
     def lose_next_answer(self):
-        self.peer.fault("drop", r"crm\.\w+\.(add|update)")
+        self.peer.fault("drop", r"crm\.\w+\.(add|update|delete)")
 
     def fail_next_call(self):
         body = '{"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}'

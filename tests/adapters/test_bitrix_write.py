@@ -332,3 +332,30 @@ def test_a_renamed_portal_is_followed_with_the_same_post(portal, caplog):
     assert portal.row("deal", made.id)["TITLE"] == "Заказ"
     assert "localhost" in caplog.text
     assert portal.secret not in caplog.text
+
+
+def removal(adapter, kind, id):
+    return Change(kind, id, {}, adapter.read(kind, id), KEY.format(1), delete=True)
+
+
+@pytest.mark.parametrize("kind", ["deal", "lead", "contact", "company"])
+def test_a_record_is_deleted_once(portal, kind):
+    id, other = portal.add(kind), portal.add(kind)
+    with adapter_at(portal) as adapter:
+        planned = removal(adapter, kind, id)
+        after = adapter.write(planned)
+        assert (after.id, after.deleted) == (id, True)
+        assert adapter.read(kind, id) is None
+        assert adapter.write(planned).deleted, "what is gone is deleted"
+        assert adapter.read(kind, other) is not None
+
+
+def test_a_delete_without_the_right_names_the_webhook(portal):
+    id = portal.add("deal")
+    with adapter_at(portal) as adapter:
+        planned = removal(adapter, "deal", id)
+        portal.state["rights"].append("deal")
+        with pytest.raises(BadConfig) as refused:
+            adapter.write(planned)
+    assert refused.value.setting == "webhook"
+    assert portal.row("deal", id)

@@ -69,6 +69,7 @@ class TestWooCommerce(AdapterConformance):
 
     def lose_next_answer(self):
         self.peer.fault("drop", method="PUT")
+        self.peer.fault("drop", method="DELETE")
 
     def fail_next_call(self):
         self.peer.fault("status", status=503, body="<html>Обслуживание</html>", headers={"Retry-After": "7"})

@@ -69,7 +69,7 @@ class TestMemoryWithoutKey(MemoryConformance):
 
     settings = MemorySettings(world="kit", page_size=3, kinds=["deal", "contact"], holds_key=False, conditional=False)
     kinds = frozenset({"deal", "contact"})
-    declared = Capabilities(scans=kinds, completes=kinds, reads=kinds, updates=kinds, creates=kinds)
+    declared = Capabilities(scans=kinds, completes=kinds, reads=kinds, updates=kinds, creates=kinds, deletes=kinds)
 
 
 class TestMemoryBehindFaults(MemoryConformance):

@@ -220,3 +220,55 @@ def test_nothing_is_created(shop: WooPeer) -> None:
         adapter.write(Change("order", None, {"status": "pending"}, None, KEY))
     assert failure.value.code == "woo.create"
     assert shop.calls() == []
+
+
+def removal(adapter: WooCommerceAdapter, id: int, kind: str = "order") -> Change:
+    return Change(kind, str(id), {}, adapter.read(kind, str(id)), KEY, delete=True)
+
+
+def test_an_order_goes_to_the_trash_and_not_for_good(shop: WooPeer) -> None:
+    order = shop.add_order(status="on-hold")
+    with adapter_at(shop) as adapter:
+        after = adapter.write(removal(adapter, order["id"]))
+        assert (after.deleted, after.data["status"]) == (True, "trash"), "the shop's own answer shows the old status"
+        assert adapter.write(removal(adapter, order["id"])).deleted, "in the trash already: done"
+    assert shop.state["orders"][after.id]["status"] == "trash"
+    (call,) = shop.calls("DELETE")
+    assert "force" not in call["query"]
+
+
+def test_an_order_that_is_gone_for_good_is_deleted_already(shop: WooPeer) -> None:
+    order = shop.add_order()
+    with adapter_at(shop) as adapter:
+        planned = removal(adapter, order["id"])
+        shop.trash(order["id"], force=True)
+        after = adapter.write(planned)
+    assert (after.id, after.deleted, shop.calls("DELETE")) == (str(order["id"]), True, [])
+
+
+def test_a_product_is_never_deleted(shop: WooPeer) -> None:
+    product = shop.add_product("B-8", "Болт", "10.50", 5)
+    with adapter_at(shop) as adapter, pytest.raises(RecordRefused) as refused:
+        adapter.write(removal(adapter, product["id"], "product"))
+    assert (refused.value.code, shop.calls("DELETE")) == ("woo.delete", [])
+
+
+def test_a_shop_without_a_trash_keeps_the_order(shop: WooPeer) -> None:
+    order = shop.add_order()
+    body = '{"code": "woocommerce_rest_trash_not_supported", "message": "The order does not support trashing."}'
+    shop.fault("status", method="DELETE", status=501, body=body)
+    with adapter_at(shop) as adapter, pytest.raises(RecordRefused) as refused:
+        adapter.write(removal(adapter, order["id"]))
+    assert refused.value.code == "woo.no_trash"
+    assert refused.value.remedy is not None
+    assert shop.state["orders"][str(order["id"])]["status"] != "trash"
+
+
+def test_a_delete_that_cannot_be_read_back_is_not_called_done(shop: WooPeer) -> None:
+    order = shop.add_order()
+    with adapter_at(shop) as adapter:
+        planned = removal(adapter, order["id"])
+        shop.fault("status", method="DELETE", status=200, body='{"id": 1}')  # something before the shop answers for it
+        with pytest.raises(OutcomeUnknown):
+            adapter.write(planned)
+    assert shop.state["orders"][str(order["id"])]["status"] != "trash"
