@@ -51,6 +51,15 @@ def _zone(value: Any) -> Any:
 TimeZone = Annotated[str, BeforeValidator(_zone)]
 
 
+def _deletion(value: Any) -> Any:
+    if value in ("archive", "detach") or (isinstance(value, str) and value.partition(":")[0] == "propagate"):
+        return value
+    raise ValueError('valid are "archive", "detach", "propagate", or "propagate:CONNECTION,CONNECTION"')
+
+
+Deletion = Annotated[str, BeforeValidator(_deletion)]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -172,14 +181,27 @@ class Config(Section):
     flows: tuple[Flow, ...] = Field((), alias="flow")
     # "deal.stage" = a role, "connection:NAME", "hub", or a policy: manual, union, join, prefer:ROLE
     owners: dict[str, str] = Field(default_factory=dict)
-    # what a record's deletion in one system means: {deal = "archive"}
-    deletes: dict[str, Literal["archive", "detach", "propagate"]] = Field(default_factory=dict)
+    # what a record's deletion in one system means: {deal = "archive"}; see `deleted_in`
+    deletes: dict[str, Deletion] = Field(default_factory=dict)
     connections: dict[str, Connection] = Field(default_factory=dict)
     path: Path | None = None
 
     def pipeline(self, name: str | None = None) -> Pipeline:
         """The named pipeline, else the first."""
         return next((p for p in self.pipelines if p.name == name), self.pipelines[0])
+
+    def deleted_in(self, kind: str) -> tuple[str, ...]:
+        """The connections in which a record of this kind is deleted when another system has deleted it: those that
+        "propagate:…" names, else all that a flow of the kind names."""
+        word, _, names = self.deletes.get(kind, "archive").partition(":")
+        if word != "propagate":
+            return ()
+        named = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+        return named or self.taking_part(kind)
+
+    def taking_part(self, kind: str) -> tuple[str, ...]:
+        """The connections that a flow of this kind names: only they are written."""
+        return tuple(dict.fromkeys(n for f in self.flows if f.kind == kind for n in (f.source, f.target)))
 
 
 _ENVELOPE = frozenset(Connection.model_fields) - {"name", "settings"}
@@ -295,19 +317,7 @@ def _cross_check(config: Config, path: Path, source: str) -> None:
     if config.notices.via and config.notices.via not in names:
         raise _unknown(path, _line(source, ["notices", "via"]), "notices.via", config.notices.via, names)
     _check_owners(config, path, source)
-    for kind, policy in config.deletes.items():
-        line = _line(source, ["deletes", kind])
-        if kind not in WHOLE_KINDS:
-            raise _unknown(path, line, f"deletes.{kind}", kind, list(WHOLE_KINDS))
-        if policy == "propagate":
-            raise _bad(
-                path,
-                line,
-                f"deletes.{kind}",
-                f"no adapter can delete records in its system yet ({', '.join(names)}); valid are archive and detach",
-                f"удалять записи в своей системе пока не умеет ни один адаптер ({', '.join(names)}); "
-                "допустимы archive и detach",
-            )
+    _check_deletes(config, path, source)
     for at, pipeline in enumerate(config.pipelines):
         _check_stages(config, at, path, source)
         stages = [s.name for s in pipeline.stages]
@@ -320,6 +330,42 @@ def _cross_check(config: Config, path: Path, source: str) -> None:
                 raise _unknown(
                     path, _line(source, ["facts", fact]), f"pipeline.{pipeline.name}.facts.{fact}", stage, stages
                 )
+
+
+def _check_deletes(config: Config, path: Path, source: str) -> None:
+    """Kinds are known, and a deletion is repeated only where a flow lets the hub write at all."""
+    for kind, policy in config.deletes.items():
+        line, key = _line(source, ["deletes", kind]), f"deletes.{kind}"
+        if kind not in WHOLE_KINDS:
+            raise _unknown(path, line, key, kind, list(WHOLE_KINDS))
+        able = config.taking_part(kind)
+        if policy.startswith("propagate") and not able:
+            raise _bad(
+                path,
+                line,
+                key,
+                f"no [[flow]] of the kind {kind} names a system in which a deletion could be repeated",
+                f"нет ни одного [[flow]] вида {kind}: повторять удаление негде",
+            )
+        for name in config.deleted_in(kind):
+            if name not in able:
+                raise _unknown(path, line, key, name, list(able))
+
+
+def cannot_delete(config: Config, kind: str, connection: str, able: list[str]) -> BadConfig:
+    """The adapter of a connection has no way to delete what `[deletes]` wants deleted there. `able`: those that have."""
+    path = config.path or Path("config.toml")
+    source = path.read_text(encoding="utf-8") if path.exists() else ""
+    instead = f'"propagate:{",".join(able)}"' if able else '"archive"'
+    return _bad(
+        path,
+        _line(source, ["deletes", kind]),
+        f"deletes.{kind}",
+        f"{connection} cannot delete a {kind} (nothing is ever deleted in 1C, nor for good in a shop); "
+        f"name those that shall: {instead}",
+        f"{connection} не умеет удалять записи вида {kind} (в 1С хаб не удаляет ничего, в магазине — ничего насовсем); "
+        f"назовите тех, кому это можно: {instead}",
+    )
 
 
 def _check_owners(config: Config, path: Path, source: str) -> None:

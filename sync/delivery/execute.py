@@ -5,7 +5,8 @@ saw it last is never overwritten. Between that reading and the write nothing pro
 capabilities says for which kinds there is no such window.
 
 A call that ended without an answer is settled by reading: the other side shows what was wanted → done; it shows what was
-there before → the call may be repeated; anything else → the record has moved, plan again. A create is looked up by the
+there before → the call may be repeated; anything else → the record has moved, plan again. After a delete it wants nothing
+there, or a record that says it is deleted. A create is looked up by the
 correlation key; where the other side can hold none, among the records that came up there since, by all that was written.
 It is never repeated blindly.
 """
@@ -13,13 +14,15 @@ It is never repeated blindly.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from adapters.base import Adapter, Change, Record
 from sync.errors import NeedHuman, OutcomeUnknown, PreconditionFailed, RecordRefused, RetryLater, SverkaError, Text
 from sync.model.types import decimal_of
 from sync.store import points
+from sync.store.types import dump_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,15 @@ Look = Callable[[], tuple[Sequence[Record], bool]]  # unknown records of the kin
 
 def call(adapter: Adapter, change: Change, connection: str, view: View = lambda _: None) -> Outcome:
     """Make the call. Errors of the configuration pass through: they stop the connection, not the record."""
-    looked = _compared(adapter, change, connection, view)
+    looked = (_compared_whole if change.delete else partial(_compared, view=view))(adapter, change, connection)
     if looked is not None:
         return looked
     points.reach(f"call:{connection}.write:before")
     try:
         record = adapter.write(change)
     except PreconditionFailed as error:
+        if change.delete:
+            return _moved_before(adapter, change, error)
         return Outcome("moved", _read(adapter, change), error)
     except OutcomeUnknown as error:
         return Outcome("retry", None, error)
@@ -75,9 +80,46 @@ def _compared(adapter: Adapter, change: Change, connection: str, view: View) -> 
     return Outcome("moved", now) if moved or now.deleted != change.before.deleted else None
 
 
+def _compared_whole(adapter: Adapter, change: Change, connection: str) -> Outcome | None:
+    """The same before a delete: there everything counts, not only what would be written."""
+    if change.kind in adapter.capabilities.conditional or change.kind not in adapter.capabilities.reads:
+        return None
+    points.reach(f"call:{connection}.compare:before")
+    found = _still_there(adapter, change)
+    return None if found.state == "repeat" and found.error is None else found
+
+
+def _still_there(adapter: Adapter, change: Change) -> Outcome:
+    """done: it is gone; repeat: it stands as it was seen (or cannot be asked for now, with the error); moved: it does not."""
+    if change.id is None or change.before is None:
+        return Outcome("unknown", None, _unknown(change))
+    try:
+        now = adapter.read(change.kind, change.id)
+    except RetryLater as error:
+        return Outcome("repeat", None, error)
+    except (RecordRefused, NeedHuman) as error:
+        return Outcome("refused", None, error)
+    if now is None or now.deleted:
+        return Outcome("done", now or replace(change.before, deleted=True))
+    same = dump_bytes(now.data) == dump_bytes(change.before.data)
+    return Outcome("repeat", now) if same else Outcome("moved", now)
+
+
+def _moved_before(adapter: Adapter, change: Change, refused: SverkaError) -> Outcome:
+    """The other side refused to delete what has moved: how it stands now. A version that moved alone is no edit."""
+    found = _still_there(adapter, change)
+    if found.state == "repeat":
+        return Outcome("moved", found.record, refused) if found.error is None else found
+    return found
+
+
 def settle(adapter: Adapter, change: Change, tries: int, found: Look | None = None) -> Outcome:
     """What became of a call whose answer nobody saw. RetryLater when the other side cannot be asked now. `found` gives the
     unknown records that came up there since, where no correlation key can be looked up."""
+    if change.delete:
+        there = _still_there(adapter, change)
+        unsettled = {"repeat": "retry", "refused": "unknown"}
+        return replace(there, state=unsettled.get(there.state, there.state)) if there.error is not None else there
     try:
         if change.id is None:
             return _settle_create(adapter, change, tries, found)

@@ -53,6 +53,8 @@ def plan(
     ).all()
     if any(o.state in IN_FLIGHT for o in open_ones):
         return None
+    if op == "update" and any(o.op == "delete" for o in open_ones):
+        return None  # what is to be deleted there is not written any more
     for old in open_ones:
         if _same(old.data, dict(data)) and old.op == op:
             _told_again(tx, old, fields, why)

@@ -28,6 +28,7 @@ from sync.store.types import dump_bytes, dumps
 AGAIN = timedelta(hours=1)  # a scan from the beginning that was broken off, or not believed, is made again after that
 _NAMED = 1000  # ids that a plan shows; its digest speaks of all of them
 _CHUNK = 1000
+KEY = "gone:"  # begins the keys of arrivals that say who is gone
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ def _place(connection: str, kind: str) -> tuple[sa.ColumnElement[bool], ...]:
 
 
 @dataclass(slots=True)
-class _Missing:
+class Missing:
     """Links that were not listed. Their external ids are hashed in their order; only the first of them are kept."""
 
     total: int = 0
@@ -101,7 +102,7 @@ def end(world: World, plug: Plug, walk: Walk) -> int:
     with world.store.read() as tx:
         missing = _missing(tx, plug, walk, listed)
         there = tx.execute(sa.select(cursor.c.whole).where(*_place(plug.name, walk.kind))).scalar()
-        asked = approval.newest(tx, plug.name, _reason("deletes", walk.kind))
+        asked = approval.newest(tx, plug.name, reason("deletes", walk.kind))
         outside = tx.execute(sa.select(link.c.id).where(*_of(plug, walk.kind), link.c.outside.is_not(None))).all()
     back = [r.id for r in outside if r.id < len(listed) and listed[r.id]]
     full = walk.kind in plug.adapter.capabilities.completes
@@ -121,7 +122,7 @@ def end(world: World, plug: Plug, walk: Walk) -> int:
             elif verdict == "ask":
                 next_at = world.now() + AGAIN
         _mark(tx, back, outside=None)
-        _arrive(world, tx, plug, walk.kind, believed, walk.asked)
+        arrive(world, tx, plug, walk.kind, believed, walk.asked)
         values = {"whole": walk.filter, "full_at": next_at if full else None}
         tx.execute(cursor.update().where(*_place(plug.name, walk.kind)).values(**values))
     if walk.renewed and there is not None and missing.ids and walk.empty:
@@ -133,7 +134,7 @@ def gone(world: World, plug: Plug, kind: str, ids: Sequence[int], asked: datetim
     """Links whose system answered "gone for good" when they were read one by one, out of `total`."""
     if not ids:
         return 0
-    missing = _Missing(total)
+    missing = Missing(total)
     with world.store.begin() as tx:
         world.guard(tx)
         query = sa.select(link.c.id, link.c.external_id).where(link.c.id.in_(ids)).order_by(link.c.external_id)
@@ -142,13 +143,13 @@ def gone(world: World, plug: Plug, kind: str, ids: Sequence[int], asked: datetim
         emptied = total > 1 and len(missing.ids) == total
         if allowed(world, tx, plug, kind, "gone", missing, emptied=emptied) != "yes":
             return 0
-        _arrive(world, tx, plug, kind, missing.ids, asked)
+        arrive(world, tx, plug, kind, missing.ids, asked)
     return len(missing.ids)
 
 
-def _missing(tx: Connection, plug: Plug, walk: Walk, listed: bytearray) -> _Missing:
+def _missing(tx: Connection, plug: Plug, walk: Walk, listed: bytearray) -> Missing:
     """One look at the kind's links; none at all where every one of them was listed."""
-    missing = _Missing()
+    missing = Missing()
     known = tx.execute(sa.select(sa.func.count()).select_from(link).where(*_of(plug, walk.kind))).scalar_one()
     if known == listed.count(1):
         return missing
@@ -159,6 +160,7 @@ def _missing(tx: Connection, plug: Plug, walk: Walk, listed: bytearray) -> _Miss
             link.c.state == "linked",
             link.c.deleted_at.is_(None),
             link.c.outside.is_not(True),
+            link.c.told.is_(None),  # else a person is being asked already
             link.c.shadow_hash.is_not(None),  # else nobody has ever seen it there
             link.c.first_seen < walk.asked,
             link.c.id < len(listed),
@@ -186,21 +188,27 @@ def _of(plug: Plug, kind: str) -> tuple[sa.ColumnElement[bool], ...]:
     return link.c.connection == plug.name, link.c.native_kind == kind
 
 
-def allowed(
-    world: World, tx: Connection, plug: Plug, kind: str, cause: str, missing: _Missing, *, emptied: bool
-) -> str:
+def allowed(world: World, tx: Connection, plug: Plug, kind: str, cause: str, missing: Missing, *, emptied: bool) -> str:
     """ "Says "yes", "ask" or "no" (a person has refused exactly this) to so many deletions at once."""
-    reason, limits = _reason(cause, kind), world.config.limits
+    why, limits = reason(cause, kind), world.config.limits
     number = len(missing.ids)
-    open_one = approval.newest(tx, plug.name, reason)
+    open_one = approval.newest(tx, plug.name, why)
     bound = max(limits.deletes, missing.total * limits.deletes_percent // 100)
     if not number or (number <= bound and not emptied):
         if open_one is not None and open_one.state in approval.OPEN:
             approval.stale(world, tx, open_one.id, _CAME_BACK)
         return "yes"
-    content = {
+    state = approval.ask(world, tx, plug.name, why, content_of(plug, kind, missing))
+    if state == "approved" and open_one is not None:
+        approval.used(world, tx, open_one.id)
+    return {"approved": "yes", "dropped": "no"}.get(state, "ask")
+
+
+def content_of(plug: Plug, kind: str, missing: Missing) -> dict[str, Any]:
+    """What a plan about so many deletions says; its hash is that of all of them."""
+    return {
         "kind": kind,
-        "count": number,
+        "count": len(missing.ids),
         "of": missing.total,
         "records": missing.names,
         "digest": missing.digest.hexdigest(),
@@ -208,12 +216,8 @@ def allowed(
             {"connection": plug.name, "kind": kind, "op": "delete", "id": name, "title": name, "changes": {}}
             for name in missing.names
         ],
-        "counts": {f"delete {plug.name}/{kind}": number},
+        "counts": {f"delete {plug.name}/{kind}": len(missing.ids)},
     }
-    state = approval.ask(world, tx, plug.name, reason, content)
-    if state == "approved" and open_one is not None:
-        approval.used(world, tx, open_one.id)
-    return {"approved": "yes", "dropped": "no"}.get(state, "ask")
 
 
 _CAME_BACK = Text(
@@ -222,18 +226,18 @@ _CAME_BACK = Text(
 )
 
 
-def _reason(cause: str, kind: str) -> str:
+def reason(cause: str, kind: str) -> str:
     return f"{cause}:{kind}"[:24]  # as long as the column
 
 
 def _approved(tx: Connection, plug: Plug, kind: str) -> bool:
-    last = approval.newest(tx, plug.name, _reason("deletes", kind))
+    last = approval.newest(tx, plug.name, reason("deletes", kind))
     return last is not None and last.state == "approved"
 
 
 def question(world: World, connection: str, kind: str) -> NeedHuman | None:
     """What a run of this kind has to say as long as a person has not decided about those who are missing."""
-    reasons = [_reason(cause, kind) for cause in ("deletes", "gone")]
+    reasons = [reason(cause, kind) for cause in ("deletes", "gone")]
     with world.store.read() as tx:
         query = sa.select(plan).where(
             plan.c.connection == connection, plan.c.reason.in_(reasons), plan.c.state == "waiting"
@@ -271,7 +275,7 @@ def _mark(tx: Connection, ids: Sequence[int], *, outside: bool | None) -> None:
         tx.execute(link.update().where(link.c.id.in_(ids[at : at + _CHUNK])).values(outside=outside))
 
 
-def _arrive(world: World, tx: Connection, plug: Plug, kind: str, ids: Iterable[int], asked: datetime) -> None:
+def arrive(world: World, tx: Connection, plug: Plug, kind: str, ids: Iterable[int], asked: datetime) -> None:
     """Put the records into the inbox as they were shown last, marked as deleted."""
     wanted = list(ids)
     for at in range(0, len(wanted), _CHUNK):
@@ -281,6 +285,6 @@ def _arrive(world: World, tx: Connection, plug: Plug, kind: str, ids: Iterable[i
             .order_by(link.c.id)
         ).all()
         body = dump_bytes([[kind, r.external_id, r.shadow, r.version, True] for r in rows])
-        key = f"gone:{kind}:{hashlib.sha256(body).hexdigest()}:{asked.timestamp()}"
+        key = f"{KEY}{kind}:{hashlib.sha256(body).hexdigest()}:{asked.timestamp()}"
         name = f"{kind}: −{len(rows)}"
         inbox_rows.put(tx, [Incoming(plug.name, "poll", name, asked, body=body, key=key)])

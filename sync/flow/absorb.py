@@ -43,6 +43,8 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     if known is not None and known.shadow_hash == digest:
         if known.version != rec.version:  # a write must name the version that stands there now
             tx.execute(link.update().where(link.c.id == known.id).values(version=rec.version))
+        if known.told is not None and not rec.deleted:  # it is there after all
+            tx.execute(link.update().where(link.c.id == known.id).values(told=None))
         return Absorbed("same")
     if known is not None and cause.read_at is not None and _written_since(tx, known, cause.read_at):
         return Absorbed("stale")
@@ -69,8 +71,8 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     if found.kind == "offer":
         offers.store_rows(world, tx, plug, uid, found.fields, cause, link_id, news)
     woven = weave(world, tx, uid, cause)
-    if woven.changed and known is not None and not rec.deleted:
-        deletes.edited(world, tx, plug, uid, found.kind, cause)
+    if known is not None and not rec.deleted:
+        deletes.moved(world, tx, plug, known, canonical_kind(found.kind), cause, changed=woven.changed)
     if found.kind == "deal":
         documents.store(world, tx, plug, uid, found.fields.get("documents"), client, cause)
     if made and found.kind == "deal" and client:
@@ -237,6 +239,7 @@ def _remember(
         "shadow_hash": digest,
         "state": "linked",
         "deleted_at": now if rec.deleted else None,
+        "told": now if rec.deleted and cause.sure else None,
     }
     if known is None:
         return int(

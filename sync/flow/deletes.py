@@ -1,12 +1,13 @@
 """A record deleted in one of its systems, or back again: what follows for the record and for its other systems.
 
-deleted there, nothing edited elsewhere since    by `[deletes]` of its kind: "archive" (the record says so, the others keep it)
-                                                 or "detach" (that link is over, the record goes on without it)
+deleted there, nothing edited elsewhere since    by `[deletes]` of its kind: "archive" (the record says so, the others keep
+                                                 it), "detach" (that link is over, the record goes on without it), or
+                                                 "propagate" (archived, and deleted in the others: see `removal`)
 deleted there, edited elsewhere                  a conflict "deleted_edited" for a person, whichever was heard of first
 back again                                       the same link lives on; nothing is made twice
 
 A product's deletion is its `active` = no, and one in accounting is a fact that moves the deal's stage: there the decision
-over the fields says all that is to be said. No system is ever told to delete.
+over the fields says all that is to be said, unless products are to be deleted elsewhere too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sqlalchemy.engine import Connection
 from adapters.base import Record
 from sync.config import WHOLE_KINDS
 from sync.delivery import intents
-from sync.flow import trouble
+from sync.flow import removal, trouble
 from sync.flow.look import side_names
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note
@@ -50,41 +51,51 @@ def _deleted(world: World, tx: Connection, plug: Plug, known: Any, uid: str, kin
         tx.execute(link.update().where(link.c.id == known.id).values(state="detached"))
         _no_writes(world, tx, known)
         _note(world, tx, plug, uid, kind, "detached", {"link": [_name(known), None]}, cause)
-    elif _is_fact(plug, kind):
+    elif removal.is_fact(world, plug, kind):
         return
     elif _unsent(tx, known):
         tx.execute(link.update().where(link.c.id == known.id).values(state="gone"))
         _no_writes(world, tx, known)
-        _ask(world, tx, uid)
+        ask(world, tx, uid)
     else:
         _archive(world, tx, plug, uid, kind, True, "deleted", cause)
+        removal.follow(world, tx, uid, cause)
 
 
 def _back(world: World, tx: Connection, plug: Plug, known: Any, uid: str, kind: str, cause: Cause) -> None:
     if known.state == "detached":
         _note(world, tx, plug, uid, kind, "revived", {"link": [None, _name(known)]}, cause)
     if _gone_links(tx, uid):  # it is deleted in yet another system
+        if world.config.deleted_in(kind):  # and brought back by somebody, whom the next look must not contradict
+            edited(world, tx, plug, uid, kind, cause, again=True)
         return
     closed = {"state": "gone", "closed_at": world.now()}
     tx.execute(conflict.update().where(*_question(uid)).values(**closed))
     _archive(world, tx, plug, uid, kind, False, "revived", cause)
+    removal.withdraw(world, tx, uid)
 
 
-def edited(world: World, tx: Connection, plug: Plug, uid: str, kind: str, cause: Cause) -> None:
-    """The record was changed by a system that still has it: where another one has deleted it, a person decides."""
-    if cause.why or kind == "product":
+def edited(world: World, tx: Connection, plug: Plug, uid: str, kind: str, cause: Cause, *, again: bool = False) -> None:
+    """The record was changed by a system that still has it: where another one has deleted it, a person decides. `again`:
+    also if a person has decided before."""
+    if cause.why or (kind == "product" and not world.config.deleted_in(kind)):
         return
     archived = tx.execute(sa.select(record.c.data).where(record.c.uid == uid)).scalar_one().get(FIELD)
-    ids = [one.id for one in _gone_links(tx, uid) if one.state == "linked"] if archived else []
+    ids = [one.id for one in _gone_links(tx, uid) if again or one.state == "linked"] if archived else []
     if not ids:
         return
     tx.execute(link.update().where(link.c.id.in_(ids)).values(state="gone"))
     _archive(world, tx, plug, uid, kind, False, "edited", cause)
-    _ask(world, tx, uid)
+    removal.withdraw(world, tx, uid)
+    ask(world, tx, uid)
 
 
-def _is_fact(plug: Plug, kind: str) -> bool:
-    return kind == "product" or (kind == "deal" and plug.role == "accounting")
+def moved(world: World, tx: Connection, plug: Plug, known: Any, kind: str, cause: Cause, *, changed: bool) -> None:
+    """News of a record that is there, `changed` if they changed it here too. Where it is about to be deleted, whatever has
+    moved in it counts as an edit."""
+    awaited = bool(world.config.deleted_in(kind)) and removal.planned(tx, known)
+    if changed or awaited:
+        edited(world, tx, plug, known.record_uid, kind, cause, again=awaited)
 
 
 def _gone_links(tx: Connection, uid: str) -> list[Any]:
@@ -138,7 +149,15 @@ def _question(uid: str) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _ask(world: World, tx: Connection, uid: str) -> None:
+def wanted(tx: Connection, uid: str) -> bool:
+    """Whether the record is to be gone everywhere: it is archived, and nobody is being asked about it."""
+    data = tx.execute(sa.select(record.c.data).where(record.c.uid == uid)).scalar_one()
+    return (
+        bool(data.get(FIELD)) and tx.execute(sa.select(conflict.c.id).where(*_question(uid)).limit(1)).first() is None
+    )
+
+
+def ask(world: World, tx: Connection, uid: str) -> None:
     """One open question, with every system's answer to "is it deleted?"."""
     query = sa.select(link).where(link.c.record_uid == uid, link.c.state.in_(("linked", "gone")))
     places = tx.execute(query.order_by(link.c.id)).all()

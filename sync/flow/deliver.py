@@ -17,7 +17,7 @@ from adapters.base import Change, Record
 from sync.delivery import execute, intents
 from sync.delivery.execute import Outcome
 from sync.errors import BadConfig, NeedHuman, RecordRefused, SverkaError, Text
-from sync.flow import dependencies, documents, offers, sides, trouble
+from sync.flow import deletes, dependencies, documents, offers, removal, sides, trouble
 from sync.flow.absorb import absorb, find_link, name_problems
 from sync.flow.gate import gate, released
 from sync.flow.plug import Cause, Counts, Plug, World
@@ -39,7 +39,7 @@ def deliver(world: World, plug: Plug, run_id: int) -> Counts:
     while True:
         free, done = gate(world, plug.name).free, counts.writes
         with world.store.read() as tx:
-            rows = intents.due(tx, plug.name, world.now(), released(free))
+            rows = intents.due(tx, plug.name, world.now(), released(world, free))
         for row in rows:
             counts.writes += _one(world, plug, row, run_id)
         if (
@@ -149,7 +149,7 @@ def _change(tx: Connection, row: Any) -> Change:
         known = tx.execute(sa.select(link).where(link.c.id == row.link_id)).one()
         deleted = known.deleted_at is not None
         before = Record(row.native_kind, known.external_id, known.shadow or {}, known.version, deleted)
-    return Change(row.native_kind, before.id if before else None, row.data, before, row.id)
+    return Change(row.native_kind, before.id if before else None, row.data, before, row.id, row.op == "delete")
 
 
 def _taken(world: World, plug: Plug, row: Any, outcome: Outcome, run_id: int | None) -> int:
@@ -158,7 +158,11 @@ def _taken(world: World, plug: Plug, row: Any, outcome: Outcome, run_id: int | N
         with world.store.begin() as tx:
             if not intents.unsettled(tx, row.id):
                 return 0
-            return _take_outcome(world, tx, plug, row, outcome, Cause(run_id))
+            if row.op == "delete":
+                return _take_deletion(world, tx, plug, row, outcome, Cause(run_id))
+            written = _take_outcome(world, tx, plug, row, outcome, Cause(run_id))
+            removal.follow(world, tx, row.record_uid, Cause(run_id))
+            return written
     except (RecordRefused, NeedHuman) as error:
         state = "unknown" if outcome.state == "done" else "refused"
         with world.store.begin() as tx:
@@ -196,6 +200,34 @@ def _take_outcome(world: World, tx: Connection, plug: Plug, row: Any, outcome: O
         if row.op == "update":  # the record may have moved on meanwhile
             weave(world, tx, row.record_uid, cause)
             intents.keep_reasons(tx, row)
+    return 0
+
+
+def _take_deletion(world: World, tx: Connection, plug: Plug, row: Any, outcome: Outcome, cause: Cause) -> int:
+    """The outcome of a delete. What was edited there since is news, and a question; it is not deleted."""
+    uid = row.record_uid
+    if outcome.state == "done" and outcome.record is not None:
+        wanted = deletes.wanted(tx, uid)
+        removal.done(world, tx, plug, row, outcome.record, cause, wanted=wanted)
+        if not wanted:  # somebody has changed or restored it while the call was under way
+            deletes.ask(world, tx, uid)
+        removal.follow(world, tx, uid, cause)
+        return 1
+    if outcome.state == "moved" and outcome.record is not None:
+        if removal.again(world, tx, plug, row, outcome.record):
+            return 0
+        if absorb(world, tx, plug, outcome.record, cause).outcome == "same":  # version after version, and nothing in it
+            _refused(world, tx, plug, row, outcome.error, "refused")
+        else:
+            intents.finish(tx, row.id, "dropped", world.now(), outcome.error)
+    elif outcome.state == "repeat":
+        intents.replan(tx, row.id)
+        if outcome.error is not None:
+            intents.postpone(tx, row, world.now(), outcome.error, getattr(outcome.error, "after", None))
+    elif outcome.state == "retry" and outcome.error is not None:
+        intents.postpone(tx, row, world.now(), outcome.error, 0 if row.state == "planned" else None)
+    elif outcome.state in ("refused", "unknown"):
+        _refused(world, tx, plug, row, outcome.error, outcome.state)
     return 0
 
 
@@ -327,4 +359,4 @@ def lost(world: World, connection: str) -> bool:
 def anything_due(world: World, connection: str, free: bool) -> bool:
     """Whether something can be written now; `free` as the gate says."""
     with world.store.read() as tx:
-        return bool(intents.due(tx, connection, world.now(), released(free), 1))
+        return bool(intents.due(tx, connection, world.now(), released(world, free), 1))

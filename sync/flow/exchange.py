@@ -103,7 +103,7 @@ class Context:
             if not rows:
                 rows = tx.execute(
                     sa.select(intent)
-                    .where(*mine, intent.c.state == "planned", released(free))
+                    .where(*mine, intent.c.state == "planned", released(self._world, free))
                     .order_by(intent.c.id)
                     .limit(limit)
                 ).all()

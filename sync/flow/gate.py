@@ -1,6 +1,10 @@
 """The gate before every delivery: the first writes to a system, and more of them than the limits allow, wait together for
 a person's yes. Nothing of them is called and nothing is offered before.
 
+What one run brings about is looked at as a whole: as long as it goes on, nothing of it is counted and nothing goes out, so
+that a large change that comes page by page is held before its first write. A run that takes long is not waited for: from then
+on what has come so far is judged.
+
 An intent that waits names its plan (`plan_id`). A plan lists what it would write, by the hash of each; only what is still
 exactly that is released. What came behind an open gate's plan names it too and is judged anew when the plan is decided.
 """
@@ -20,11 +24,12 @@ from sync.delivery.intents import OWN_NOTICE
 from sync.errors import NeedHuman, Text
 from sync.flow import approval
 from sync.flow.plug import World
-from sync.store.tables import intent, link, plan, record
+from sync.store.tables import intent, link, plan, record, run
 from sync.store.types import dumps
 
 REASONS = ("first_run", "divergence")
 _CHUNK = 500
+WHOLE = timedelta(seconds=30)  # for so long a run that goes on keeps its writes back
 ASKED_LASTS = timedelta(hours=1)  # what was approved from a saved plan and has not come up by then is forgotten
 
 _DECIDED = sa.select(plan.c.id).where(plan.c.state.in_(("approved", "applied")))
@@ -66,11 +71,19 @@ def gate(world: World, connection: str) -> Gate:
         return Gate(after.free, after.waiting, after.number, fresh)
 
 
-def released(free: bool) -> sa.ColumnElement[bool]:
+def released(world: World, free: bool) -> sa.ColumnElement[bool]:
     """Which planned intents may be carried out: those of an approved plan, and, where the gate is open, those of none."""
     approved = intent.c.plan_id.in_(_DECIDED)
     own = intent.c.record_uid.like(OWN_NOTICE)
-    return sa.or_(approved, own, intent.c.plan_id.is_(None)) if free else sa.or_(approved, own)
+    return sa.or_(approved, own, sa.and_(*_free(world))) if free else sa.or_(approved, own)
+
+
+def _free(world: World) -> tuple[sa.ColumnElement[bool], ...]:
+    """What no plan holds, and no run that is still finding out how much there is. A delivery makes its own intents go."""
+    going_on = sa.select(run.c.id).where(
+        run.c.outcome == "running", run.c.work != "deliver", run.c.started_at > world.now() - WHOLE
+    )
+    return intent.c.plan_id.is_(None), sa.or_(intent.c.run_id.is_(None), intent.c.run_id.not_in(going_on))
 
 
 def items(tx: Connection, rows: Sequence[Any]) -> list[dict[str, Any]]:
@@ -156,7 +169,8 @@ def _verdict(world: World, tx: Connection, connection: str) -> Gate:
 
 def _work(world: World, tx: Connection, connection: str) -> bool:
     """Whether anything has to be held back, released or marked; most times nothing is."""
-    free = tx.execute(sa.select(intent.c.run_id).where(*planned(connection), intent.c.plan_id.is_(None))).all()
+    columns = (intent.c.run_id, intent.c.op, intent.c.native_kind)
+    free = tx.execute(sa.select(*columns).where(*planned(connection), *_free(world))).all()
     if free and (_asks(world, tx, connection) or _waiting(tx, connection) or _too_many(world, tx, connection, free)):
         return True
     row = _waiting(tx, connection)
@@ -172,6 +186,8 @@ def _held(tx: Connection, connection: str, plan_id: str) -> list[Any]:
 
 def _too_many(world: World, tx: Connection, connection: str, free: Sequence[Any]) -> bool:
     """Whether these are more than the limits allow, by themselves or with what their runs have written already."""
+    if any(_too_many_deletes(world, tx, connection, kind, free) for kind in {f.native_kind for f in free}):
+        return True
     limits = world.config.limits
     runs = {r.run_id for r in free if r.run_id is not None}
     number = len(free)
@@ -194,6 +210,23 @@ def _too_many(world: World, tx: Connection, connection: str, free: Sequence[Any]
         sa.select(sa.func.count()).select_from(link).where(link.c.connection == connection, link.c.state == "linked")
     ).scalar_one()
     return number * 100 > linked * limits.writes_percent
+
+
+def _too_many_deletes(world: World, tx: Connection, connection: str, kind: str, free: Sequence[Any]) -> bool:
+    """Whether so many deletes of one kind, with those that went out unasked in the last while, are over the budget."""
+    number = sum(f.op == "delete" and f.native_kind == kind for f in free)
+    if not number:
+        return False
+    since = world.now() - timedelta(seconds=world.plugs[connection].config.full)
+    gone = (intent.c.op == "delete", intent.c.plan_id.is_(None), intent.c.state.in_(("sending", "unknown", "done")))
+    place = (intent.c.connection == connection, intent.c.native_kind == kind)
+    went = sa.select(sa.func.count()).select_from(intent).where(*place, *gone, intent.c.sent_at >= since)
+    there = (link.c.connection == connection, link.c.native_kind == kind, link.c.deleted_at.is_(None))
+    known = int(tx.execute(sa.select(sa.func.count()).select_from(link).where(*there)).scalar_one())
+    limits = world.config.limits
+    return bool(
+        number + int(tx.execute(went).scalar_one()) > max(limits.deletes, known * limits.deletes_percent // 100)
+    )
 
 
 def _release(world: World, tx: Connection, connection: str) -> None:
@@ -251,9 +284,7 @@ def _hold(world: World, tx: Connection, connection: str) -> None:
     """Hold back what must not go: under a plan that waits already, else under a new one."""
     free = list(
         tx.execute(
-            sa.select(intent)
-            .where(*planned(connection), intent.c.plan_id.is_(None))
-            .order_by(intent.c.created_at, intent.c.id)
+            sa.select(intent).where(*planned(connection), *_free(world)).order_by(intent.c.created_at, intent.c.id)
         )
     )
     row = _waiting(tx, connection)
@@ -291,7 +322,8 @@ def _behind(row: Any, held: list[Any]) -> list[Any]:
 
 def would_ask(world: World, tx: Connection, connection: str) -> tuple[str, int] | None:
     """Why the writes that are planned now would wait for approval, and how many; None when they would go."""
-    rows = tx.execute(sa.select(intent.c.run_id, intent.c.plan_id).where(*planned(connection))).all()
+    columns = (intent.c.run_id, intent.c.plan_id, intent.c.op, intent.c.native_kind)
+    rows = tx.execute(sa.select(*columns).where(*planned(connection))).all()
     free = [r for r in rows if r.plan_id is None]
     waiting = _waiting(tx, connection)
     if waiting is not None:

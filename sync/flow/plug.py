@@ -108,6 +108,7 @@ class Cause:
     run_id: int | None = None
     inbox_id: int | None = None
     read_at: datetime | None = None  # of a polled record: when its system was asked for it
+    sure: bool = False  # what is deleted in it was weighed already, or a person has said yes
     why: str = ""  # "mapping": what its side says has changed because it is read otherwise, not by anybody there
 
 

@@ -97,6 +97,8 @@ def _one(
     data = typed(row.kind, row.data)
     if there is None and not wanted(flow.create, data):
         return 0
+    if there is None and row.data.get("archived") and target.name in world.config.deleted_in(row.kind):
+        return 0  # what would be deleted there is not made there first
     if not offers and (there is not None or native not in capabilities.creates):
         return 0
     number = there.number if there is not None else _free_number(tx, world, target, native, row, links)
@@ -121,13 +123,13 @@ def _one(
         if not _refused(tx, row.uid, target.name, native):
             trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
         return 0
-    made = _give(world, tx, row, target, native, lens, native_data, data, number, there is None, needs, cause)
+    made = give(world, tx, row, target, native, lens, native_data, data, number, there is None, needs, cause)
     if made:  # what it waited for has come, or it is another one than was refused
         trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
     return 1 if made else 0
 
 
-def _give(
+def give(
     world: World,
     tx: Connection,
     row: Any,

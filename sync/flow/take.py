@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from adapters.base import Arrival, Hint, Problem, Record
 from sync.errors import NeedHuman, RecordRefused, RetryLater, Text
-from sync.flow import deliver, trouble
+from sync.flow import absence, deliver, told, trouble
 from sync.flow.absorb import Absorbed, absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_new, changed
 from sync.flow.plug import Cause, Counts, Plug, Seen, World, storable
@@ -39,7 +39,8 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
     counts = Counts()
     if row.state != "new":
         return counts
-    cause = Cause(run_id, inbox_id, row.received_at if row.via == "poll" else None)
+    polled = row.via == "poll"
+    cause = Cause(run_id, inbox_id, row.received_at if polled else None, polled and row.key.startswith(absence.KEY))
     state, text = "done", None
     try:
         held_id, held = world.held.pop(plug.name, (0, []))
@@ -176,8 +177,12 @@ def _take_records(
             counts.add("new", len(rest) - len(slow))
             rest = slow
         records = [seen.record for seen in rest]
+    gone = [rec for rec in records if rec.deleted]
+    if gone and not cause.sure and told.hold(world, plug, gone):
+        counts.add("skipped", len(gone))
+        records = [rec for rec in records if not rec.deleted]
     for rec in records:
-        counts.add(take_one(world, plug, rec, cause))
+        counts.add(take_one(world, plug, rec, cause, weighed=True))
     return counts
 
 
@@ -192,8 +197,11 @@ def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> list[S
         return page
 
 
-def take_one(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
-    """One record in one transaction; its outcome. A refusal goes to quarantine with the record itself."""
+def take_one(world: World, plug: Plug, rec: Record, cause: Cause, *, weighed: bool = False) -> str:
+    """One record in one transaction; its outcome. A refusal goes to quarantine with the record itself. `weighed`: that it
+    may be taken as deleted is known already."""
+    if rec.deleted and not (weighed or cause.sure) and told.hold(world, plug, [rec]):
+        return "skipped"
     try:
         try:
             done = _absorb(world, plug, rec, cause)
@@ -208,7 +216,7 @@ def take_one(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
         return _refused(world, plug, rec, unexpected(error), cause)
     if done.outcome == "stale":
         return _read_again(world, plug, rec, cause)
-    for name in done.touched:
+    for name in done.touched if cause.run_id is None else ():  # what a run brings about goes out when it has ended
         world.wake(name)
     return done.outcome
 

@@ -7,15 +7,17 @@ out. Each is refused with words when what it speaks of is gone or has moved.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.errors import NeedHuman, SverkaError, Text
-from sync.flow import events
+from sync.flow import deletes, events, removal
 from sync.flow.look import side_names
 from sync.flow.plug import Cause
+from sync.flow.restore import kept, make_again
 from sync.flow.spread import spread
 from sync.flow.take import retry as take_again
 from sync.flow.translate import columns
@@ -201,6 +203,7 @@ def decide_conflict(
             )
         value = values[side]
         more = _reason_of_loss(hub, tx, row, value, reason)
+        back, stays = kept(hub.world, tx, row) if row.cause == deletes.CAUSE and not value else ([], {})
         tx.execute(
             conflict.update()
             .where(conflict.c.id == conflict_id)
@@ -209,9 +212,9 @@ def decide_conflict(
         settle_field(hub, tx, row.record_uid, row.field, value, row.sides, who)
         if more:
             settle_field(hub, tx, row.record_uid, "lost_reason", more, {}, who)
-        _ask(tx, hub, "reweave", {"uid": row.record_uid})
+        _ask(tx, hub, "reweave", {"uid": row.record_uid, "restore": back})
     hub.wake("")
-    return {"id": conflict_id, "field": row.field, "value": value}
+    return {"id": conflict_id, "field": row.field, "value": value, "stays_deleted": stays}
 
 
 def _reason_of_loss(hub: Hub, tx: Connection, row: Any, value: Any, reason: str | None) -> str | None:
@@ -322,7 +325,11 @@ def run_commands(hub: Hub) -> int:
             .order_by(command.c.id)
         ).all()
     for row in rows:
-        result = _reweave(hub, row.args["uid"]) if row.kind == "reweave" else _retry_asked(hub, row.args)
+        result = (
+            _reweave(hub, row.args["uid"], row.args.get("restore"))
+            if row.kind == "reweave"
+            else _retry_asked(hub, row.args)
+        )
         with hub.store.begin() as tx:
             tx.execute(command.update().where(command.c.id == row.id).values(state="done", result=result))
     return len(rows)
@@ -372,10 +379,12 @@ def _take_arrival_again(hub: Hub, row: Any) -> dict[str, Any]:
     return {"outcome": "planned"}
 
 
-def _reweave(hub: Hub, uid: str) -> dict[str, Any]:
+def _reweave(hub: Hub, uid: str, restore: Sequence[int] | None = None) -> dict[str, Any]:
+    """`restore`: the links whose records are to be made again where they were deleted."""
     with hub.store.begin() as tx:
         woven = weave(hub.world, tx, uid, Cause())
-        planned = woven.intents + spread(hub.world, tx, uid, Cause())
+        planned = woven.intents + spread(hub.world, tx, uid, Cause()) + removal.follow(hub.world, tx, uid, Cause())
+        planned += sum(make_again(hub.world, tx, id, Cause()) for id in restore or ())
         names = [
             r.connection for r in tx.execute(sa.select(link.c.connection).where(link.c.record_uid == uid).distinct())
         ]

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from adapters.base import Record
 from sync.errors import NeedHuman, RecordRefused, SverkaError
-from sync.flow import absence, gate, retranslate, sides
+from sync.flow import absence, gate, retranslate, sides, told
 from sync.flow.absorb import absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_new, changed
 from sync.flow.plug import Cause, Counts, Plug, Seen, World
@@ -169,6 +169,12 @@ def _take(world: World, tx: Connection, one: _Read, found: dict[str, Any]) -> Co
                 slow = page
             counts.add("new", len(page) - len(slow))
             rest += slow
+    gone = [seen.record for seen in rest if seen.record.deleted]
+    if gone and told.exceeding(world, tx, one.plug, gone):
+        place = {"connection": one.plug.name, "kind": one.kind}
+        found["deletes"].append({**place, "number": len(gone), "ids": [rec.id for rec in gone[:100]]})
+        counts.add("skipped", len(gone))
+        rest = [seen for seen in rest if not seen.record.deleted]
     for seen in rest:
         rec, save = seen.record, tx.begin_nested()
         try:
@@ -224,8 +230,8 @@ def _tell(world: World, tx: Connection, marks: dict[str, int], found: dict[str, 
         found["quarantine"].append({**place, "code": row.code, "text": row.text})
     for name in sorted(world.plugs):
         rows = tx.execute(sa.select(intent).where(*gate.planned(name)).order_by(intent.c.id)).all()
-        for row, told in zip(rows, gate.items(tx, rows), strict=True):
-            found["writes"].append({**told, "data": row.data, "number": row.number, "why": row.why})
+        for row, item in zip(rows, gate.items(tx, rows), strict=True):
+            found["writes"].append({**item, "data": row.data, "number": row.number, "why": row.why})
         asks = gate.would_ask(world, tx, name)
         if asks:
             found["approval"].append({"connection": name, "reason": asks[0], "writes": asks[1]})

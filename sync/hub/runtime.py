@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +61,11 @@ class Hub:
         self.leases = Leases(self.store, self.owner, now)
         self.broken: dict[str, SverkaError] = {}
         self.plugs = self._plugs()
+        try:
+            assert_deletes(config, self.plugs)
+        except SverkaError:
+            self._release()
+            raise
         self.wake: Callable[[str], None] = lambda _: None  # set by the engine: "there is work for this connection"
         self.world = World(self.store, config, self.plugs, now, lambda name: self.wake(name), self.leases.guard)
         self._writer: InboxWriter | None = None
@@ -80,6 +85,9 @@ class Hub:
         self.stopping.set()
         if self._writer is not None:
             self._writer.close()
+        self._release()
+
+    def _release(self) -> None:
         for plug in self.plugs.values():
             plug.adapter.close()
         self.store.close()
@@ -120,6 +128,20 @@ class Hub:
         )
         log = logging.getLogger(f"sverka.{connection.name}")
         return AdapterContext(connection.name, limiter, self.now, log, self.config.hub.language)
+
+
+def assert_deletes(config: Config, plugs: Mapping[str, Plug]) -> None:
+    """BadConfig where `[deletes]` wants records deleted in a system whose adapter cannot."""
+    for kind in config.deletes:
+        able = {name: _deletes(plugs[name], kind) for name in config.taking_part(kind) if name in plugs}
+        for name in config.deleted_in(kind):
+            if not able.get(name, True):  # of a connection that is switched off or broken nothing is known
+                raise configuration.cannot_delete(config, kind, name, [n for n, can in able.items() if can])
+
+
+def _deletes(plug: Plug, kind: str) -> bool:
+    natives = {name for name, lens in plug.mapping.lenses.items() if lens.kind == kind}
+    return bool(natives) and natives <= plug.adapter.capabilities.deletes
 
 
 def make_adapter(kind: type[Adapter], config: Config, connection: Connection, context: AdapterContext) -> Adapter:

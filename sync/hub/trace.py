@@ -23,6 +23,7 @@ from sync.store.tables import (
     journal,
     link,
     observation,
+    plan,
     price,
     quarantine,
     record,
@@ -35,6 +36,7 @@ CAUSES = {
     "both_moved": {"en": "both sides changed it", "ru": "изменили обе стороны"},
     "illegal_transition": {"en": "the step is not allowed by itself", "ru": "такой переход сам собой не разрешён"},
     "diverged": {"en": "both stand still and differ", "ru": "обе стороны не менялись, но различаются"},
+    "deleted_edited": {"en": "deleted here, edited there", "ru": "в одной системе удалена, в другой изменена"},
     "needs_reason": {"en": "a lost deal needs a reason", "ru": "для проигранной сделки нужна причина"},
 }
 _STATES = {"planned": "wait", "sending": "wait", "offered": "wait", "refused": "stop", "unknown": "stop", "done": "ok"}
@@ -194,21 +196,25 @@ def _untold(row: Any, rows: Sequence[Any]) -> dict[str, Any]:
 
 
 def _intents(tx: Connection, uid: str) -> list[Hop]:
-    """Writes that are not done: what waits, and what was refused and why."""
+    """Writes that are not done: what waits (for a person's yes, too), and what was refused and why."""
     hops = []
-    query = sa.select(intent).where(intent.c.record_uid == uid, intent.c.state.not_in(("done", "dropped")))
+    query = (
+        sa.select(intent, plan.c.id.label("asks"))
+        .outerjoin(plan, sa.and_(plan.c.id == intent.c.plan_id, plan.c.state == "waiting"))
+        .where(intent.c.record_uid == uid, intent.c.state.not_in(("done", "dropped")))
+    )
     for r in tx.execute(query):
-        offered = r.op == "offer"
+        offered, deleted = r.op == "offer", r.op == "delete"
         text = {
             "en": {
-                "planned": "waits to be fetched" if offered else "waits to be written",
+                "planned": "waits to be fetched" if offered else f"waits to be {'deleted' if deleted else 'written'}",
                 "offered": "fetched, not confirmed yet",
                 "sending": "sent, the answer is not known yet",
                 "refused": "refused there",
                 "unknown": "outcome unknown",
             }[r.state],
             "ru": {
-                "planned": "ждёт, когда заберут" if offered else "ждёт записи",
+                "planned": "ждёт, когда заберут" if offered else f"ждёт {'удаления' if deleted else 'записи'}",
                 "offered": "забрано, ещё не подтверждено",
                 "sending": "отправлено, ответ ещё неизвестен",
                 "refused": "там отказано",
@@ -217,7 +223,14 @@ def _intents(tx: Connection, uid: str) -> list[Hop]:
         }
         error = r.error or {}
         reason = {"en": error["en"], "ru": error["ru"]} if error else None
-        hops.append(Hop(r.created_at, "waits", _STATES[r.state], r.connection, text, reason, error.get("remedy")))
+        remedy = error.get("remedy")
+        if r.asks is not None and r.state == "planned":
+            reason = {"en": f"waits for approval, plan {r.asks}", "ru": f"ждёт подтверждения, план {r.asks}"}
+            remedy = {
+                "en": f"Look: sverka plans {r.asks}; let it go: sverka approve {r.asks}",
+                "ru": f"Посмотреть: sverka plans {r.asks}; подтвердить: sverka approve {r.asks}",
+            }
+        hops.append(Hop(r.created_at, "waits", _STATES[r.state], r.connection, text, reason, remedy))
     return hops
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from sync.delivery.intents import IN_FLIGHT
 from sync.errors import NeedHuman, Text
-from sync.flow import sides
+from sync.flow import removal, sides
 from sync.flow.look import look, side_names
 from sync.flow.plug import Cause
 from sync.flow.sides import MISSING, canonical
@@ -84,7 +84,7 @@ def apply(hub: Hub, run_id: int, who: str) -> Undo:
     planned = plan(hub, run_id)
     if not planned.ready:
         return planned
-    found = Undo(run_id, planned.work)
+    found, wake = Undo(run_id, planned.work), set[str]()
     with running(hub.world, "hub", f"undo {run_id}") as done:
         found.undo_run = done.id
         for uid in _uids(hub, run_id):
@@ -92,8 +92,9 @@ def apply(hub: Hub, run_id: int, who: str) -> Undo:
             found.add(item)
             done.counts.add({"done": "changed", "refused": "failed", "nothing": "same"}[item.state])
             if item.state == "done":
-                for connection in {name for names in item.written.values() for name in names}:
-                    hub.wake(connection)
+                wake |= {name for names in item.written.values() for name in names}
+    for connection in sorted(wake):  # its writes go out when it has ended
+        hub.wake(connection)
     return found
 
 
@@ -206,7 +207,8 @@ def _look(hub: Hub, tx: Connection, run_id: int, uid: str) -> Item:
 
 def _wanted(hub: Hub, item: Item, row: Any, mine: Sequence[Any]) -> dict[str, tuple[Any, Any]]:
     """{field: (before the run, after it)} from the run's rows. What is no field of the record, and every creation, is a
-    reason against it: no system that is connected can delete, and a record that came is not sent back."""
+    reason against it: what was created is not deleted, what was deleted is not made anew, and a record that came is not sent
+    back."""
     wanted: dict[str, tuple[Any, Any]] = {}
     fields = KINDS[row.kind].model_fields
     for one in mine:
@@ -220,6 +222,11 @@ def _wanted(hub: Hub, item: Item, row: Any, mine: Sequence[Any]) -> dict[str, tu
                 f"It was created in {one.connection} by this run, and nothing can be deleted there from here: delete it "
                 "there by hand.",
                 f"Этой работой создана в {one.connection}, а удалять там отсюда нельзя: удалите её там вручную.",
+            )
+        elif one.why == f"wrote:{removal.WHY}":
+            item.refuse(
+                f"It was deleted in {one.connection} by this run: restore it there from the trash; the hub takes it up again.",
+                f"Этой работой удалена в {one.connection}: восстановите её там из корзины, дальше хаб подхватит её сам.",
             )
         elif one.why == "offered":
             item.refuse(

@@ -6,8 +6,10 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+import sqlalchemy as sa
+
 from sync.errors import SverkaError
-from sync.flow import absence, retranslate
+from sync.flow import absence, retranslate, told
 from sync.flow import deliver as delivery
 from sync.flow import pull as polling
 from sync.flow.exchange import Context
@@ -19,6 +21,7 @@ from sync.hub import daily, notices, runs
 from sync.hub.runs import Run, running
 from sync.hub.runtime import Hub
 from sync.schedule.lease import LeaseBusy
+from sync.store.tables import intent
 
 LEASE_SECONDS = 60
 LEASES = ("fetch", "take", "deliver", "verify")  # with the connection's name: all work is done under one of them
@@ -50,6 +53,7 @@ def renew(hub: Hub, plug: Plug) -> list[Run]:
         for kind in retranslate.wanted(hub.world, plug):
             with running(hub.world, plug.name, f"mapping {kind}") as run:
                 run.counts.merge(retranslate.renew(hub.world, plug, kind, run.id))
+            _pass_on(hub, run)
             done.append(run)
     return done
 
@@ -71,19 +75,21 @@ def _poll(hub: Hub, plug: Plug) -> list[Run]:
             done.append(run)
             polling.collect(hub.world, plug, hub.spool)
             take_all(hub, plug, run)
+        _pass_on(hub, run)
     for kind in scanned(hub, plug):
         with running(hub.world, plug.name, f"scan {kind}") as run:
             done.append(run)
             run.counts.merge(polling.pull(hub.world, plug, kind, lambda run=run: take_all(hub, plug, run)))  # type: ignore[misc]
             _whether_asked(hub, plug, kind, run)
+        _pass_on(hub, run)
     return done
 
 
 def _whether_asked(hub: Hub, plug: Plug, kind: str, run: Run) -> None:
-    """As long as too many records are missing there, no run is green."""
-    question = absence.question(hub.world, plug.name, kind)
-    if question is not None:
-        run.waits(question)
+    """As long as too many records are missing there, or are said to be deleted, no run is green."""
+    for question in (absence.question(hub.world, plug.name, kind), *told.questions(hub.world, plug)):
+        if question is not None:
+            run.waits(question)
 
 
 def scanned(hub: Hub, plug: Plug) -> list[str]:
@@ -108,7 +114,18 @@ def _recheck(hub: Hub, plug: Plug) -> list[Run]:
                     polling.recheck(hub.world, plug, kind, lambda run=run: take_all(hub, plug, run))  # type: ignore[misc]
                 )
                 _whether_asked(hub, plug, kind, run)
+            _pass_on(hub, run)
     return done
+
+
+def _pass_on(hub: Hub, run: Run) -> None:
+    """What a run brought about was kept back until its end (see `gate`): now it may be written."""
+    if run.counts.new or run.counts.changed:
+        mine = (intent.c.run_id == run.id, intent.c.state == "planned")
+        with hub.store.read() as tx:
+            names = tx.execute(sa.select(intent.c.connection).where(*mine).distinct()).scalars().all()
+        for name in names:
+            hub.wake(name)
 
 
 def take_all(hub: Hub, plug: Plug, run: Run) -> None:
@@ -122,9 +139,13 @@ def take_all(hub: Hub, plug: Plug, run: Run) -> None:
 def take_pushed(hub: Hub, plug: Plug) -> list[Run]:
     """Take what was pushed since, and try again what may have healed; no run is recorded where nothing waits."""
     done = renew(hub, plug) + _retry_due(hub, plug)
+    told.questions(hub.world, plug)  # what a person has approved arrives now
     if pending(hub.world, plug.name, 1):
         with running(hub.world, plug.name, "take") as run:
             take_all(hub, plug, run)
+            for question in told.questions(hub.world, plug):
+                run.waits(question)
+        _pass_on(hub, run)
         done.append(run)
     return done
 
@@ -136,6 +157,7 @@ def _retry_due(hub: Hub, plug: Plug) -> list[Run]:
     with plug.lock, contextlib.suppress(LeaseBusy), hub.leases.held(f"take:{plug.name}", LEASE_SECONDS):
         with running(hub.world, plug.name, "retry") as run:
             run.counts.merge(retry_due(hub.world, plug, run.id))
+        _pass_on(hub, run)
         return [run]
     return []
 

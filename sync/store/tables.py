@@ -116,9 +116,17 @@ link = Table(
     Column("first_seen", Moment, nullable=False),
     Column("deleted_at", Moment),
     Column("outside", Boolean),  # not among what the scan's present filter lists: its absence means nothing
+    Column("told", Moment),  # its system said that it is deleted, which waits for a person or was approved by one
     Column("untold", Json),  # fields in which the record moved since this side showed it; NULL: not known
     UniqueConstraint("connection", "native_kind", "external_id"),
     Index("ix_link_record", "record_uid"),
+    Index(
+        "ix_link_told",
+        "connection",
+        "native_kind",
+        sqlite_where=text("told IS NOT NULL AND deleted_at IS NULL"),
+        postgresql_where=text("told IS NOT NULL AND deleted_at IS NULL"),
+    ),
     Index(
         "ix_link_outside",
         "connection",
@@ -400,6 +408,12 @@ run = Table(
     Column("writes", Integer, nullable=False, server_default="0"),
     Column("error", Json),
     Index("ix_run_work", "connection", "work", "id"),
+    Index(
+        "ix_run_open",
+        "id",
+        sqlite_where=text("outcome = 'running'"),
+        postgresql_where=text("outcome = 'running'"),
+    ),
 )
 
 cursor = Table(

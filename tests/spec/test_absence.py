@@ -10,8 +10,6 @@ import pytest
 
 from adapters.base import Page, Record
 from adapters.memory import MemoryAdapter
-from sync.config import build
-from sync.errors import BadConfig
 from sync.flow import absence, approval
 from sync.flow.plug import Cause
 from sync.flow.take import take_chunk
@@ -533,17 +531,6 @@ def test_told_twice_that_it_is_deleted(kit: Kit) -> None:
     give(hub, "shop", "deal", id, {**DEAL, "number": "1043", "comment": "в корзине"}, deleted=True)
     again = one(hub, link, connection="shop")
     assert (again.state, again.deleted_at) == ("detached", first.deleted_at)
-
-
-def test_propagate_is_refused_where_no_system_can_delete() -> None:
-    with pytest.raises(BadConfig) as refused:
-        build({"connections": {"shop": {"adapter": "memory"}}, "deletes": {"deal": "propagate"}})
-    assert "shop" in refused.value.text.ru
-    assert refused.value.setting == "deletes.deal"
-    with pytest.raises(BadConfig):
-        build({"deletes": {"deals": "archive"}})
-    with pytest.raises(BadConfig):
-        build({"deletes": {"deal": "drop"}})
 
 
 def test_approved_is_looked_up_under_the_name_that_was_asked(kit: Kit) -> None:

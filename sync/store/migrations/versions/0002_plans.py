@@ -56,12 +56,29 @@ def upgrade() -> None:
         sqlite_where=sa.text("outside IS NOT NULL"),
         postgresql_where=sa.text("outside IS NOT NULL"),
     )
+    op.add_column("link", sa.Column("told", sync.store.types.Moment(), nullable=True))
+    op.create_index(
+        "ix_link_told",
+        "link",
+        ["connection", "native_kind"],
+        unique=False,
+        sqlite_where=sa.text("told IS NOT NULL AND deleted_at IS NULL"),
+        postgresql_where=sa.text("told IS NOT NULL AND deleted_at IS NULL"),
+    )
     op.add_column("link", sa.Column("untold", sync.store.types.Json(), nullable=True))
     op.add_column("conflict", sa.Column("who", sync.store.types.Json(), nullable=True))
     op.add_column("intent", sa.Column("plan_id", sa.String(length=36), nullable=True))
     op.add_column("intent", sa.Column("needs", sa.String(length=36), nullable=True))
     op.add_column("intent", sa.Column("sent_at", sync.store.types.Moment(), nullable=True))
     op.add_column("journal", sa.Column("link_id", sa.BigInteger(), nullable=True))
+    op.create_index(
+        "ix_run_open",
+        "run",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("outcome = 'running'"),
+        postgresql_where=sa.text("outcome = 'running'"),
+    )
     op.create_index(
         "ix_intent_run",
         "intent",
