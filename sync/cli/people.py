@@ -121,7 +121,12 @@ def conflicts(
         if id is not None and take is not None:
             result = acts.decide_conflict(hub, id, take, getpass.getuser(), _looked_at(saw), reason)
             nudge(hub)
-            print_json(result) if as_json else console.print(f"{result['field']} = {result['value']}", markup=False)
+            if as_json:
+                print_json(result)
+                return
+            console.print(f"{result['field']} = {result['value']}", markup=False)
+            for why in result["stays_deleted"].values():
+                console.print(say(why), markup=False, soft_wrap=True)
             return
         rows = views.conflicts(hub)
     if as_json:
@@ -129,9 +134,24 @@ def conflicts(
         return
     table(
         both("Расхождения", "Conflicts"),
-        ("id", "", "", "", ""),
-        [(r["id"], r["kind"], r["number"] or r["title"], r["field"], f"{r['base']} | {r['sides']}") for r in rows],
+        ("id", "", "", both("поле", "field"), both("было | теперь", "before | now"), both("кто", "who"), ""),
+        [
+            (
+                r["id"],
+                r["kind"],
+                r["number"] or r["title"],
+                r["field"],
+                f"{r['base']} | {r['sides']}",
+                ", ".join(r["who"] or ()),
+                _overtaken(r["overtaken"]),
+            )
+            for r in rows
+        ],
     )
+
+
+def _overtaken(found: dict[str, Any] | None) -> str:
+    return f"{found['who']}: {found['value']!r}. {say(found['text'])}" if found else ""
 
 
 def _looked_at(saw: str | None) -> dict[str, Any] | None:

@@ -258,7 +258,8 @@ OVERTAKEN = Text(
 
 def _overtaken(tx: Connection, uid: str, one: Conflict, sides: Sequence[Side]) -> None:
     """A decision that had not reached every side when one of them moved counts no more, and says so."""
-    if not any(s.untold and one.field in s.untold for s in sides):
+    behind = [s for s in sides if s.untold and one.field in s.untold]
+    if not behind:
         return
     last = tx.execute(
         sa.select(conflict)
@@ -266,7 +267,9 @@ def _overtaken(tx: Connection, uid: str, one: Conflict, sides: Sequence[Side]) -
         .order_by(conflict.c.id.desc())
         .limit(1)
     ).first()
-    if last is not None and last.state == "decided" and "dropped" not in last.decision:
+    if last is None or last.state != "decided" or "dropped" in last.decision:
+        return
+    if any(dumps(s.base.get(one.field)) != dumps(last.decision["value"]) for s in behind):
         decision = {**last.decision, "dropped": {"en": OVERTAKEN.en, "ru": OVERTAKEN.ru}}
         tx.execute(conflict.update().where(conflict.c.id == last.id).values(decision=decision))
 

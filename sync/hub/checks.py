@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adapters.base import Finding
+from sync.config import WHOLE_KINDS
 from sync.errors import SverkaError, Text
 from sync.flow.plug import Plug
+from sync.flow.translate import canonical_kind
 from sync.hub.runtime import Hub
 from sync.model.records import KINDS
 from sync.reconcile import policy_for
@@ -47,6 +49,7 @@ def check(hub: Hub, only: str | None = None) -> Iterator[Line]:
                     f"Соответствия {plug.mapping.system}, видов записей: {len(plug.mapping.lenses)}.",
                 ),
             )
+            yield from _window(hub, plug)
             failed = False
             for found in plug.adapter.check():
                 failed = failed or not found.ok
@@ -66,6 +69,40 @@ def _words(plug: Plug) -> Iterator[Line]:
                     yield Line(plug.name, "stages", False, problem.text, f"connections.{plug.name}.mapping")
     except SverkaError as error:
         yield Line(plug.name, "stages", False, error.text, error.setting or f"connections.{plug.name}", error.remedy)
+
+
+def _window(hub: Hub, plug: Plug) -> Iterator[Line]:
+    """What is written and deleted there, and whether somebody's change could be overwritten between our look and our write.
+
+    A record is looked at just before each write; only where the other side itself refuses a write over what has moved does
+    nothing come in between.
+    """
+    able, mapping = plug.adapter.capabilities, plug.mapping.lenses
+    named = {kind for kind in WHOLE_KINDS if plug.name in hub.config.taking_part(kind)}
+    updates = sorted(n for n in able.updates & mapping.keys() if canonical_kind(mapping[n].kind) in named)
+    deletes = sorted(
+        n for n in able.deletes & mapping.keys() if plug.name in hub.config.deleted_in(canonical_kind(mapping[n].kind))
+    )
+    if not updates and not deletes:
+        return
+    open_ones = sorted({*updates, *deletes} - able.conditional)
+    longest = getattr(plug.adapter.settings, "timeout", None)
+    most = (f", at most {longest} s", f", не больше {longest} с") if longest else ("", "")
+    what = (f"Updates {', '.join(updates) or '-'}; deletes {', '.join(deletes) or 'nothing'}.",
+            f"Изменяются: {', '.join(updates) or '-'}; удаляются: {', '.join(deletes) or 'ничего'}.")  # fmt: skip
+    window = Text(
+        f"{what[0]} The system itself refuses a write over what has moved: nothing of it is overwritten.",
+        f"{what[1]} Система сама отвергает запись поверх изменённого: чужое не затирается.",
+    )
+    if open_ones:
+        names = ", ".join(open_ones)
+        window = Text(
+            f"{what[0]} {names}: looked at just before each write; what somebody changes there between that look and the write"
+            f" (the time of a call{most[0]}) may be overwritten.",
+            f"{what[1]} {names}: перед каждой записью проверяется, не изменилось ли там; изменённое между проверкой и записью"
+            f" (время одного запроса{most[1]}) может быть затёрто.",
+        )
+    yield Line(plug.name, "window", True, window)
 
 
 def _broken(name: str, error: SverkaError) -> Line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from sync.flow.exchange import waiting
 from sync.hub import approvals
@@ -114,7 +115,8 @@ def quarantined(
 
 
 def conflicts(hub: Hub) -> list[dict[str, Any]]:
-    """Open conflicts with both values, the agreed one, since when, and the record's number and title."""
+    """Open conflicts with both values, the agreed one, since when, who brought it about, and the record's number and title.
+    `overtaken`: the decision before it, {who, value, at, text}, where that was dropped because the values had moved."""
     query = (
         sa.select(conflict, record.c.number, record.c.title, record.c.kind)
         .join(record, record.c.uid == conflict.c.record_uid)
@@ -122,7 +124,21 @@ def conflicts(hub: Hub) -> list[dict[str, Any]]:
         .order_by(conflict.c.id)
     )
     with hub.store.read() as tx:
-        return [plain(r) for r in tx.execute(query)]
+        found = [plain(r) for r in tx.execute(query)]
+        before = _overtaken(tx, {row["record_uid"] for row in found})
+    return [{**row, "overtaken": before.get((row["record_uid"], row["field"]))} for row in found]
+
+
+def _overtaken(tx: Connection, uids: set[str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Of each record and field the newest decision, where it says of itself that it was dropped."""
+    decided = sa.select(conflict).where(conflict.c.record_uid.in_(uids), conflict.c.state == "decided")
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in tx.execute(decided.order_by(conflict.c.id)):
+        found.pop((row.record_uid, row.field), None)
+        if dropped := row.decision.get("dropped"):
+            said = {"who": row.decision.get("who"), "value": row.decision.get("value")}
+            found[row.record_uid, row.field] = {**said, "at": row.closed_at, "text": dropped}
+    return found
 
 
 def reviews(hub: Hub) -> list[dict[str, Any]]:

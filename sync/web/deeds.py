@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import orjson
 from anyio import to_thread
@@ -93,7 +93,7 @@ class Deeds:
             seen = orjson.loads(form.get("seen", ""))
         except orjson.JSONDecodeError:
             seen = {}
-        acts.decide_conflict(
+        done = acts.decide_conflict(
             self._hub,
             row_id(request, "conflict"),
             form.get("side", ""),
@@ -101,7 +101,8 @@ class Deeds:
             seen if isinstance(seen, dict) else {},
             form.get("reason"),
         )
-        return "conflict"
+        stays = ", ".join(done["stays_deleted"])
+        return f"stays&n={quote(stays)}" if stays else "conflict"
 
     def _approve(self, request: Request, form: dict[str, str]) -> str:
         done = approvals.approve(self._hub, request.path_params["id"][:36], who(request))

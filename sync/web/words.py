@@ -131,6 +131,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "Two sides changed the same field. Choose the value that is right; it goes to the others.",
         "Две стороны изменили одно поле. Выберите верное значение, оно уйдёт остальным.",
     ),
+    "conflict.who": ("changed by", "изменили"),
+    "conflict.decided": ("{who} had decided: {value}.", "Решение, которое принял(а) {who}: {value}."),
     "conflict.base": ("as agreed before", "как было согласовано"),
     "conflict.take": ("Take this", "Взять это"),
     "conflict.keep": ("Keep this", "Оставить это"),
@@ -147,6 +149,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "done.stage": ("The stage will be changed with the next piece of work.", "Этап будет изменён ближайшей работой."),
     "done.retry": ("Will be tried again: {n}.", "Будет повторено: {n}."),
     "done.conflict": ("Decided; the other sides get this value.", "Решено; остальные стороны получат это значение."),
+    "done.stays": (
+        "Decided: the record stays. In {n} it stays deleted, nothing can be created there from here.",
+        "Решено: запись остаётся. В {n} она останется удалённой, создать её там отсюда нельзя.",
+    ),
     "done.review": ("Decided.", "Решено."),
     "done.plan": ("Approved: {n} writes go now.", "Подтверждено, будет записано: {n}."),
     # errors

@@ -421,6 +421,32 @@ def deleted(trio: Trio) -> None:
     assert [r.data.get("archived") for r in rows(trio.hub, record, number="N2")] == [True]
 
 
+def deleted_everywhere(trio: Trio) -> None:
+    assert set(trio.live(B)) == {BOOKS}, "deleted in the shop, so in the CRM; nobody deletes in accounting"
+    assert SHOP in trio.live(A), "what was edited there was deleted"
+    assert trio.show(SHOP, A)["comment"] == "ещё жив"
+    assert [c.field for c in trio.conflicts()] == ["archived"]
+    assert [(w.side, name_of(w.kind, w.after)) for w in trio.writes() if w.deleted] == [(CRM, B)]
+
+
+def keep(trio: Trio) -> None:
+    (row,) = trio.conflicts()
+    assert trio.decide(row, "shop/deal", row.sides)
+
+
+def asked_about_deletion(trio: Trio) -> None:
+    linked(trio)
+    trio.sync()
+    trio.sync()
+    delete(trio)
+
+
+def made_again(trio: Trio) -> None:
+    assert not trio.conflicts()
+    assert set(trio.live(A)) == set(SIDES)
+    assert trio.show(CRM, A)["comment"] == trio.show(SHOP, A)["comment"] == "ещё жив"
+
+
 def owner_gone(trio: Trio) -> None:
     """The CRM owns titles; of what it has deleted it says nothing any more."""
     trio.delete(CRM, A)
@@ -463,6 +489,7 @@ def first_answer_lost(trio: Trio) -> None:
         trio.plan(side).faults = [{"call": "write", "mode": "lost", "times": 1}]
 
 
+EVERYWHERE = {"deletes": {"deal": "propagate:shop,crm"}}
 SCENARIOS = [
     Scenario("create", linked, created),
     Scenario("edits", edits, edited, linked),
@@ -470,6 +497,8 @@ SCENARIOS = [
     Scenario("decision", decide, decided, asked_before),
     Scenario("decision over moved values", decide_moved, asked_again, asked_before),
     Scenario("deletes", delete, deleted, linked),
+    Scenario("deletes everywhere", delete, deleted_everywhere, linked, sections=EVERYWHERE),
+    Scenario("kept after all", keep, made_again, asked_about_deletion),
     Scenario("owner gone", owner_gone, others_go_on, linked),
     Scenario("facts", facts, closed, linked),
     Scenario("stage by hand", by_hand, moved_by_hand, linked),

@@ -138,6 +138,7 @@ class Write(NamedTuple):
     before: Native | None  # None: it was created
     after: Native
     agreed: dict[str, Any]  # what all sides had last agreed on before it, by shared name
+    deleted: bool = False
 
 
 class WatchedPlan(FaultPlan):
@@ -164,10 +165,12 @@ class WatchedPlan(FaultPlan):
         rows = self.world.rows(kind)
         known = copy.deepcopy(rows[id]["data"]) if id in rows else None
         result = execute()
+        if result.id not in rows:
+            return result  # a user has deleted it for good
         after = copy.deepcopy(rows[result.id]["data"])
         rec = name_of(kind, after)
         agreed = {n: v for (r, n), v in self.ghost.agreed.items() if r == rec}
-        write = Write(self.ghost.tick(), self.side, kind, result.id, known, after, agreed)
+        write = Write(self.ghost.tick(), self.side, kind, result.id, known, after, agreed, result.deleted)
         self.made.append(write)
         self.ghost.look(self.side, kind, result.id, self.world, "hub")
         return result
