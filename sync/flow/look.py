@@ -64,7 +64,15 @@ def look(
         return None
     keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
     found = lens.get(row.shadow)
-    seen = observed(world.config, plug, found, deleted=gone, numbered=row.number is not None, price_keys=keys)
+    seen = observed(
+        world.config,
+        plug,
+        found,
+        deleted=gone,
+        numbered=row.number is not None,
+        price_keys=keys,
+        pipeline=pipeline.name,
+    )
     facts = _facts(plug, kind, gone, seen, pipeline)
     base = _typed(kind, row.base if row.base or row.number is None else _offered(tx, row, seen))
     base |= {f: seen[f] for f, value in _typed(kind, sent).items() if f in seen and same(f, seen[f], value)}

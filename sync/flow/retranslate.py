@@ -21,7 +21,7 @@ from sync.flow import sides, trouble
 from sync.flow.absorb import absorb
 from sync.flow.plug import Cause, Counts, Plug, World
 from sync.flow.take import UNEXPECTED, retry, unexpected
-from sync.flow.translate import canonical_kind, observed, sale_price_keys
+from sync.flow.translate import canonical_kind, observed, pipeline_of, sale_price_keys
 from sync.flow.weave import typed
 from sync.lens import Lens, Translated
 from sync.model.compare import same
@@ -154,7 +154,16 @@ class _Reader:
     def seen(self, one: Any, found: Translated) -> dict[str, Any]:
         """What the side says of the fields that are reconciled, as stored JSON."""
         gone, numbered = one.deleted_at is not None, one.number is not None
-        fields = observed(self._world.config, self._plug, found, deleted=gone, numbered=numbered, price_keys=self._keys)
+        own = pipeline_of(self._world.config, self._tx, self._plug, self.kind, one.record_uid)
+        fields = observed(
+            self._world.config,
+            self._plug,
+            found,
+            deleted=gone,
+            numbered=numbered,
+            price_keys=self._keys,
+            pipeline=own,
+        )
         said: dict[str, Any] = loads(dumps(fields))
         return said
 

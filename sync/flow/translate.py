@@ -53,11 +53,12 @@ def observed(
     deleted: bool,
     numbered: bool,
     price_keys: frozenset[str] | None = None,
+    pipeline: str | None = None,
 ) -> dict[str, Any]:
     """What this side says of the fields that are reconciled.
 
     Documents are rows of their own and have no side here. A number that we gave the other side is not news. The
-    accounting side's facts stand for a stage, by the pipeline's table.
+    accounting side's facts stand for a stage, by the table of the deal's own `pipeline`, or of the one that this side names.
     """
     fields = found.fields.copy() if _APART.isdisjoint(found.fields) else _without_rows(found.fields)
     if found.kind == "offer":
@@ -71,7 +72,10 @@ def observed(
         if plug.role == "accounting":
             cancelled = True if deleted else fields.get("cancelled")
             stage = stage_of_facts(
-                config.pipeline(fields.get("pipeline")).facts, fields.get("paid"), fields.get("shipped"), cancelled
+                config.pipeline(fields.get("pipeline") or pipeline).facts,
+                fields.get("paid"),
+                fields.get("shipped"),
+                cancelled,
             )
             if stage is not None:
                 fields["stage"] = stage
@@ -91,6 +95,14 @@ def _offer(price_keys: frozenset[str] | None, fields: Mapping[str, Any]) -> dict
     elif stocks:
         known["stock"] = sum((s["qty"] for s in stocks), Decimal(0))
     return known
+
+
+def pipeline_of(config: Config, tx: Connection, plug: Plug, kind: str, uid: str) -> str | None:
+    """The pipeline of a record whose stage this side's facts may stand for; None where there is nothing to tell apart."""
+    if kind != "deal" or plug.role != "accounting" or len(config.pipelines) < 2:
+        return None
+    found: str | None = tx.execute(sa.select(record.c.data).where(record.c.uid == uid)).scalar_one().get("pipeline")
+    return found
 
 
 def columns(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -244,7 +244,7 @@ intent = Table(
     Column("link_id", BigInteger),
     Column("connection", String(64), nullable=False),
     Column("native_kind", String(32), nullable=False),
-    Column("op", String(8), nullable=False),  # create, update, offer
+    Column("op", String(8), nullable=False),  # create, update, delete, offer
     Column("data", Json, nullable=False),  # native fields to set
     Column("fields", Json, nullable=False),  # canonical values that they stand for
     Column("why", Json, nullable=False),  # {field: reason}
@@ -278,7 +278,7 @@ plan = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("connection", String(64), nullable=False),  # "" for all of them
-    Column("reason", String(24), nullable=False),  # asked, first_run, divergence, deletes, mapping
+    Column("reason", String(24), nullable=False),  # asked, first_run, divergence; deletes, gone, told with the kind
     Column("state", String(10), nullable=False),  # waiting, approved, applied, stale, dropped
     Column("hash", String(64), nullable=False),  # of what it would do, without made ids and times
     Column("content", Json, nullable=False),

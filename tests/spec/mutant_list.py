@@ -344,7 +344,7 @@ MUTANTS: list[Mutant] = [
         "same = dump_bytes(now.data) == dump_bytes(change.before.data)",
         "same = True",
         "named",
-        "test_removal.py::test_what_was_edited_there_just_before_is_a_question_and_stays[comment-False-sqlite]",
+        named("removal", "what_was_edited_there_just_before_is_a_question_and_stays", "comment", "False"),
     ),
     Mutant(
         "an edit that no mapping reads does not stop a delete",
@@ -371,7 +371,7 @@ MUTANTS: list[Mutant] = [
         '        return Outcome("done", now or replace(change.before, deleted=True))\n',
         '        return Outcome("refused", None, _gone(change))\n',
         "named",
-        "test_removal.py::test_a_lost_delete_is_settled_by_reading[True-sqlite]",
+        named("removal", "a_lost_delete_is_settled_by_reading", "True"),
     ),
     Mutant(
         "what is to be deleted is written again",
@@ -380,7 +380,7 @@ MUTANTS: list[Mutant] = [
         '    if op == "update" and any(o.op == "delete" for o in open_ones):\n',
         "    if False:\n",
         "named",
-        named("removal", "a_product_goes_with_its_twin"),
+        named("removal", "what_is_to_be_deleted_is_not_written_any_more"),
     ),
     Mutant(
         "deletes go out in any number",

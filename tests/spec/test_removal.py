@@ -33,7 +33,7 @@ def opened(kit: Kit, number: int = 1, *, crm: dict[str, Any] | None = None, **se
     hub = kit.open(
         {"shop": {"role": "shop", "kinds": ["deal"]}, "crm": {"kinds": ["deal"], **(crm or {})}},
         [("deal", "shop", "crm", "always")],
-        owners={"deal.title": "manual", "deal.comment": "manual"},
+        owners=dict.fromkeys(("deal.title", "deal.comment", "deal.stage"), "manual"),
         **{**PROPAGATE, **sections},
     )
     for n in range(1, number + 1):
@@ -137,6 +137,18 @@ def test_a_product_goes_with_its_twin(kit: Kit) -> None:
     quiet(kit, hub)
 
 
+def test_what_is_to_be_deleted_is_not_written_any_more(kit: Kit) -> None:
+    hub = opened(kit)
+    kit.world("shop").delete("deal", "s1")
+    works.poll(hub, hub.plugs["shop"])
+    acts.set_stage(hub, "1", "in_work", "Анна")
+    acts.run_commands(hub)
+    assert [(i.op, i.state) for i in rows(hub, intent) if i.state != "done"] == [("delete", "planned")]
+    sync(hub)
+    assert (in_crm(kit), kit.writes()) == ([True], [("crm", "deal")])
+    quiet(kit, hub)
+
+
 def test_what_was_not_created_there_yet_never_is(kit: Kit) -> None:
     hub = opened(kit)
     kit.world("crm").plan.faults = [{"call": "write", "mode": "error", "times": 1}]
@@ -200,7 +212,8 @@ def test_an_edit_that_was_heard_of_first_takes_the_delete_back(kit: Kit, field: 
     works.poll(hub, hub.plugs["shop"])
     kit.world("crm").put("deal", {field: "клиент перезвонит"}, crm_id(hub))
     works.poll(hub, hub.plugs["crm"])
-    assert (one(hub, intent, op="delete").state, one(hub, conflict).state) == ("dropped", "open")
+    assert one(hub, intent, op="delete").state == "dropped"
+    assert [c.state for c in rows(hub, conflict)] == ["open"]
     works.deliver(hub, hub.plugs["crm"])
     assert (in_crm(kit), kit.writes()) == ([False], [])
 
