@@ -125,7 +125,7 @@ def conflicts(
                 print_json(result)
                 return
             console.print(f"{result['field']} = {result['value']}", markup=False)
-            for why in result["stays_deleted"].values():
+            for why in result.get("stays_deleted", {}).values():
                 console.print(say(why), markup=False, soft_wrap=True)
             return
         rows = views.conflicts(hub)

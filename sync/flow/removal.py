@@ -35,9 +35,9 @@ def follow(world: World, tx: Connection, uid: str, cause: Cause) -> int:
     is under way, this is asked again when its outcome is known."""
     if not any(map(world.config.deleted_in, world.config.deletes)):
         return 0
-    row = tx.execute(sa.select(record.c.kind, record.c.data).where(record.c.uid == uid)).one()
-    targets = world.config.deleted_in(row.kind)
-    if not targets or not row.data.get("archived"):
+    row = tx.execute(sa.select(record.c.kind, record.c.data).where(record.c.uid == uid)).first()
+    targets = world.config.deleted_in(row.kind) if row is not None else ()  # the hub's own letters are about no record
+    if row is None or not targets or not row.data.get("archived"):
         return 0
     links = tx.execute(
         sa.select(link).where(link.c.record_uid == uid, link.c.state.in_(("linked", "gone"))).order_by(link.c.id)

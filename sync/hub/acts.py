@@ -202,7 +202,7 @@ def decide_conflict(
                 code="conflict.side",
             )
         value = values[side]
-        more = _reason_of_loss(hub, tx, row, value, reason)
+        loss = _reason_of_loss(hub, tx, row, value, reason)
         back, stays = kept(hub.world, tx, row) if row.cause == deletes.CAUSE and not value else ([], {})
         tx.execute(
             conflict.update()
@@ -210,11 +210,12 @@ def decide_conflict(
             .values(state="decided", decision={"side": side, "value": value, "who": who}, closed_at=hub.now())
         )
         settle_field(hub, tx, row.record_uid, row.field, value, row.sides, who)
-        if more:
-            settle_field(hub, tx, row.record_uid, "lost_reason", more, {}, who)
+        if loss:
+            settle_field(hub, tx, row.record_uid, "lost_reason", loss, {}, who)
         _ask(tx, hub, "reweave", {"uid": row.record_uid, "restore": back})
     hub.wake("")
-    return {"id": conflict_id, "field": row.field, "value": value, "stays_deleted": stays}
+    more = {"stays_deleted": stays} if stays else {}
+    return {"id": conflict_id, "field": row.field, "value": value, **more}
 
 
 def _reason_of_loss(hub: Hub, tx: Connection, row: Any, value: Any, reason: str | None) -> str | None:

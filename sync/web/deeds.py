@@ -101,7 +101,7 @@ class Deeds:
             seen if isinstance(seen, dict) else {},
             form.get("reason"),
         )
-        stays = ", ".join(done["stays_deleted"])
+        stays = ", ".join(done.get("stays_deleted", ()))
         return f"stays&n={quote(stays)}" if stays else "conflict"
 
     def _approve(self, request: Request, form: dict[str, str]) -> str:

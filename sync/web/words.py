@@ -235,6 +235,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "lead.converted": ("became a deal", "стал сделкой"),
     # fields that conflicts and quarantine name
     "field.stage": ("stage", "этап"),
+    "field.archived": ("deleted", "удалена"),
     "field.amount": ("sum", "сумма"),
     "field.title": ("title", "название"),
     "field.number": ("number", "номер"),
