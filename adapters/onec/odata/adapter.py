@@ -159,7 +159,8 @@ class OneCOData(Adapter):
         names, parts = self._names, self._order_parts
         assert parts is not None
         lines = [one for row in rows for table in names.lines for one in row.get(table) or []]
-        goods = self._client.by_keys(names.goods, [str(one.get("Номенклатура_Key")) for one in lines])
+        unit = "ЕдиницаИзмерения" if names.order_in_units else ""
+        goods = self._client.by_keys(names.goods, [str(one.get("Номенклатура_Key")) for one in lines], expand=unit)
         states = self._state_rows([str(row["Ref_Key"]) for row in rows])
         deals = self._client.by_keys(names.deals, [writes.deal_key(r) for r in rows]) if self._with_deals else {}
         return [
