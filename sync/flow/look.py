@@ -14,7 +14,7 @@ from sync.config import Pipeline
 from sync.errors import RecordRefused
 from sync.flow.plug import Plug, World
 from sync.flow.translate import canonical_kind, observed, sale_price_keys
-from sync.lens import Lens, apply_patch
+from sync.lens import Lens, Translated, apply_patch
 from sync.model.compare import same
 from sync.model.records import KINDS
 from sync.reconcile import INEXPRESSIBLE, Side
@@ -72,7 +72,8 @@ def look(
         return None
     keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
     found = lens.get(row.shadow)
-    seen = observed(world.config, plug, found, deleted=gone, numbered=row.number is not None, price_keys=keys)
+    numbered = row.number is not None or _names_another(world, tx, plug, kind, data, row, found)
+    seen = observed(world.config, plug, found, deleted=gone, numbered=numbered, price_keys=keys)
     facts = _facts(plug, kind, gone, seen, pipeline)
     base = _typed(kind, row.base if row.base or row.number is None else _offered(tx, row, seen))
     base |= {f: seen[f] for f, value in _typed(kind, sent).items() if f in seen and same(f, seen[f], value)}
@@ -95,6 +96,17 @@ def look(
         fetches=frozenset(seen) - facts - {"stage"} if row.native_kind in can.offers else frozenset(),
     )
     return Look(side, lens)
+
+
+def _names_another(
+    world: World, tx: Connection, plug: Plug, kind: str, data: Mapping[str, Any], row: Any, found: Translated
+) -> bool:
+    """Whether the number is only the one by which accounting names an order that a system of its own has."""
+    number = found.fields.get("number")
+    if kind != "deal" or plug.role != "accounting" or number is None or number == data.get("number"):
+        return False
+    others = tx.execute(sa.select(link.c.connection).where(link.c.record_uid == row.record_uid)).scalars()
+    return any(name in world.plugs and world.plugs[name].role != "accounting" for name in others)
 
 
 def _typed(kind: str, data: Mapping[str, Any] | None) -> dict[str, Any]:

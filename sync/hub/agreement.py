@@ -37,7 +37,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`kind`: missing, counterparty, sum, lines, payment, shipment, status, question, stopped. `amount`: by how much, for money."""
+    """`kind`: missing, counterparty, sum, lines, payment, shipment, status, question, stopped. `amount`: by how much."""
 
     kind: str
     text: Text

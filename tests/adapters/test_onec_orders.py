@@ -90,8 +90,10 @@ def test_the_rest_of_an_order() -> None:
             "qty": "1",
             "sum": "1500.00",
             "vat": "20",
+            "vat_included": True,
         }
     ]
+    assert data["amount"] == data["sum"]
     assert data["counterparty"] == {
         "id": "k1",
         "name": "Иван Тестов",

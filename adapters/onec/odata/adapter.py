@@ -207,7 +207,9 @@ class OneCOData(Adapter):
         if names.states:
             self._states = {str(r["Ref_Key"]): str(r.get("Description") or "") for r in self._client.rows(names.states)}
         self._rates = self._vat_rates()
-        self._order_parts = records.Orders(names, self.settings.zone_info, self.settings.attribute, properties)
+        self._order_parts = records.Orders(
+            names, self.settings.zone_info, self.settings.attribute, self.settings.number_attribute, properties
+        )
 
     def _vat_rates(self) -> dict[str, str | None]:
         """Key of a VAT rate → percent; None for "Без НДС"."""

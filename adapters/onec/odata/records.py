@@ -13,7 +13,6 @@ from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.names import Names
 
 NO_DATE = "0001-01-01T00:00:00"
-SITE_NUMBER = "Номер заказа на сайте"  # the additional attribute that the stock site exchange fills
 _CLOSED = {"Закрыт"}
 
 
@@ -77,9 +76,12 @@ def goods_id(row: Native) -> str:
 class Orders:
     """Orders with what stands around them: client, currency, goods by name, attributes, computed state."""
 
-    def __init__(self, names: Names, zone: ZoneInfo, attribute: str, properties: Mapping[str, str]) -> None:
-        """`properties`: key of an additional attribute → its name."""
-        self._names, self._zone, self._attribute, self._properties = names, zone, attribute, properties
+    def __init__(
+        self, names: Names, zone: ZoneInfo, attribute: str, site_number: str, properties: Mapping[str, str]
+    ) -> None:
+        """`properties`: key of an additional attribute → its name. Two of them are known: of the stage, of the number."""
+        self._names, self._zone, self._properties = names, zone, properties
+        self._attribute, self._site_number = attribute, site_number
 
     def record(
         self,
@@ -100,7 +102,7 @@ class Orders:
         moment = local(row.get("Date"), self._zone)
         lines = self._lines(row, goods, rates)
         data: Native = {
-            "number": extra.get(SITE_NUMBER) or row.get(self._names.site_number) or "",
+            "number": extra.get(self._site_number) or row.get(self._names.site_number) or "",
             "id_1c": row["Ref_Key"],
             "number_1c": str(row.get("Number", "")).strip(),
             "date_1c": moment,
