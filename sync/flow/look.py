@@ -14,7 +14,7 @@ from sync.config import Pipeline
 from sync.errors import RecordRefused
 from sync.flow.plug import Plug, World
 from sync.flow.translate import canonical_kind, observed, sale_price_keys
-from sync.lens import Lens, Translated, apply_patch
+from sync.lens import Lens, Translated
 from sync.model.compare import same
 from sync.model.records import KINDS
 from sync.reconcile import INEXPRESSIBLE, Side
@@ -157,10 +157,9 @@ def _image(lens: Lens, shadow: Mapping[str, Any]) -> Callable[[str, Any], Any]:
         if rows:  # goods have other ids there; which, is looked up when it is written
             value = [{cell: item for cell, item in row.items() if cell != "product"} for row in value]
         try:
-            patch = lens.put({field: value}, shadow)
+            shown = lens.image(field, value, shadow)
         except RecordRefused:
             return INEXPRESSIBLE
-        shown = lens.get(apply_patch(dict(shadow), patch)).fields.get(field)
         return in_our_words(value, shown, lens.row_kinds[field]) if rows and shown else shown
 
     return image

@@ -28,7 +28,7 @@ from sync.lens.plans import (
     read_rows,
 )
 from sync.lens.problems import UNKNOWN, Bad, shorten
-from sync.lens.rewriting import kinds_of_rows, rewritten, with_totals
+from sync.lens.rewriting import kinds_of_rows, numbered, rewritten, with_totals
 from sync.lens.values import same
 from sync.lens.writing import image, write_value
 
@@ -133,6 +133,13 @@ class Lens:
             return patch if rows is None else write(writer.create.target, old, patch, rows)
         except Bad as bad:
             raise self._inexpressible(name, bad) from None
+
+    def image(self, name: str, value: Any, native: Mapping[str, Any]) -> Any:
+        """How this side would show the value of a two-way field if it were written to `native`. RecordRefused as `put`."""
+        after = apply_patch(dict(native), self.put({name: value}, native))
+        if name in self.row_writers:
+            after = numbered(self._row_plans[name], self.row_writers[name], after)
+        return self.get(after).fields.get(name)
 
     def create(self, view: Mapping[str, Any]) -> dict[str, Any]:
         """The whole native record for a new one, from the canonical view. What the view does not know is left out."""

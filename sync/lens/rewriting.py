@@ -62,10 +62,25 @@ def rewritten(
             made.append(dict(old))
         else:
             made.append({**{name: old[name] for name in writer.keep if name in old}, **new})
-    after = read_rows(plan, {**native, **_at(writer, made)}, (native, 0), [])
+    after = read_rows(plan, numbered(plan, writer, placed(writer, native, made)), (native, 0), [])
     return None if current is not UNKNOWN and after is not UNKNOWN and same(plan.name, after, current) else made
 
 
-def _at(writer: RowsWriter, made: list[dict[str, Any]]) -> dict[str, Any]:
-    placed: dict[str, Any] = paths.replaced({}, writer.create.target.segments, made)
-    return placed
+def placed(writer: RowsWriter, native: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The native record with these rows in their place."""
+    found: dict[str, Any] = paths.replaced(dict(native), writer.create.target.segments, rows)
+    return found
+
+
+def numbered(plan: RowsPlan, writer: RowsWriter, native: dict[str, Any]) -> dict[str, Any]:
+    """The record with a key of ours in rows that have none yet, so that it can be read before the other side gives one."""
+    source = next((cell.source for cell in plan.blocks[0].plans if cell.name == "key"), None)
+    rows = paths.reader(writer.create.target)(native, (native, 0))
+    if source is None or source.chain is None or source.chain.path.base or not isinstance(rows, list):
+        return native
+    path = source.chain.path
+    made = []
+    for at, row in enumerate(rows):
+        known = paths.reader(path)(row, (native, at + 1)) if isinstance(row, dict) else row
+        made.append(paths.replaced(row, path.segments, f"new-{at}") if known is UNKNOWN or known is None else row)
+    return placed(writer, native, made)

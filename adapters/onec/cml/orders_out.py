@@ -212,8 +212,9 @@ def _line(goods: etree._Element, line: Native) -> None:
     price = _number(line.get("price"))
     if line.get("vat_included") is False:
         price = None  # the stated one is without VAT
-    # Loaders read <Ид> of every line without asking whether it is there. One that 1C does not know makes it look by the
-    # article, then by the name.
+    # An <Ид> that 1C does not know makes it look by the article, then by the name and kind; what it has to create then gets
+    # just this id (read in УТ 11.5). So one made of the goods' own words, the same each time, never makes an item twice,
+    # whatever 1C's people call it later. Without any the item would be looked for by its words alone.
     words = "/".join(("line", _text(line.get("sku")), _text(line.get("name"))))
     _put(element, "Ид", _text(line.get("id")) or str(uuid.uuid5(_CLIENTS, words)))
     _put(element, "Артикул", line.get("sku"))
