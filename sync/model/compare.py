@@ -123,8 +123,8 @@ def _number(value: Any) -> Decimal | None:
 
 
 def spelled(text: Any) -> str:
-    """A name or article without what one system writes otherwise than another: case, ё, no-break and doubled blanks."""
-    return " ".join(str(text).casefold().replace("ё", "е").split())
+    """A name or article without what one system writes otherwise than another: case, ё, #, no-break and doubled blanks."""
+    return " ".join(str(text).casefold().replace("ё", "е").replace("#", "№").split())
 
 
 def row_changes(before: Sequence[Row], after: Sequence[Row]) -> Iterator[tuple[str, str, Any, Any]]:

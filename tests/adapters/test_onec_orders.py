@@ -326,6 +326,11 @@ def test_characters_that_xml_forbids_are_dropped() -> None:
     assert written(offered(client={"name": name})).findtext(".//Контрагент/Наименование") == "Иван Тестов & <b>"
 
 
+def test_a_name_never_holds_what_begins_a_characteristic() -> None:
+    items = [{"name": "Батарейка #5", "qty": "1", "price": "10", "sum": "10"}]
+    assert written(offered(items=items)).findtext("Документ/Товары/Товар/Наименование") == "Батарейка №5"
+
+
 def test_nothing_to_offer_is_a_document_all_the_same() -> None:
     body = write_orders([])
     assert body.startswith(b"<?xml")
