@@ -248,15 +248,37 @@ class Limiter(Protocol):
     def penalty(self, seconds: float) -> None: ...
 
 
+class Keeper(Protocol):
+    """What an adapter must remember from one arrival to the next (a dictionary that only the first file brings). Not for
+    cursors of scans. Never called while the hub holds a transaction: between two items of `unpack`."""
+
+    def load(self, name: str) -> Native | None: ...
+    def save(self, name: str, data: Native) -> None: ...
+
+
+class KeptInMemory:
+    """A Keeper that forgets with the process."""
+
+    def __init__(self) -> None:
+        self._data: dict[str, Native] = {}
+
+    def load(self, name: str) -> Native | None:
+        return self._data.get(name)
+
+    def save(self, name: str, data: Native) -> None:
+        self._data[name] = data
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterContext:
-    """What the hub gives to every adapter. Nothing here reaches the database."""
+    """What the hub gives to every adapter. Only what it keeps in `kept` reaches the database."""
 
     connection: str
     limiter: Limiter
     now: Callable[[], datetime]
     log: logging.Logger
     language: str = "ru"
+    kept: Keeper = field(default_factory=KeptInMemory)
 
 
 class AdapterSettings(BaseModel):
@@ -350,6 +372,8 @@ __all__ = [
     "Finding",
     "Hint",
     "ImportState",
+    "Keeper",
+    "KeptInMemory",
     "Limiter",
     "Native",
     "NeedHuman",

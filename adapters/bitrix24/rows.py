@@ -9,6 +9,7 @@ from adapters.base import Native, RecordRefused, Text
 from adapters.bitrix24.records import decimal
 
 PLACES = Decimal("0.01")
+DISCOUNT = ("discountTypeId", "discountRate", "discountSum")
 SENT = ("productId", "productName", "quantity", "taxRate", "taxIncluded", "measureCode", "sort")
 NUMBERS = frozenset({"productId", "price", "priceExclusive", "quantity", "taxRate", "measureCode", "discountSum"})
 
@@ -30,6 +31,8 @@ def _wire(place: int, row: Native) -> Native:
     if price is None:
         raise _bad(place, "the price is not a number", "цена — не число")
     wire = {name: row[name] for name in SENT if row.get(name) is not None} | {"price": format(price, "f")}
+    if decimal(row.get("discountSum") or 0):  # a manager's discount stays seen; the price has it off already
+        wire |= {name: row[name] for name in DISCOUNT if row.get(name) is not None}
     return {"sort": place * 10, **wire}
 
 

@@ -81,11 +81,11 @@ class SiteExchange:
         mode, type = request.query.get("mode", ""), request.query.get("type", "")
         if mode == "checkauth":
             return self._checkauth(request, context)
-        sid = self._session(request, context)
+        sid, by_address = self._session(request, context)
         if mode == "init":
             return self._init(context, sid)
         if mode == "file":
-            return self._file(request, context, sid)
+            return self._file(request, context, sid, by_address)
         if mode == "import":
             return self._import(request, context, sid)
         if type == "sale" and mode == "query":
@@ -115,13 +115,13 @@ class SiteExchange:
             lines.append(f"sessid={sid}")
         return Reply("\n".join(lines).encode())
 
-    def _session(self, request: Request, context: ServerContext) -> str:
-        """By cookie or sessid, else by Basic on the request itself."""
+    def _session(self, request: Request, context: ServerContext) -> tuple[str, bool]:
+        """By cookie or sessid, else by Basic on the request itself; and whether only the address tells which session."""
         authorised = self._doorman.check(request, context.now()) if "authorization" in request.headers else False
         if sid := self._sessions.named(request, context):
-            return sid
+            return sid, False
         if authorised:
-            return self._sessions.of_remote(request, context) or self._sessions.start(request, context)
+            return self._sessions.of_remote(request, context) or self._sessions.start(request, context), True
         raise refused(
             "onec.session",
             "no such session; begin with mode=checkauth",
@@ -140,10 +140,10 @@ class SiteExchange:
                 self._sessions.save(context, sid, session)
         return Reply(f"zip=no\nfile_limit={self._settings.file_limit}".encode())
 
-    def _file(self, request: Request, context: ServerContext, sid: str) -> Reply:
+    def _file(self, request: Request, context: ServerContext, sid: str, by_address: bool) -> Reply:
         if request.method not in ("POST", "PUT"):
             raise refused("onec.method", "mode=file wants POST", "mode=file ожидает POST с содержимым файла")
-        self._uploads.store(request, context, sid)
+        self._uploads.store(request, context, sid, by_address)
         return Reply(b"success")
 
     def _import(self, request: Request, context: ServerContext, sid: str) -> Reply:

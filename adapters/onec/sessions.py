@@ -35,7 +35,8 @@ class Doorman:
 
     def __init__(self, login: str, password: str) -> None:
         self._wanted = f"{login}:{password}".encode()
-        self._failures: dict[str, tuple[int, datetime]] = {}
+        # By address and user: behind one office router a base with a wrong login must not hold up its neighbour
+        self._failures: dict[tuple[str, bytes], tuple[int, datetime]] = {}
         self._lock = threading.Lock()
 
     def check(self, request: Request, now: datetime) -> bool:
@@ -43,26 +44,28 @@ class Doorman:
         header = request.headers.get("authorization", "")
         if not header:
             return False
+        given = list(_credentials(header))
+        who = request.remote, (given[0] if given else b"").partition(b":")[0][:200]
         with self._lock:
-            count, until = self._failures.get(request.remote, (0, now))
+            count, until = self._failures.get(who, (0, now))
             if until > now:
                 raise self._paused(int((until - now).total_seconds()) + 1)
             known = len(self._wanted) > 1  # without a login and password in the settings nobody is let in
-            if known and any(hmac.compare_digest(given, self._wanted) for given in _credentials(header)):
-                self._failures.pop(request.remote, None)
+            if known and any(hmac.compare_digest(one, self._wanted) for one in given):
+                self._failures.pop(who, None)
                 return True
-            self._remember(request.remote, count + 1, now)
+            self._remember(who, count + 1, now)
         raise refused(
             "onec.auth",
             "wrong user name or password",
             "неверное имя пользователя или пароль; они заданы в настройках подключения узла",
         )
 
-    def _remember(self, remote: str, count: int, now: datetime) -> None:
+    def _remember(self, who: tuple[str, bytes], count: int, now: datetime) -> None:
         if len(self._failures) >= REMEMBERED:
             self._failures.pop(next(iter(self._failures)))
         pause = min(FIRST_PAUSE * 2 ** (count - FREE_TRIES), LONGEST_PAUSE) if count >= FREE_TRIES else 0
-        self._failures[remote] = (count, now + timedelta(seconds=pause))
+        self._failures[who] = (count, now + timedelta(seconds=pause))
 
     @staticmethod
     def _paused(seconds: int) -> RecordRefused:
@@ -124,7 +127,8 @@ class Sessions:
         return ""
 
     def of_remote(self, request: Request, context: ServerContext) -> str:
-        """The last session of this address: for clients that send Basic with every request and no cookie."""
+        """The last session of this address: for clients that send Basic with every request and no cookie. The store is the
+        connection's own, so that bases with connections of their own are never taken for one another."""
         sid = str(self._index(context)["remotes"].get(request.remote, ""))
         return sid if sid and self.load(context, sid) is not None else ""
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import IO
 from zoneinfo import ZoneInfo
 
-from adapters.base import Arrival, Problem, Record, RecordRefused
+from adapters.base import Arrival, Keeper, Problem, Record, RecordRefused
 from adapters.onec.archive import is_zip, open_archive
 from adapters.onec.cml.reader import records
 from adapters.onec.cml.xmlsafe import ROOT, encoding_of
@@ -16,8 +16,9 @@ from adapters.onec.cml.xmlsafe import ROOT, encoding_of
 _TAIL = 4096
 
 
-def unpack(arrival: Arrival, zone: ZoneInfo) -> Iterator[Record | Problem]:
-    """What the file holds. In an archive a broken member is one Problem and the other members go on.
+def unpack(arrival: Arrival, zone: ZoneInfo, kept: Keeper | None = None) -> Iterator[Record | Problem]:
+    """What the file holds. In an archive a broken member is one Problem and the other members go on. `kept` remembers the
+    dictionaries that earlier files brought.
 
     RecordRefused when the arrival cannot be read at all.
     """
@@ -25,13 +26,13 @@ def unpack(arrival: Arrival, zone: ZoneInfo) -> Iterator[Record | Problem]:
         head = stream.read(4)
     with arrival.open() as stream:
         if not is_zip(head):
-            yield from _named(arrival.name, records(stream, zone))
+            yield from _named(arrival.name, records(stream, zone, kept))
             return
         with open_archive(stream) as archive:
             for member in archive.members:
                 try:
                     with archive.open(member) as part:
-                        yield from _named(f"{arrival.name}/{member.name}", records(part, zone))
+                        yield from _named(f"{arrival.name}/{member.name}", records(part, zone, kept))
                 except RecordRefused as error:
                     yield Problem("file", f"{arrival.name}/{member.name}", error)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import tempfile
 from typing import IO
 
@@ -18,6 +19,8 @@ from adapters.onec.unpack import is_complete
 
 _IN_MEMORY = 4 * 1024**2
 _DATA = (".xml", ".zip")
+_BEGINNINGS = (b"<", b"PK\x03\x04", b"PK\x05\x06", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
 
 
 class Uploads:
@@ -27,14 +30,19 @@ class Uploads:
         self._max_file = max_file
         self._log = log
 
-    def store(self, request: Request, context: ServerContext, sid: str) -> None:
-        """One portion: read whole, then appended and flushed. A portion that was cut on its way leaves no trace."""
+    def store(self, request: Request, context: ServerContext, sid: str, by_address: bool) -> None:
+        """One portion: read whole, then appended and flushed. A portion that was cut on its way leaves no trace.
+
+        `by_address`: nothing but the sender's address says that it belongs to this session.
+        """
         name = clean_name(request.query.get("filename", ""))
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as portion:
             size, digest = self._receive(request, portion, self._size(context, sid, name))
             portion.seek(0)
             with self._sessions.locked():
                 session = self._sessions.load(context, sid) or {}
+                if by_address and name.lower().endswith(_DATA):
+                    self._must_follow(session, name, portion, digest)
                 self._append(context, session, name, portion, size, digest)
                 self._sessions.save(context, sid, session)
                 if name.lower().endswith(_DATA):
@@ -67,6 +75,25 @@ class Uploads:
                 f"пришло {size} байт, заявлено {stated or 'ничего'}; повторите обмен",
             )
         return size, digest.hexdigest()
+
+    @staticmethod
+    def _must_follow(session: Native, name: str, portion: IO[bytes], digest: str) -> None:
+        """Two bases behind one address, with one login and without cookies, look like one: where the portions do not fit
+        together the second is refused, before they are mixed."""
+        head = portion.read(16)
+        portion.seek(0)
+        entry = session.get("files", {}).get(name, {})
+        begun = bool(entry.get("size")) and "ticket" not in entry and not entry.get("abandoned")
+        if begun and entry.get("last") == digest:
+            return  # the same portion once more: its answer was lost
+        begins = any(head.startswith(one) or one.startswith(head) for one in _BEGINNINGS) or head[:1].isspace()
+        if (begun and _DECLARATION.match(head)) or not (begun or begins):
+            raise refused(
+                "onec.two_exchanges",
+                f"{name}: two exchanges with this login run from one address at once, and their files cannot be told apart",
+                f"{name}: с этого адреса идут сразу два обмена с одним логином, их файлы не различить; дайте каждой базе "
+                "своё подключение с отдельным логином либо разведите обмены по времени",
+            )
 
     def _append(
         self, context: ServerContext, session: Native, name: str, portion: IO[bytes], size: int, digest: str

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from adapters.base import Record
 from sync.errors import NeedHuman, RecordRefused, Text
-from sync.flow import deletes, documents, events, offers, sides, trouble
+from sync.flow import deletes, documents, events, matching, offers, sides, trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.spread import confirmed, spread
 from sync.flow.translate import canonical_kind, columns, observed
@@ -133,8 +133,8 @@ def _place(
         }
         if len(same) == 1 and same[0].uid not in taken:
             return same[0].uid, False
-    if kind == "deal" and rec.kind in plug.adapter.capabilities.offers:
-        return _deal_by_number(tx, plug, rec), False
+    if kind == "deal" and (uid := matching.deal_of(world, tx, plug, rec, found)) is not None:
+        return uid, False
     if kind in ("contact", "company") and found.client:
         return _card(world, tx, plug, rec, kind, found, cause)
     return _make(world, tx, kind), True
@@ -211,21 +211,6 @@ def _product_of_offer(world: World, tx: Connection, plug: Plug, fields: Mapping[
         )
     )
     return uid
-
-
-def _deal_by_number(tx: Connection, plug: Plug, rec: Record) -> str:
-    """An order that a fetching system sends back carries our number; one without it is not ours to invent."""
-    rows = tx.execute(sa.select(record.c.uid).where(record.c.kind == "deal", record.c.number == rec.id).limit(2)).all()
-    if len(rows) != 1:
-        raise NeedHuman(
-            Text(
-                f"{plug.name} sent the order {rec.id}, but no deal has that number.",
-                f"Из {plug.name} пришёл заказ {rec.id}, но сделки с таким номером нет.",
-            ),
-            code="deal.unknown_number",
-            field="number",
-        )
-    return str(rows[0].uid)
 
 
 def _remember(

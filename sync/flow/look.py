@@ -14,10 +14,11 @@ from sync.config import Pipeline
 from sync.errors import RecordRefused
 from sync.flow.plug import Plug, World
 from sync.flow.translate import canonical_kind, observed, sale_price_keys
-from sync.lens import Lens, apply_patch
+from sync.lens import Lens, Translated
 from sync.model.compare import same
 from sync.model.records import KINDS
 from sync.reconcile import INEXPRESSIBLE, Side
+from sync.reconcile.rows import in_our_words
 from sync.reconcile.stages import stage_of_facts
 from sync.store.tables import intent, link
 
@@ -48,12 +49,19 @@ def takes_part(world: World, connection: str, kind: str) -> bool:
 
 
 def look(
-    world: World, tx: Connection, kind: str, row: Any, name: str, sent: Mapping[str, Any], pipeline: Pipeline
+    world: World,
+    tx: Connection,
+    kind: str,
+    data: Mapping[str, Any],
+    row: Any,
+    name: str,
+    sent: Mapping[str, Any],
+    pipeline: Pipeline,
 ) -> Look | None:
     """The link as it was last observed; None when its connection or mapping is gone: it has no say then.
 
-    `sent` are the values of a write whose outcome is not known yet: to show one of them is nothing that the side did by
-    itself.
+    Lines are put in the words of the record (`data`), so that the same goods under another name are no difference. `sent`
+    are the values of a write whose outcome is not known yet: to show one of them is nothing that the side did by itself.
     """
     plug = world.plugs.get(row.connection)
     lens = plug.mapping.lenses.get(row.native_kind) if plug else None
@@ -64,19 +72,18 @@ def look(
         return None
     keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
     found = lens.get(row.shadow)
+    numbered = row.number is not None or _names_another(world, tx, plug, kind, data, row, found)
     seen = observed(
-        world.config,
-        plug,
-        found,
-        deleted=gone,
-        numbered=row.number is not None,
-        price_keys=keys,
-        pipeline=pipeline.name,
+        world.config, plug, found, deleted=gone, numbered=numbered, price_keys=keys, pipeline=pipeline.name
     )
     facts = _facts(plug, kind, gone, seen, pipeline)
     base = _typed(kind, row.base if row.base or row.number is None else _offered(tx, row, seen))
     base |= {f: seen[f] for f, value in _typed(kind, sent).items() if f in seen and same(f, seen[f], value)}
     can = plug.adapter.capabilities
+    for field, kinds in lens.row_kinds.items():
+        for said in (seen, base):
+            if said.get(field):
+                said[field] = in_our_words(data.get(field) or [], said[field], kinds)
     writes = not gone and row.native_kind in can.updates and takes_part(world, plug.name, kind)
     side = Side(
         name,
@@ -88,8 +95,20 @@ def look(
         None if row.untold is None else frozenset(row.untold),
         facts,
         row.native_kind in can.stepwise,
+        fetches=frozenset(seen) - facts - {"stage"} if row.native_kind in can.offers else frozenset(),
     )
     return Look(side, lens)
+
+
+def _names_another(
+    world: World, tx: Connection, plug: Plug, kind: str, data: Mapping[str, Any], row: Any, found: Translated
+) -> bool:
+    """Whether the number is only the one by which accounting names an order that a system of its own has."""
+    number = found.fields.get("number")
+    if kind != "deal" or plug.role != "accounting" or number is None or number == data.get("number"):
+        return False
+    others = tx.execute(sa.select(link.c.connection).where(link.c.record_uid == row.record_uid)).scalars()
+    return any(name in world.plugs and world.plugs[name].role != "accounting" for name in others)
 
 
 def _typed(kind: str, data: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -136,10 +155,13 @@ def _image(lens: Lens, shadow: Mapping[str, Any]) -> Callable[[str, Any], Any]:
     def image(field: str, value: Any) -> Any:
         if field not in lens.two_way:
             return value
+        rows = field in lens.row_kinds and isinstance(value, list)
+        if rows:  # goods have other ids there; which, is looked up when it is written
+            value = [{cell: item for cell, item in row.items() if cell != "product"} for row in value]
         try:
-            patch = lens.put({field: value}, shadow)
+            shown = lens.image(field, value, shadow)
         except RecordRefused:
             return INEXPRESSIBLE
-        return lens.get(apply_patch(dict(shadow), patch)).fields.get(field)
+        return in_our_words(value, shown, lens.row_kinds[field]) if rows and shown else shown
 
     return image

@@ -15,11 +15,13 @@ from sqlalchemy.engine import Connection
 
 from sync.config import Flow, When
 from sync.delivery import intents
-from sync.errors import NeedHuman, SverkaError, Text
-from sync.flow import dependencies, trouble
+from sync.errors import SverkaError
+from sync.flow import dependencies, goods, trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note, typed
 from sync.lens import Lens
+from sync.model.compare import same
+from sync.reconcile.rows import in_our_words
 from sync.store.tables import intent, link, record
 from sync.store.types import dumps
 
@@ -119,7 +121,7 @@ def _one(
             inbox_id=cause.inbox_id,
         )
         return 0
-    if offers and _offered_already(tx, row.uid, target.name, native, native_data):
+    if offers and _offered_already(world, tx, row, data, target, lens, there, native_data, links):
         if not _refused(tx, row.uid, target.name, native):
             trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
         return 0
@@ -203,58 +205,8 @@ def outgoing(
             **dependencies.client_ids(tx, row.client_uid, target),
         }
     if data.get("lines"):
-        origins = [k.connection for k in links if k.connection != target.name]
-        view["lines"] = [_line(world, tx, dict(one), origins, target) for one in data["lines"]]
+        view["lines"] = goods.lines_for(world, tx, data["lines"], links, target)
     return lens.create(view)
-
-
-def product_of(tx: Connection, one: Mapping[str, Any], origins: list[str]) -> str | None:
-    """The hub's product behind a deal line: by the id on the line's own side, else by the only product of that article."""
-    if one.get("product"):
-        found = tx.execute(
-            sa.select(link.c.record_uid)
-            .join(record, record.c.uid == link.c.record_uid)
-            .where(link.c.connection.in_(origins), link.c.external_id == one["product"], record.c.kind == "product")
-        ).first()
-        if found is not None:
-            return str(found.record_uid)
-    if not one.get("sku"):
-        return None
-    by_sku = tx.execute(
-        sa.select(record.c.uid).where(record.c.kind == "product", record.c.number == one["sku"]).limit(2)
-    ).all()
-    return str(by_sku[0].uid) if len(by_sku) == 1 else None
-
-
-def _line(world: World, tx: Connection, one: dict[str, Any], origins: list[str], target: Plug) -> dict[str, Any]:
-    """A line with the product's id on the target side; goods unknown to accounting make the order wait."""
-    one = {"kind": "goods", **one}
-    if one["kind"] != "goods":
-        return {**one, "product": None}
-    uid = product_of(tx, one, origins)
-    there = None
-    if uid is not None:
-        kinds = [n for n, lens in target.mapping.lenses.items() if lens.kind == "product"]
-        there = tx.execute(
-            sa.select(link.c.external_id).where(
-                link.c.record_uid == uid, link.c.connection == target.name, link.c.native_kind.in_(kinds)
-            )
-        ).scalar()
-    if there is None and target.role == "accounting" and world.config.hub.unmatched_lines == "wait":
-        what = one.get("sku") or one.get("name") or one.get("key")
-        raise NeedHuman(
-            Text(
-                f"Map this product: {what!r} of the order is not known in {target.name}.",
-                f"Сопоставьте товар: {what!r} из заказа неизвестен в {target.name}.",
-            ),
-            code="deal.unmatched_line",
-            field="lines",
-            remedy=Text(
-                'Give the product the same article there, or set hub.unmatched_lines = "by_name".',
-                'Задайте товару там тот же артикул либо укажите hub.unmatched_lines = "by_name".',
-            ),
-        )
-    return {**one, "product": there}
 
 
 def _free_number(tx: Connection, world: World, target: Plug, native: str, row: Any, links: list[Any]) -> str | None:
@@ -304,17 +256,48 @@ def _refused(tx: Connection, uid: str, connection: str, native: str) -> bool:
     return tx.execute(query).first() is not None
 
 
-def _offered_already(tx: Connection, uid: str, connection: str, native: str, data: Mapping[str, Any]) -> bool:
-    """Whether the newest offer that counted (confirmed or under way) says the same."""
+def _offered_already(
+    world: World,
+    tx: Connection,
+    row: Any,
+    data: Mapping[str, Any],
+    target: Plug,
+    lens: Lens,
+    there: Any,
+    native_data: Mapping[str, Any],
+    links: list[Any],
+) -> bool:
+    """Whether the newest offer that counted (confirmed or under way) says the same, or differs from it by nothing but what
+    the other side shows itself: its own word is not offered back to it."""
     last = tx.execute(
-        sa.select(intent.c.data)
+        sa.select(intent.c.data, intent.c.fields)
         .where(
-            intent.c.record_uid == uid,
-            intent.c.connection == connection,
-            intent.c.native_kind == native,
+            intent.c.record_uid == row.uid,
+            intent.c.connection == target.name,
+            intent.c.native_kind == lens.native,
+            intent.c.op == "offer",
             intent.c.state.in_(("done", "offered", "planned")),
         )
         .order_by(intent.c.id.desc())
         .limit(1)
     ).first()
-    return last is not None and dumps(last.data) == dumps(dict(data))
+    if last is None or dumps(last.data) == dumps(dict(native_data)):
+        return last is not None
+    if there is None or there.shadow is None:
+        return False
+    before, shown = typed(row.kind, last.fields), lens.get(there.shadow).fields
+    said = {f: before[f] for f in before.keys() & shown.keys() & data.keys() if _shows(f, data[f], shown[f], lens)}
+    said = {f: value for f, value in said.items() if not same(f, value, data[f])}
+    if not said:
+        return False
+    try:
+        back = outgoing(world, tx, row, {**data, **said}, target, lens, there.number, links)
+    except SverkaError:
+        return False
+    return dumps(back) == dumps(last.data)
+
+
+def _shows(field: str, value: Any, shown: Any, lens: Lens) -> bool:
+    if field in lens.row_kinds and value and shown:
+        shown = in_our_words(value, shown, lens.row_kinds[field])
+    return same(field, value, shown)

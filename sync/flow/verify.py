@@ -384,7 +384,7 @@ def differing(world: World, tx: Connection, row: Any, one: Any) -> list[Differen
     if one.merged_into is not None:
         return []
     data = typed(one.kind, one.data)
-    found = look(world, tx, one.kind, row, side_name(row), {}, world.config.pipeline(data.get("pipeline")))
+    found = look(world, tx, one.kind, data, row, side_name(row), {}, world.config.pipeline(data.get("pipeline")))
     if found is None:
         return []
     side, differences = found.side, []

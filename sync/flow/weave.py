@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from sync.config import Pipeline
 from sync.delivery import intents
 from sync.errors import Text
-from sync.flow import trouble
+from sync.flow import goods, totals, trouble
 from sync.flow.look import Look, look, side_names
 from sync.flow.look import side_name as side_name  # where others look for it
 from sync.flow.look import takes_part as takes_part
@@ -45,7 +45,8 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     sent, names = intents.sent(tx, uid) if links else {}, side_names(links)
     looks: dict[int, Look] = {}
     for one in links:
-        found = look(world, tx, row.kind, one, names[one.id], sent.get((one.connection, one.native_kind), {}), pipeline)
+        on_its_way = sent.get((one.connection, one.native_kind), {})
+        found = look(world, tx, row.kind, data, one, names[one.id], on_its_way, pipeline)
         if found is not None:
             looks[one.id] = found
     looks = _doubted(tx, uid, looks)
@@ -62,6 +63,8 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     _record(tx, world, uid, row.kind, data, plan, cause, edits)
     _conflicts(tx, world, uid, plan, sides, edits)
     _agree(tx, links, looks, {**data, **plan.values}, plan)
+    if row.kind == "deal":
+        totals.check(world, tx, uid, {**data, **plan.values}, plan.values, links)
     planned = 0
     for _, group in groupby(sorted(links, key=_place), key=_place):
         planned += _intend(world, tx, uid, list(group), looks, plan, cause)
@@ -284,7 +287,7 @@ def _intend(
     for row in links:
         found = looks.get(row.id)
         wanted = plan.writes.get(found.side.name, {}) if found else {}
-        patch = found.lens.put(wanted, row.shadow) if wanted and found else {}
+        patch = found.lens.put(_there(world, tx, wanted, row), row.shadow) if wanted and found else {}
         if not patch:
             continue
         made = intents.plan(
@@ -305,3 +308,11 @@ def _intend(
     if intents.drop(tx, uid, place.connection, place.native_kind, world.now()):
         trouble.passed(tx, place.connection, place.native_kind, uid, world.now(), "delivery")
     return 0
+
+
+def _there(world: World, tx: Connection, wanted: Mapping[str, Any], row: Any) -> Mapping[str, Any]:
+    """The wanted values with the goods of lines as that side knows them."""
+    if not wanted.get("lines"):
+        return wanted
+    others = tx.execute(sa.select(link).where(link.c.record_uid == row.record_uid)).all()
+    return {**wanted, "lines": goods.lines_for(world, tx, wanted["lines"], others, world.plugs[row.connection])}

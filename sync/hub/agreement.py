@@ -12,9 +12,12 @@ from decimal import Decimal
 from typing import Any
 
 from sync.errors import Text
+from sync.model.compare import line_total, row_changes
 from sync.model.types import plain
+from sync.reconcile.rows import in_our_words
 
 ZERO = Decimal(0)
+GOODS = frozenset({"goods"})  # an accounting system knows no other kind of lines: shipping is a service there
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`kind`: missing, counterparty, sum, payment, shipment, status, question, stopped. `amount`: by how much, for money."""
+    """`kind`: missing, counterparty, sum, lines, payment, shipment, status, question, stopped. `amount`: by how much."""
 
     kind: str
     text: Text
@@ -137,32 +140,35 @@ def _sums(sales: Side, order: Side) -> list[Difference]:
                 gap,
             )
         )
+    elif why := _lines(sales.lines, order.lines):
+        found.append(Difference("lines", Text(f"another composition: {why.en}", f"состав различается: {why.ru}")))
     return found
 
 
 def _lines(ours: Sequence[Mapping[str, Any]] | None, theirs: Sequence[Mapping[str, Any]] | None) -> Text | None:
-    """The lines that make two sums differ, by article or name; None where a side does not show its lines."""
+    """The goods of which the two sides have another quantity or sum, by article or name; None where there are none, or a
+    side does not show its lines."""
     if not ours or not theirs:
         return None
-    here, there = _by_goods(ours), _by_goods(theirs)
-    said = []
-    for key in dict.fromkeys([*here, *there]):
-        a, b = here.get(key), there.get(key)
-        if a != b:
-            said.append(f"{key}: {_pieces(b)} / {_pieces(a)}")
-    if not said:
+    said = in_our_words(ours, theirs, GOODS)
+    if next(row_changes(ours, said), None) is None:
         return None
-    shown = "; ".join(said[:5]) + (" …" if len(said) > 5 else "")
+    here, there = _by_goods(ours), _by_goods(said)
+    goods = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
+    if not goods:
+        return None
+    shown = "; ".join(f"{key}: {_pieces(there.get(key))} / {_pieces(here.get(key))}" for key in goods[:5])
+    shown += " …" if len(goods) > 5 else ""
     return Text(f"lines, accounting / deal: {shown}", f"строки, учёт / сделка: {shown}")
 
 
 def _by_goods(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Decimal, Decimal]]:
-    """Article (else name) → (quantity, sum) over all of its lines."""
+    """Article (else name) → (quantity, sum with VAT) over all of its lines."""
     found: dict[str, tuple[Decimal, Decimal]] = {}
     for one in lines:
         key = str(one.get("sku") or one.get("name") or one.get("key"))
         qty, total = found.get(key, (ZERO, ZERO))
-        found[key] = (qty + (one.get("qty") or ZERO), total + (one.get("sum") or ZERO))
+        found[key] = (qty + (one.get("qty") or ZERO), total + (line_total(one) or ZERO))
     return found
 
 

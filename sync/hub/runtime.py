@@ -21,6 +21,7 @@ from sync.errors import SverkaError
 from sync.flow.plug import Plug, World
 from sync.hub.plugins import adapter_class, assert_own_packages, mapping_folder
 from sync.intake.inbox import InboxWriter
+from sync.intake.kept import KeptInStore
 from sync.intake.spool import Spool
 from sync.lens import load as load_mapping
 from sync.schedule.lease import Leases
@@ -127,7 +128,8 @@ class Hub:
             else AccountLimiter(self.store, account, connection.rate or usual_rate, self.now, stop=self.stopping)
         )
         log = logging.getLogger(f"sverka.{connection.name}")
-        return AdapterContext(connection.name, limiter, self.now, log, self.config.hub.language)
+        kept = KeptInStore(self.store, connection.name, self.now, frozen=self.frozen)
+        return AdapterContext(connection.name, limiter, self.now, log, self.config.hub.language, kept)
 
 
 def assert_deletes(config: Config, plugs: Mapping[str, Plug]) -> None:

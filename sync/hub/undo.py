@@ -185,7 +185,7 @@ def _look(hub: Hub, tx: Connection, run_id: int, uid: str) -> Item:
         sa.select(link).where(link.c.record_uid == uid, link.c.state == "linked").order_by(link.c.id)
     ).all()
     names, pipeline = side_names(links), hub.config.pipeline(data.get("pipeline"))
-    looks = [look(hub.world, tx, row.kind, one, names[one.id], {}, pipeline) for one in links]
+    looks = [look(hub.world, tx, row.kind, data, one, names[one.id], {}, pipeline) for one in links]
     shown = [found.side for found in looks if found is not None]
     busy = _busy(tx, uid)
     for name, (before, after) in wanted.items():

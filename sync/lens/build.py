@@ -10,12 +10,13 @@ from sync.lens import conditions, language, paths
 from sync.lens.language import Compiler, Expression, Key
 from sync.lens.lens import Lens
 from sync.lens.paths import Path
-from sync.lens.plans import Block, CreateRows, Plan, RowsPlan, compiled
+from sync.lens.plans import Block, CreateRows, Plan, RowsPlan, RowsWriter, compiled
 from sync.lens.problems import UNKNOWN, Bad, Mistake, unknown_name
+from sync.lens.rewriting import TOTALS
 from sync.lens.transforms import Table
 from sync.lens.values import CLIENT_KINDS, EVENT_FIELDS, FIELDS, NEEDED, Kind
 
-SECTIONS = ("kind", "fields", "rows", "client", "event", "create")
+SECTIONS = ("kind", "fields", "rows", "client", "event", "create", "write")
 FIELD = Text("Canonical field", "Каноническое поле")
 SECTION = Text("Section", "Раздел")
 
@@ -64,6 +65,7 @@ def build_lens(native: str, source: Any, tables: Mapping[str, Table]) -> Lens:
     for name in create:
         if name not in ("fields", "rows"):
             raise unknown_name((*key, "create", name), "mapping.section", SECTION, name, ("fields", "rows"))
+    create_rows = _create_rows(create.get("rows", {}), kind, tables, (*key, "create", "rows"))
     return Lens(
         native,
         kind,
@@ -72,7 +74,8 @@ def build_lens(native: str, source: Any, tables: Mapping[str, Table]) -> Lens:
         _plans(section.get("client", {}), CLIENT_KINDS, compiler, (*key, "client")),
         _plans(section.get("event", {}), EVENT_FIELDS, compiler, (*key, "event")),
         _create_fields(create.get("fields", {}), kind, tables, (*key, "create", "fields")),
-        _create_rows(create.get("rows", {}), kind, tables, (*key, "create", "rows")),
+        create_rows,
+        _row_writers(section.get("write", {}), rows, create_rows, (*key, "write")),
     )
 
 
@@ -236,7 +239,7 @@ def _view_compiler(kind: str, tables: Mapping[str, Table], row: Kind | None = No
     def check(path: Path, key: Key) -> None:
         if path.base == "#" or not path.segments:
             return
-        names = set(row.row or {}) if row and path.base == "" else view
+        names = {*(row.row or {}), *(TOTALS if row.numbered else ())} if row and path.base == "" else view
         head = path.segments[0]
         if head not in names:
             raise unknown_name(key, "mapping.view", Text("Value of the view", "Значение"), str(head), names)
@@ -284,6 +287,38 @@ def _create_rows(source: Any, kind: str, tables: Mapping[str, Table], key: Key) 
             compiled_blocks.append((read, when, _natives(block["fields"], compiler, (*here, "fields"))))
         made.append(CreateRows(path, tuple(compiled_blocks)))
     return tuple(made)
+
+
+def _row_writers(
+    source: Any, rows: tuple[RowsPlan, ...], create: tuple[CreateRows, ...], key: Key
+) -> dict[str, RowsWriter]:
+    """`lines = { to = "PRODUCT_ROWS", keep = ["productId"] }`: a list that changes is written whole, as on a create."""
+    plans, targets = {one.name: one for one in rows}, {one.target.text: one for one in create}
+    made = {}
+    for name, said in _table(source, key).items():
+        if name not in plans:
+            raise unknown_name((*key, name), "mapping.field", Text("List of rows", "Список строк"), name, plans)
+        for word in _table(said, (*key, name)):
+            if word not in ("to", "keep"):
+                raise unknown_name((*key, name, word), "mapping.write", Text("Word", "Слово"), word, ("to", "keep"))
+        target, keep = str(said.get("to") or ""), said.get("keep", [])
+        if target not in targets:
+            raise unknown_name(
+                (*key, name), "mapping.write", Text("List of create", "Список в create"), target, targets
+            )
+        blocks = plans[name].blocks
+        whole = len(blocks) == 1 and blocks[0].when is conditions.always
+        if not whole or blocks[0].each is None or blocks[0].each.text != target:
+            text = Text(
+                f"Only a list that is read from {target} by one block without when can be written there.",
+                f"Записать можно только список, который читается из {target} одним блоком без when.",
+            )
+            raise Mistake((*key, name), "mapping.write", text)
+        if not isinstance(keep, list) or not all(isinstance(one, str) for one in keep):
+            text = Text("keep takes a list of names of a row.", "keep: список имён полей строки.")
+            raise Mistake((*key, name), "mapping.write", text)
+        made[name] = RowsWriter(targets[target], tuple(keep))
+    return made
 
 
 def _itself(node: Any, scope: paths.Scope) -> Any:

@@ -56,14 +56,30 @@ def _created_rows(rows: CreateRows, node: Any, scope: Scope) -> Any:
             chosen = [(at, item) for at, item in enumerate(items, 1) if when(item, (node, at))]
         except Bad as bad:
             raise _not_created(place, bad) from None
-        for at, item in chosen:
-            native: dict[str, Any] = {}
-            for path, source in fields:
-                value = _created(source, item, (node, at), f"{place}[{len(made)}].{path.text}")
-                if value is not UNKNOWN:
-                    native = _set(native, path, value, f"{place}[{len(made)}].{path.text}")
-            made.append(native)
+        made += [_row(fields, item, (node, at), f"{place}[{at - 1}]") for at, item in chosen]
     return made if reported else UNKNOWN
+
+
+def created_row(rows: CreateRows, view: dict[str, Any], items: list[dict[str, Any]], at: int) -> dict[str, Any] | None:
+    """The native row of one canonical row; None where no block takes it."""
+    scope = (view, at + 1)
+    for _, when, fields in rows.blocks:
+        try:
+            fits = when(items[at], scope)
+        except Bad as bad:
+            raise _not_created(rows.target.text, bad) from None
+        if fits:
+            return _row(fields, items[at], scope, f"{rows.target.text}[{at}]")
+    return None
+
+
+def _row(fields: tuple[tuple[Path, Expression], ...], item: Any, scope: Scope, place: str) -> dict[str, Any]:
+    native: dict[str, Any] = {}
+    for path, source in fields:
+        value = _created(source, item, scope, f"{place}.{path.text}")
+        if value is not UNKNOWN:
+            native = _set(native, path, value, f"{place}.{path.text}")
+    return native
 
 
 def _set(native: dict[str, Any], path: Path, value: Any, place: str) -> dict[str, Any]:

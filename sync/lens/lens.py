@@ -15,18 +15,20 @@ from sync.errors import RecordRefused, Text
 from sync.lens import values
 from sync.lens.creating import add_created
 from sync.lens.language import Expression
-from sync.lens.paths import Path, apply_patch
+from sync.lens.paths import Path, apply_patch, write
 from sync.lens.plans import (
     CreateRows,
     FieldProblem,
     Plan,
     RowsPlan,
+    RowsWriter,
     Translated,
     compiled,
     read_fields,
     read_rows,
 )
 from sync.lens.problems import UNKNOWN, Bad, shorten
+from sync.lens.rewriting import kinds_of_rows, numbered, rewritten, with_totals
 from sync.lens.values import same
 from sync.lens.writing import image, write_value
 
@@ -49,13 +51,17 @@ class Lens:
     event: tuple[Plan, ...] = ()
     create_fields: tuple[tuple[Path, Expression], ...] = ()
     create_rows: tuple[CreateRows, ...] = ()
+    row_writers: Mapping[str, RowsWriter] = field(default_factory=dict)
     fields: tuple[str, ...] = field(init=False)
     two_way: frozenset[str] = field(init=False)
+    row_kinds: Mapping[str, frozenset[str]] = field(init=False)  # of deal lines: the kinds that this side tells apart
 
     def __post_init__(self) -> None:
         self.fields = (*(plan.name for plan in self.plans), *(rows.name for rows in self.rows))
         self._writable = {plan.name: plan for plan in self.plans if plan.writers}
-        self.two_way = frozenset(self._writable)
+        self._row_plans = {rows.name: rows for rows in self.rows}
+        self.two_way = frozenset(self._writable) | frozenset(self.row_writers)
+        self.row_kinds = {rows.name: kinds_of_rows(rows) for rows in self.rows if rows.kind.numbered}
         self._needed = values.NEEDED[self.kind]
         self._paths = {plan.name: plan.source.path for plan in self.plans}
         self._read = compiled(self.plans)
@@ -89,7 +95,8 @@ class Lens:
         return found
 
     def put(self, fields: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, Any]:
-        """The patch that makes `native` read as `fields`: two-way fields only, and only what really changes.
+        """The patch that makes `native` read as `fields`: two-way fields only, and only what really changes. A list of rows
+        is written whole, as well as this side can say it.
 
         RecordRefused("mapping.inexpressible", field=…) for a value that the native record cannot hold.
         """
@@ -99,6 +106,7 @@ class Lens:
         for name, value in fields.items():
             plan = self._writable.get(name)
             if plan is None:
+                patch = self._put_rows(name, value, old, patch)
                 continue
             try:
                 wanted = None if value is None else plan.kind.convert(value)
@@ -115,11 +123,30 @@ class Lens:
                 raise self._inexpressible(name, Bad(NOT_READ_BACK))
         return patch
 
+    def _put_rows(self, name: str, value: Any, old: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+        writer = self.row_writers.get(name)
+        if writer is None:
+            return patch
+        try:
+            wanted = None if value is None else self._row_plans[name].kind.convert(value)
+            rows = rewritten(self._row_plans[name], writer, wanted, old)
+            return patch if rows is None else write(writer.create.target, old, patch, rows)
+        except Bad as bad:
+            raise self._inexpressible(name, bad) from None
+
+    def image(self, name: str, value: Any, native: Mapping[str, Any]) -> Any:
+        """How this side would show the value of a two-way field if it were written to `native`. RecordRefused as `put`."""
+        after = apply_patch(dict(native), self.put({name: value}, native))
+        if name in self.row_writers:
+            after = numbered(self._row_plans[name], self.row_writers[name], after)
+        return self.get(after).fields.get(name)
+
     def create(self, view: Mapping[str, Any]) -> dict[str, Any]:
         """The whole native record for a new one, from the canonical view. What the view does not know is left out."""
-        known = {name: value for name, value in view.items() if name in self.two_way and value is not None}
+        known = {name: value for name, value in view.items() if name in self._writable and value is not None}
         native = apply_patch({}, self.put(known, {}))
-        return add_created(native, self.create_fields, self.create_rows, dict(view))
+        lines = {n: [with_totals(row) for row in view[n]] for n in ("lines",) if isinstance(view.get(n), list)}
+        return add_created(native, self.create_fields, self.create_rows, {**view, **lines})
 
     def _inexpressible(self, name: str, bad: Bad) -> RecordRefused:
         return RecordRefused(

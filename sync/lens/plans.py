@@ -108,6 +108,15 @@ class CreateRows:
     blocks: tuple[tuple[Read, Test, tuple[tuple[Path, Expression], ...]], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RowsWriter:
+    """A list of rows that is written as a whole: by the create section's rows of the same place. `keep` are native names
+    of a row that stay when it changes."""
+
+    create: CreateRows
+    keep: tuple[str, ...] = ()
+
+
 def read_fields(
     plans: Compiled, node: Any, scope: Scope, problems: list[FieldProblem], prefix: str, place: str = ""
 ) -> dict[str, Any]:

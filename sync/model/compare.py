@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from unicodedata import is_normalized
 
@@ -12,8 +13,13 @@ from sync.model.types import text_of
 
 _SETS = frozenset({"tags", "barcodes", "addresses"})
 _EMPTY: tuple[Any, ...] = ("", [], {})
+_NOTHING: tuple[Any, ...] = (None, "")
 # Whose line it is and what it is called there: every side has its own, so they say nothing about what was ordered
 OF_ITS_SIDE = frozenset({"key", "product"})
+# How a side says what a line costs: with tax or without, before a discount or after. All of it comes to one sum, and where
+# both rows have that, it is what is compared.
+MONEY = ("price", "discount", "tax", "vat_included", "sum")
+CENT = Decimal("0.01")
 Row = Mapping[str, Any]
 
 
@@ -58,23 +64,67 @@ def normal(field: str, value: Any) -> Any:
 def paired(before: Sequence[Row], after: Sequence[Row]) -> list[tuple[int | None, int | None]]:
     """Which row of one list is which of the other, as places; None where it has no counterpart.
 
-    Of two rows that speak of the same goods those with one line id belong together, the others by their order; what is left
-    belongs together by its line id alone (the goods of the line were replaced).
+    Rows that speak of the same goods belong together: first those that say the same, then those with one line id, the
+    others by their order. What is left belongs together by its line id alone (the goods of the line were replaced).
     """
     left, right = dict(enumerate(before)), dict(enumerate(after))
+    index = _index(after)
     pairs: list[tuple[int | None, int | None]] = []
     tests: tuple[Callable[[Row, Row], bool], ...] = (
+        lambda a, b: _same_key(a, b) and alike(a, b) and not cells_changed(a, b),
+        lambda a, b: alike(a, b) and not cells_changed(a, b),
         lambda a, b: _same_key(a, b) and alike(a, b),
         alike,
         _same_key,
     )
     for test in tests:
         for i in list(left):
-            j = next((j for j, row in right.items() if test(left[i], row)), None)
+            j = next((j for j in _candidates(left[i], index) if j in right and test(left[i], right[j])), None)
             if j is not None:
                 del left[i], right[j]
                 pairs.append((i, j))
     return [*pairs, *((i, None) for i in left), *((None, j) for j in right)]
+
+
+def _index(rows: Sequence[Row]) -> dict[tuple[str, Any], list[int]]:
+    """Where the rows stand that can be a given row's counterpart: an order may have thousands of lines."""
+    found: dict[tuple[str, Any], list[int]] = defaultdict(list)
+    for place, row in enumerate(rows):
+        for word in _words(row):
+            found[word].append(place)
+    return found
+
+
+def _candidates(row: Row, index: Mapping[tuple[str, Any], list[int]]) -> list[int]:
+    places = [index[word] for word in _words(row) if word in index]
+    return places[0] if len(places) == 1 else sorted({place for found in places for place in found})
+
+
+def _words(row: Row) -> list[tuple[str, Any]]:
+    return [(cell, spelled(row[cell])) for cell in ("key", "sku", "name", "product") if row.get(cell) not in _NOTHING]
+
+
+def line_total(row: Row) -> Decimal | None:
+    """What a deal line comes to, with VAT and after its discount; None where the row does not say enough."""
+    total, rate = _number(row.get("sum")), _number(row.get("vat_rate"))
+    if total is None:
+        price, qty = _number(row.get("price")), _number(row.get("qty"))
+        if price is None or qty is None:
+            return None
+        total = price * qty - (_number(row.get("discount")) or 0)
+    if row.get("vat_included") is False:
+        tax = _number(row.get("tax"))
+        total += tax if tax is not None else total * rate / 100 if rate is not None else 0
+    return total.quantize(CENT, ROUND_HALF_UP)
+
+
+def _number(value: Any) -> Decimal | None:
+    return Decimal(value) if isinstance(value, Decimal | int) and not isinstance(value, bool) else None
+
+
+def spelled(text: Any) -> str:
+    """A name or article without what one system writes otherwise than another: case, ё, #, no-break and doubled blanks."""
+    return " ".join(str(text).casefold().replace("ё", "е").replace("#", "№").split())
 
 
 def row_changes(before: Sequence[Row], after: Sequence[Row]) -> Iterator[tuple[str, str, Any, Any]]:
@@ -89,9 +139,25 @@ def row_changes(before: Sequence[Row], after: Sequence[Row]) -> Iterator[tuple[s
 
 
 def cells_changed(before: Row, after: Row) -> list[str]:
-    """The cells in which one row differs from another."""
-    names = dict.fromkeys((*before, *after))
-    return [c for c in names if c not in OF_ITS_SIDE and not same(c, before.get(c), after.get(c))]
+    """The cells in which one row differs from another. A cell that one of them does not have is not known there."""
+    names = [c for c in before if c in after and c not in OF_ITS_SIDE]
+    totals: tuple[Decimal | None, ...] = ()
+    if before.get("sum") is not None or after.get("sum") is not None:
+        totals = (line_total(before), line_total(after))
+    if totals and None not in totals:
+        moved = [c for c in names if c not in MONEY and not _same_cell(c, before, after)]
+        if totals[0] != totals[1]:
+            moved += [c for c in MONEY if c in names and not same(c, before[c], after[c])] or ["sum"]
+        return moved
+    return [c for c in names if not _same_cell(c, before, after)]
+
+
+def _same_cell(cell: str, before: Row, after: Row) -> bool:
+    if cell in ("sku", "name") and before[cell] and after[cell]:
+        if cell == "name" and before.get("sku") and after.get("sku"):
+            return True  # goods of one article: what they are called is each side's own
+        return spelled(before[cell]) == spelled(after[cell])
+    return same(cell, before[cell], after[cell])
 
 
 def _rows(value: Any) -> bool:
@@ -104,9 +170,9 @@ def _same_key(a: Row, b: Row) -> bool:
 
 def alike(a: Row, b: Row) -> bool:
     """Whether two rows speak of the same goods, as far as both say it: by article, else by name, else by product."""
-    if a.get("kind") != b.get("kind"):
+    if (a.get("kind") or "goods") != (b.get("kind") or "goods"):
         return False
     for cell in ("sku", "name", "product"):
         if a.get(cell) and b.get(cell):
-            return same(cell, a[cell], b[cell])
+            return spelled(a[cell]) == spelled(b[cell]) if cell != "product" else same(cell, a[cell], b[cell])
     return not any(row.get(cell) for row in (a, b) for cell in ("sku", "name", "product")) and _same_key(a, b)

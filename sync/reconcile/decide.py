@@ -200,6 +200,13 @@ def _meet(
         values = _distinct(name, moved)
     if len(values) == 1:
         return values[0], ("human" if moved[0].name == HUB else "observed"), moved[0].name
+    new = [s for s in moved if name not in s.base and s.name != HUB]
+    if isinstance(current, list) and not new:
+        changes = _changes(name, moved, current)
+        if all(isinstance(row, dict) for rows in (current, *(r for c in changes for r in c)) for row in rows):
+            merged_rows = merge_rows(current, changes)
+            if merged_rows is not None:
+                return merged_rows, "observed", first.name
     if merge[:7] == "prefer:":
         preferred = [s for s in moved if s.answers_to(merge[7:])]
         if len(preferred) == 1 or len(_distinct(name, preferred)) == 1:
@@ -208,13 +215,6 @@ def _meet(
         end = graph.join(values)
         if end is not None:
             return end, "join", next(s.name for s in moved if s.seen[name] == end)
-    new = [s for s in moved if name not in s.base and s.name != HUB]
-    if isinstance(current, list) and not new:
-        changes = _changes(name, moved, current)
-        if all(isinstance(row, dict) for rows in (current, *(r for c in changes for r in c)) for row in rows):
-            merged_rows = merge_rows(current, changes)
-            if merged_rows is not None:
-                return merged_rows, "observed", first.name
     return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in new) else "both_moved"), ""
 
 
@@ -242,7 +242,7 @@ def _behind(side: Side, name: str, current: Any) -> bool:
         return False
     if base is NEVER:
         return not empty(current)
-    if name not in side.writable:
+    if name not in side.writable and name not in side.fetches:
         return False
     image = side.image(name, current)
     return not (image is INEXPRESSIBLE or same(name, image, base) or same(name, side.seen[name], current))

@@ -36,6 +36,7 @@ class Side:
     facts: frozenset[str] = frozenset()  # fields that follow from facts which this side alone can know
     stepwise: bool = False  # its stage is moved one step at a time
     graph: Graph | None = None  # of its own stages; None: the record's
+    fetches: frozenset[str] = frozenset()  # fields that it is not written but fetches in an offer
 
     def answers_to(self, owner: str) -> bool:
         """Whether `owner` (a role, "connection:NAME" or "hub") means this side."""

@@ -142,6 +142,8 @@ def test_form_and_shop_to_crm_to_1c_and_back(stage: CrmStage) -> None:
     a_form_becomes_a_lead(stage)
     order = an_order_becomes_one_deal_though_the_answer_is_lost(stage)
     the_deal_goes_to_1c(stage)
+    lines_changed_in_1c_reach_the_card(stage)
+    lines_changed_on_the_card_reach_1c(stage)
     a_stage_moved_in_the_crm_reaches_the_shop_and_1c(stage, order)
     payment_and_shipment_in_1c_move_the_card(stage, order)
     a_card_lost_in_the_crm_cancels_the_order(stage)
@@ -187,6 +189,46 @@ def the_deal_goes_to_1c(stage: CrmStage) -> None:
     assert wait_for(lambda: "1043" in stage.ut().exchange_orders().loaded), stage.output
     order = stage.onec.order("1043")
     assert stage.onec.total(order) == Decimal(stage.card("1043")["OPPORTUNITY"])  # type: ignore[index]
+
+
+def goods_of(stage: CrmStage, card: str) -> dict[str, tuple[Decimal, Decimal]]:
+    with stage.crm.lock:
+        rows = [dict(row) for row in stage.crm.state["rows"][f"deal:{card}"]]
+    return {r["productName"]: (Decimal(str(r["quantity"])), Decimal(str(r["price"]))) for r in rows}
+
+
+def lines_changed_in_1c_reach_the_card(stage: CrmStage) -> None:
+    card = stage.card("1043")
+    assert card is not None
+    before, sum_before = goods_of(stage, card["ID"]), Decimal(card["OPPORTUNITY"])
+    loaded = stage.onec.order("1043")
+    at = next(n for n, line in enumerate(loaded["lines"]) if line["name"] == "Чашка")
+    cup = Decimal(loaded["lines"][at]["sum"])
+    stage.onec.edit_line("1043", at, qty="2", sum=str(cup * 2))
+    spoon = stage.onec.add_product("Ложка", "SPN-3", vat="20")
+    stage.onec.add_line("1043", spoon, "3", "90.00")
+    assert stage.exchanged(lambda: "Ложка" in goods_of(stage, card["ID"])), stage.output
+    after = goods_of(stage, card["ID"])
+    assert after["Ложка"] == (Decimal(3), Decimal("30.00"))
+    assert after["Чашка"] == (Decimal(2), before["Чашка"][1])
+    assert {name: after[name] for name in before if name != "Чашка"} == {
+        n: b for n, b in before.items() if n != "Чашка"
+    }
+    wanted = sum_before + cup + Decimal("90.00")
+    assert wait_for(lambda: Decimal(stage.card("1043")["OPPORTUNITY"]) == wanted), stage.output  # type: ignore[index]
+    assert stage.onec.total(stage.onec.order("1043")) == wanted
+
+
+def lines_changed_on_the_card_reach_1c(stage: CrmStage) -> None:
+    card = stage.card("1043")
+    assert card is not None
+    with stage.crm.lock:
+        rows = [dict(row) for row in stage.crm.state["rows"][f"deal:{card['ID']}"] if row["productName"] != "Ложка"]
+        wanted = Decimal(card["OPPORTUNITY"]) - Decimal("90.00")
+        stage.crm.set_rows("deal", card["ID"], rows)
+        stage.crm.edit("deal", card["ID"], OPPORTUNITY=str(wanted))
+    assert stage.exchanged(lambda: len(stage.onec.order("1043")["lines"]) == len(rows)), stage.output
+    assert stage.onec.total(stage.onec.order("1043")) == wanted
 
 
 def a_stage_moved_in_the_crm_reaches_the_shop_and_1c(stage: CrmStage, order: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ class TestOneCOData(AdapterConformance):
         reads=frozenset({"product", "order"}),
         updates=frozenset({"order"}),
         conditional=frozenset({"order"}),
+        completes=frozenset({"product", "group"}),
     )
     one_page = frozenset({"price_type", "warehouse", "offer"})
     secrets = ("secret",)

@@ -490,3 +490,85 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_the_password_is_in_no_representation(hub: MemoryHub) -> None:
     assert "тест-слово" not in repr(exchange(hub).settings)
+
+
+# Two bases behind one address, without cookies -----------------------------------------------------------------------
+
+BASIC = {"authorization": basic()}
+
+
+def two_bases() -> list[Client]:
+    """Two connections with logins of their own; both bases send Basic with every request and no cookie."""
+    made = []
+    for login in ("обмен", "обмен2"):
+        hub = MemoryHub()
+        made.append(Client(hub, exchange(hub, login=login)))
+        made[-1].cookie = basic(login)
+    return made
+
+
+def test_two_bases_behind_one_address_exchange_at_once(hub: MemoryHub) -> None:
+    first, second = two_bases()
+    bodies = {first: IMPORT, second: OFFERS}
+    for step in ("checkauth", "init"):
+        for one in bodies:
+            assert one.text(step, headers={"authorization": one.cookie}).startswith(("success", "zip=no"))
+    for start in range(0, max(map(len, bodies.values())), 900):
+        for one, body in bodies.items():
+            if portion := body[start : start + 900]:
+                sent = {"authorization": one.cookie}
+                assert one.text("file", headers=sent, filename="import0_1.xml", body=portion) == "success"
+    for one, body in bodies.items():
+        assert one.text("import", headers={"authorization": one.cookie}, filename="import0_1.xml") == "success"
+        (received,) = one.hub.arrivals()
+        assert received.read() == body
+
+
+def test_a_base_with_a_wrong_login_does_not_hold_up_its_neighbour(hub: MemoryHub, client: Client) -> None:
+    """On the shared path a stranger's login is answered by any connection."""
+    for _ in range(20):
+        assert client.text("checkauth", headers={"authorization": basic("чужой", "x")}).startswith("failure\n")
+    assert client.login().cookie
+
+
+def test_two_bases_with_one_login_are_never_mixed(hub: MemoryHub, client: Client) -> None:
+    for step in ("checkauth", "init"):
+        client.text(step, headers=BASIC)
+    assert client.text("file", headers=BASIC, filename="import0_1.xml", body=IMPORT[:500]) == "success"
+    refusal = client.text("file", headers=BASIC, filename="import0_1.xml", body=OFFERS[:500])
+    assert refusal.startswith("failure\n")
+    assert "своё подключение" in refusal, "the second base begins the same file"
+    assert client.text("file", headers=BASIC, filename="import0_1.xml", body=IMPORT[500:]) == "success"
+    assert client.text("import", headers=BASIC, filename="import0_1.xml") == "success"
+    assert hub.arrivals()[0].read() == IMPORT
+
+
+def test_a_portion_from_the_middle_of_another_exchange_is_refused(hub: MemoryHub, client: Client) -> None:
+    client.text("init", headers=BASIC)
+    client.text("file", headers=BASIC, filename="import0_1.xml", body=IMPORT[:500])
+    client.text("checkauth", headers=BASIC)  # another base begins: its session is the address's from now on
+    client.text("init", headers=BASIC)
+    assert "два обмена" in client.text("file", headers=BASIC, filename="import0_1.xml", body=IMPORT[500:1000])
+    assert hub.received() == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 37])
+def test_small_portions_of_one_base_without_cookies_are_no_two_exchanges(hub: MemoryHub, limit: int) -> None:
+    client = Client(hub, exchange(hub, file_limit=limit))
+    client.text("init", headers=BASIC)
+    body = b"\xef\xbb\xbf" + IMPORT.removeprefix(b"\xef\xbb\xbf")[:200]
+    for start in range(0, len(body), limit):
+        given = client.text("file", headers=BASIC, filename="import0_1.xml", body=body[start : start + limit])
+        assert given == "success"
+    sent = client.text("file", headers=BASIC, filename="import_files/a.jpg", body=b"\x00\x01")
+    assert sent == "success", "a picture begins as it likes"
+
+
+def test_a_cookie_keeps_two_bases_with_one_login_apart(hub: MemoryHub, adapter: OneCSiteExchange) -> None:
+    first, second = (Client(hub, adapter).begin() for _ in range(2))
+    for one, body in ((first, IMPORT), (second, OFFERS)):
+        one.upload("import0_1.xml", body[:500])
+    for one, body in ((first, IMPORT), (second, OFFERS)):
+        one.upload("import0_1.xml", body[500:])
+        assert one.run_import("import0_1.xml") == "success"
+    assert [a.read() for a in hub.arrivals()] == [IMPORT, OFFERS]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -23,6 +24,7 @@ from adapters.base import (
 from adapters.onec.odata import OneCOData
 from adapters.onec.odata.settings import ODataSettings
 from sync.lens import load
+from tests.peers.http import Answer, Call
 from tests.peers.odata import ODataPeer
 
 ORDERS = {"ut": "Document_ЗаказКлиента", "unf": "Document_ЗаказПокупателя", "bp": "Document_СчетНаОплатуПокупателю"}
@@ -356,3 +358,124 @@ def test_what_was_removed_for_good_reads_as_gone_and_nothing_is_ever_deleted(
     assert base.calls("DELETE") == []
     with pytest.raises(RecordRefused):
         one.write(Change("order", None, {}, None, "k"))
+
+
+def whole(base: ODataPeer, name: str) -> int:
+    """How often objects of a set were read whole so far."""
+    return sum(1 for c in read(base, name) if "DataVersion" not in c["query"].get("$select", ""))
+
+
+def read(base: ODataPeer, name: str) -> list[dict[str, Any]]:
+    return [c for c in base.calls("GET") if unquote(c["path"]).endswith(f"/{name}")]
+
+
+def test_without_a_plan_only_goods_whose_version_moved_are_read_whole(base: ODataPeer, opened: list[OneCOData]) -> None:
+    keys = [base.put(GOODS, Description=f"Болт {n}")["Ref_Key"] for n in range(40)]
+    one = adapter(base, opened, page=10)
+    first, cursor = drain(one, "product")
+    assert len(first) == 40
+    before = whole(base, GOODS)
+    assert drain(one, "product", cursor) == ([], cursor)
+    assert whole(base, GOODS) == before > 0
+    base.put(GOODS, Ref_Key=keys[3], Description="Болт новый")
+    base.put(GOODS, Ref_Key=keys[7], DeletionMark=True)
+    added = base.put(GOODS, Description="Гайка")["Ref_Key"]
+    found, after = drain(one, "product", cursor)
+    assert {keys[3], keys[7], added} <= {r.id for r in found}
+    assert len(found) < 10, "few others share a bucket"
+    assert [r.deleted for r in found if r.id == keys[7]] == [True]
+    assert not [p for p in one.scan("product", cursor) if p.complete], "absence is believed from whole scans only"
+    assert {r.id for r in drain(one, "product", cursor)[0]} == {r.id for r in found}, (
+        "the hub died: the same comes again"
+    )
+    assert drain(one, "product", after)[0] == []
+    assert [p.complete for p in one.scan("product", None)][-1], "a scan from the beginning sees everything"
+
+
+def test_where_most_has_changed_all_is_read_in_pages(base: ODataPeer, opened: list[OneCOData]) -> None:
+    keys = [base.put(GOODS, Description=f"Болт {n}")["Ref_Key"] for n in range(70)]
+    one = adapter(base, opened, page=70)
+    _, cursor = drain(one, "product")
+    for key in keys:
+        base.put(GOODS, Ref_Key=key, Артикул="Б")
+    before = len(read(base, GOODS))
+    assert before >= 2
+    assert len(drain(one, "product", cursor)[0]) == 70
+    assert len(read(base, GOODS)) - before == 4
+
+
+def test_an_order_is_read_again_when_it_or_its_payment_has_moved(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    others = [
+        base.put(ORDERS["ut"], Number=f"УТ-{n}", Date="2026-03-05T12:00:00", Контрагент_Key=made["party"])["Ref_Key"]
+        for n in range(20)
+    ]
+    one = adapter(base, opened, page=10)
+    first, cursor = drain(one, "order")
+    assert len(first) == 21
+    before = whole(base, ORDERS["ut"])
+    assert drain(one, "order", cursor)[0] == []
+    assert whole(base, ORDERS["ut"]) == before > 0
+    # the register moves with a payment, the order's own DataVersion does not
+    base.put("InformationRegister_СостоянияЗаказовКлиентов", Заказ=made["order"], Заказ_Type=f"StandardODATA.{ORDERS['ut']}",
+             Состояние="ГотовКОтгрузке", СуммаОплаты="100.10", ПроцентОплаты="100")  # fmt: skip
+    found, cursor = drain(one, "order", cursor)
+    assert [r.data["paid"] for r in found if r.id == made["order"]] == [True]
+    base.put(ORDERS["ut"], Ref_Key=others[0], Комментарий="перезвонить")
+    found, cursor = drain(one, "order", cursor)
+    assert [r.data["comment"] for r in found if r.id == others[0]] == ["перезвонить"]
+    assert len(found) < 5
+    assert drain(one, "order", cursor)[0] == []
+
+
+@pytest.mark.parametrize("cursor", [{"since": "x"}, {"message": 0}, {"versions": {}}])
+def test_a_cursor_without_a_map_reads_everything(
+    base: ODataPeer, opened: list[OneCOData], cursor: dict[str, Any]
+) -> None:
+    furnish(base)
+    one = adapter(base, opened)
+    assert len(drain(one, "order", cursor)[0]) == 1
+    assert len(drain(one, "product", cursor)[0]) == 2
+
+
+def test_a_listing_that_breaks_off_keeps_the_old_place(base: ODataPeer, opened: list[OneCOData]) -> None:
+    keys = [base.put(GOODS, Description=f"Болт {n}")["Ref_Key"] for n in range(6)]
+    one = adapter(base, opened)
+    _, cursor = drain(one, "product")
+    base.put(GOODS, Ref_Key=keys[0], Description="Болт новый")
+    base.fault("status", "select", status=503, body="занято")
+    with pytest.raises(RetryLater):
+        drain(one, "product", cursor)
+    assert keys[0] in {r.id for r in drain(one, "product", cursor)[0]}
+
+
+def test_a_write_names_the_version_it_has_seen_and_412_means_look_again(
+    base: ODataPeer, opened: list[OneCOData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = furnish(base)
+    deal = base.put("Catalog_СделкиСКлиентами", Description="Сделка", Статус="ВРаботе")["Ref_Key"]
+    base.put(ORDERS["ut"], Ref_Key=made["order"], Сделка_Key=deal)
+    one = adapter(base, opened, show_stage="both")
+    record = one.read("order", made["order"])
+    assert record is not None
+    named: list[str] = []
+    handle = base.handle
+
+    def noted(call: Call) -> Answer:
+        if call.method == "PATCH":
+            named.append(call.headers.get("if-match", ""))
+        return handle(call)
+
+    monkeypatch.setattr(base, "handle", noted)
+    base.put(ORDERS["ut"], Ref_Key=made["order"], Комментарий="бухгалтер был быстрее")
+    with pytest.raises(PreconditionFailed) as caught:
+        write(one, record, crm_status="Оплачен", deal_status="Выиграна")
+    assert caught.value.code == "odata.moved"
+    assert base.row("Catalog_СделкиСКлиентами", deal)["Статус"] == "ВРаботе", "nothing of it was written"
+    now = one.read("order", made["order"])
+    assert now is not None
+    assert write(one, now, crm_status="Оплачен", deal_status="Выиграна").data["deal_status"] == "Выиграна"
+    blind = Change("order", made["order"], {"crm_status": "Отгружен"}, None, "3f6c1c1e-0000-4000-8000-000000000002")
+    one.write(blind)
+    assert len(named) == 4
+    assert all(named), "where none was seen before, the version just read"

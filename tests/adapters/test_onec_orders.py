@@ -90,8 +90,10 @@ def test_the_rest_of_an_order() -> None:
             "qty": "1",
             "sum": "1500.00",
             "vat": "20",
+            "vat_included": True,
         }
     ]
+    assert data["amount"] == data["sum"]
     assert data["counterparty"] == {
         "id": "k1",
         "name": "Иван Тестов",
@@ -322,6 +324,11 @@ def test_the_hub_s_own_number_wins() -> None:
 def test_characters_that_xml_forbids_are_dropped() -> None:
     name = "Иван\x00 \x0bТес\ud800тов & <b>"
     assert written(offered(client={"name": name})).findtext(".//Контрагент/Наименование") == "Иван Тестов & <b>"
+
+
+def test_a_name_never_holds_what_begins_a_characteristic() -> None:
+    items = [{"name": "Батарейка #5", "qty": "1", "price": "10", "sum": "10"}]
+    assert written(offered(items=items)).findtext("Документ/Товары/Товар/Наименование") == "Батарейка №5"
 
 
 def test_nothing_to_offer_is_a_document_all_the_same() -> None:

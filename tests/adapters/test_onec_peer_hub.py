@@ -179,3 +179,15 @@ def test_an_answer_lost_after_1c_committed_makes_no_second_order(start: Callable
     client.exchange_orders()
     assert [o["site_number"] for o in base.state["orders"]] == ["W1-1"]
     assert endpoint.hub.confirmed == ["batch-1"]
+
+
+def test_goods_without_an_id_become_one_item_whatever_1c_calls_it_later(start: Callable[..., Endpoint]) -> None:
+    endpoint, base = start(), small_base()
+    client = endpoint.client(UtClient, base)
+    lines = [{"name": "Полка", "sku": "П-1", "qty": "1", "price": "10", "sum": "10", "vat": "20"}]
+    for number in ("W1-1", "W1-2"):
+        endpoint.hub.queue = [Offered(number, number, order(number=number, items=lines, sum="10"))]
+        assert client.exchange_orders().loaded == [number]
+        made = base.order(number)["lines"][0]["product"]
+        base.edit_product(made, name="Полка навесная", sku="")
+    assert base.order("W1-1")["lines"][0]["product"] == base.order("W1-2")["lines"][0]["product"]

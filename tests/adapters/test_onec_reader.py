@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Problem, Record, RecordRefused
-from adapters.onec.cml import records, xmlsafe
+from adapters.base import KeptInMemory, Problem, Record, RecordRefused
+from adapters.onec.cml import parts, records, xmlsafe
 from adapters.onec.cml.reader import split_id
 from tests.adapters.onec_context import FIXTURES
 from tests.need import shared
@@ -521,3 +521,17 @@ def test_real_offers_lose_nothing(name: str) -> None:
 
 def test_a_real_empty_answer_of_bitrix_in_windows_1251() -> None:
     assert read(shared("onec/dob_bitrix_query_empty.xml")) == []
+
+
+def test_only_so_many_words_are_remembered_and_the_newest_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "REMEMBERED", 3)
+    kept = KeptInMemory()
+    for number in range(5):
+        body = (
+            f"<КоммерческаяИнформация><Классификатор><Свойства><Свойство><Ид>p{number}</Ид><Наименование>С{number}"
+            "</Наименование></Свойство></Свойства></Классификатор></КоммерческаяИнформация>"
+        )
+        assert list(records(io.BytesIO(body.encode()), kept=kept)) == []
+    found = kept.load("properties")
+    assert found is not None
+    assert found["names"] == {"p2": "С2", "p3": "С3", "p4": "С4"}

@@ -243,6 +243,27 @@ class OneCBase:
         order["lines"][index].update(fields)
         self.register("orders", order["guid"])
 
+    def add_line(self, number: str, product: str, qty: str, total: str, vat: str = "20") -> None:
+        """Somebody enters one more line by hand; `total` holds VAT."""
+        goods = self.state["products"][product]
+        line = {
+            "product": product,
+            "characteristic": "",
+            "sku": goods["sku"],
+            "name": goods["name"],
+            "qty": qty,
+            "sum": total,
+        }
+        line |= {
+            "price": amount_text(Decimal(total) / Decimal(qty)),
+            "discount": "0",
+            "vat": vat,
+            "unit": goods["unit"][0],
+        }
+        order = self.order(number)
+        order["lines"].append({**line, "kind": goods["kind"], "cancelled": False})
+        self.register("orders", order["guid"])
+
     @staticmethod
     def total(order: Mapping[str, Any]) -> Decimal:
         """The order's sum: cancelled lines do not count."""

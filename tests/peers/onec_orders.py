@@ -220,7 +220,12 @@ class OrderLoader:
             raise _Throw("Номенклатура: не заполнено Наименование")
         kind = _requisites(row).get("ТипНоменклатуры", "Товар")
         self.log.append(f"Создана номенклатура {name}")
-        return self.base.add_product(name, _text(row, "Артикул"), kind=kind, vat=_vat(row) or "20"), ""
+        own = guid if _is_guid(guid) else ""  # a new item takes the id that it was asked for by
+        return self.base.add_product(name, _text(row, "Артикул"), kind=kind, vat=_vat(row) or "20", guid=own), ""
+
+
+def _is_guid(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", text) is not None
 
 
 def _name(node: ET.Element) -> str:

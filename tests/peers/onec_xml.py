@@ -260,6 +260,13 @@ class Writer:
         el(row, "ЦенаЗаЕдиницу", line["price"])
         el(row, "Количество", line["qty"])
         el(row, "Сумма", line["sum"])
+        if line["vat"].isdecimal() and int(line["vat"]):
+            tax = el(el(row, "Налоги"), "Налог")
+            el(tax, "Наименование", "НДС")
+            el(tax, "УчтеноВСумме", "true")
+            share = Decimal(line["sum"]) * int(line["vat"]) / (100 + int(line["vat"]))
+            el(tax, "Сумма", amount_text(share.quantize(Decimal("0.01"))))
+            el(tax, "Ставка", line["vat"])
 
     def _facts(self, order: Mapping[str, Any], total: Decimal) -> dict[str, str]:
         """The requisites of an order; what is not filled is left out."""

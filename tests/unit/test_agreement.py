@@ -74,6 +74,36 @@ def test_lines_of_one_article_count_together_whatever_their_order() -> None:
     assert "строки" not in one.text.ru
 
 
+def test_another_composition_of_the_same_sum_is_named() -> None:
+    ours = [{"key": "1", "sku": "A", "qty": D(2), "sum": D("100.10")}]
+    theirs = [{"key": "1", "sku": "B", "qty": D(1), "sum": D("100.10")}]
+    (one,) = differences(changed(SALES, lines=ours), Books(changed(ORDER, lines=theirs), D("100.10")), names_agree)
+    assert one.kind == "lines"
+    assert "A: — / 2 × = 100.10; B: 1 × = 100.10 / —" in one.text.ru
+
+
+def test_the_same_composition_in_other_words_is_no_difference() -> None:
+    ours = [
+        {"key": "1", "kind": "goods", "sku": "A", "name": "Чай", "qty": D(2), "sum": D("50.00"), "tax": D("10.00"),
+         "vat_included": False},
+        {"key": "s", "kind": "shipping", "name": "Курьер", "qty": D(1), "sum": D("40.10")},
+        {"key": "c", "kind": "discount", "name": "КУПОН", "sum": D("0.00")},
+    ]  # fmt: skip
+    theirs = [
+        {"key": "1", "kind": "goods", "sku": "с", "name": "КУРЬЕР", "qty": D(1), "sum": D("40.10")},
+        {
+            "key": "2",
+            "kind": "goods",
+            "sku": "a",
+            "name": "Чай 1С",
+            "qty": D(2),
+            "sum": D("60.00"),
+            "vat_included": True,
+        },
+    ]
+    assert found(changed(SALES, lines=ours), Books(changed(ORDER, lines=theirs), D("100.10"), stage="paid")) == []
+
+
 def test_other_currencies_are_not_subtracted() -> None:
     (one,) = differences(SALES, Books(changed(ORDER, amount=D(1), currency="USD")), names_agree)
     assert one.amount is None

@@ -96,7 +96,11 @@ def order_record(element: etree._Element, zone: ZoneInfo) -> Record:
         data["lines"] = [_line(number, e) for number, e in enumerate(children(goods, "Товар"), 1)]
     if (client := child(element, "Контрагенты", "Контрагент")) is not None:
         data["counterparty"] = _counterparty(client)
+    if "sum" in data and data.get("lines") != []:  # УТ leaves cancelled lines out: 0 is then no sum that was agreed
+        data["amount"] = data["sum"]
     _facts(data, requisites, zone)
+    if data.get("lines") == []:
+        del data["lines"]
     data["documents"] = _documents(data, element, zone)
     return Record("order", data["number"], data, deleted=bool(data.get("deletion_mark")))
 
@@ -222,13 +226,22 @@ def _line(number: int, element: etree._Element) -> Native:
             row["unit_code"] = code
         elif name in ("Налоги", "СтавкиНалогов"):
             for tax in part:
-                vat_of(row, text(child(tax, "Ставка")))
+                _tax(row, tax)
         elif name == "Скидки":
             amounts = [_amount(text(child(e, "Сумма"))) for e in part]
             row["discount"] = str(sum((a for a in amounts if a is not None), Decimal(0)))
     if requisites_of(element).get("ТипНоменклатуры", "").lower() == "услуга":
         row["service"] = True
     return row
+
+
+def _tax(row: Native, tax: etree._Element) -> None:
+    """The line's rate, and (under Налоги) its VAT and whether Сумма holds it."""
+    vat_of(row, text(child(tax, "Ставка")))
+    if (included := truth(text(child(tax, "УчтеноВСумме")))) is not None:
+        row["vat_included"] = included
+    if amount := text(child(tax, "Сумма")):
+        row["tax"] = amount
 
 
 def _counterparty(element: etree._Element) -> Native:

@@ -8,6 +8,7 @@ What is in it, and what is left out, follows what the loaders of УТ 11.5 and �
 * an empty element is read as an object where 1C expects a string: elements without a value are not written;
 * a line without VAT inherits the rate of the line before it: every line states its own;
 * a discount row with УчтеноВСумме breaks УТ's loader, one without it is only information: the line's Сумма is the final one;
+* a "#" in a line's name begins a characteristic's name, so it goes as "№";
 * Склады is left out: half of it rolls the whole batch back.
 
 The native shape of an order: number, date (ISO, UTC), currency, sum, comment, status (the id), status_text, paid,
@@ -212,12 +213,14 @@ def _line(goods: etree._Element, line: Native) -> None:
     price = _number(line.get("price"))
     if line.get("vat_included") is False:
         price = None  # the stated one is without VAT
-    # Loaders read <Ид> of every line without asking whether it is there. One that 1C does not know makes it look by the
-    # article, then by the name.
+    # An <Ид> that 1C does not know makes it look by the article, then by the name and kind; what it has to create then gets
+    # just this id (read in УТ 11.5). So one made of the goods' own words, the same each time, never makes an item twice,
+    # whatever 1C's people call it later. Without any the item would be looked for by its words alone.
     words = "/".join(("line", _text(line.get("sku")), _text(line.get("name"))))
     _put(element, "Ид", _text(line.get("id")) or str(uuid.uuid5(_CLIENTS, words)))
     _put(element, "Артикул", line.get("sku"))
-    _put(element, "Наименование", _text(line.get("name"))[:NAME_LENGTH])
+    # what follows a "#" is the name of a characteristic to УТ: it would look for one, and create it
+    _put(element, "Наименование", _text(line.get("name")).replace("#", "№")[:NAME_LENGTH])
     code = _text(line.get("unit_code")) or "796"
     full, short = _UNITS.get(code, ("", ""))
     unit = etree.SubElement(element, "БазоваяЕдиница", {"Код": code})

@@ -12,11 +12,13 @@ from typing import Any
 
 from lxml import etree
 
-from adapters.base import Native
+from adapters.base import Keeper, Native
 from adapters.onec.cml.orders_in import vat_of
 from adapters.onec.cml.xmlsafe import NAMES, children, text
 
 DICTIONARY = 200_000  # values of properties remembered from one file; the ids of those beyond stay ids
+REMEMBERED = 50_000  # of them from one file to the next
+_KEPT = "properties"
 _ROWS = frozenset({"ЗначениеРеквизита", "ЗначенияСвойства", "ЗначениеСвойства", "ХарактеристикаТовара"})
 _SERVICES = {"услуга": "service", "работа": "service"}
 _GOODS = {"товар": "good", "запас": "good", "набор": "good"}
@@ -32,11 +34,17 @@ _UNIT = {"Код": "code", "НаименованиеПолное": "full", "Ме
 
 
 class Dictionary:
-    """What the properties (Свойства) of one file are called, and their values: products name both by id."""
+    """What the properties (Свойства) are called, and their values: products name both by id.
 
-    def __init__(self) -> None:
+    Only the first portion of a catalogue brings it (the later ones have no Классификатор), so what a file declares is
+    remembered, and what it does not is looked up among what the earlier ones have declared.
+    """
+
+    def __init__(self, kept: Keeper | None = None) -> None:
         self.names: dict[str, str] = {}
         self.values: dict[str, str] = {}
+        self._kept = kept
+        self._known = False  # the remembered part is in
 
     def learn(self, element: etree._Element) -> None:
         """A Свойство, or one Справочник (id and value) of it."""
@@ -47,8 +55,11 @@ class Dictionary:
             self.names[known.get("Ид", "")] = known["Наименование"]
 
     def resolved(self, properties: dict[str, str]) -> dict[str, str]:
-        """{name: words} of a product's properties; only of those that this file has declared."""
+        """{name: words} of a product's properties; only of those that have been declared."""
+        self.remember()
         names, values = self.names, self.values
+        if not names:
+            return {}
         return {
             names[id]: "\n".join([values.get(one, one) for one in value.split("\n")])
             if "\n" in value
@@ -56,6 +67,25 @@ class Dictionary:
             for id, value in properties.items()
             if id in names
         }
+
+    def remember(self) -> None:
+        """Goods follow the dictionary: at the first of them, or at the end, this file's is complete."""
+        if self._known or self._kept is None:
+            return
+        self._known = True
+        before = self._kept.load(_KEPT) or {}
+        names, values = ({**known} for known in (before.get("names", {}), before.get("values", {})))
+        if self.names or self.values:
+            names = _newest(names, self.names)
+            values = _newest(values, self.values)
+            self._kept.save(_KEPT, {"names": names, "values": values})
+        self.names, self.values = {**names, **self.names}, {**values, **self.values}
+
+
+def _newest(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    """Both, the latest declared last; where they are too many, the oldest go."""
+    both = {id: word for id, word in old.items() if id not in new} | new
+    return dict(list(both.items())[-REMEMBERED:])
 
 
 def pairs(element: etree._Element, key_tag: str) -> dict[str, str]:

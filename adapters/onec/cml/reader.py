@@ -6,7 +6,7 @@ group       name, parent                                           Класси�
 price_type  name, currency                                         ТипыЦен
 warehouse   name                                                   Склады
 product     name, sku, barcode, unit {code, full, intl, name, packs}, vat, type, groups, description, images, requisites,
-            properties {id: value or its id}, attributes {name: words, where the file brings the dictionary}, features,
+            properties {id: value or its id}, attributes {name: words, by this file's dictionary or an earlier one's}, features,
             characteristic, variant_of                             Каталог/Товары; the id may be GUID#GUID
 offer       product, characteristic, name, sku, barcode, features {name: value}, quantity, stocks [{warehouse, qty}],
             prices [{type, value, currency, unit, coefficient, text}] ПакетПредложений and ИзмененияПакетаПредложений
@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 from lxml import etree
 
-from adapters.base import Native, Problem, Record, RecordRefused, Text
+from adapters.base import Keeper, Native, Problem, Record, RecordRefused, Text
 from adapters.onec.cml.orders_in import DEFAULT_ZONE, order_record
 from adapters.onec.cml.parts import FIELDS, PARTS, Dictionary, pairs, prices, put_features
 from adapters.onec.cml.xmlsafe import NAMES, child, children, elements, forget_before, parent_name, text
@@ -34,13 +34,14 @@ _PROPERTIES = frozenset({"Свойство", "СвойствоНоменклат
 _TAGS = _PROPERTIES | {"Товар", "Предложение", "Группа", "ТипыЦен", "Склады", "Документ", "Справочник"}
 
 
-def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE) -> Iterator[Record | Problem]:
-    """Everything that one CommerceML file holds. `zone` is the time zone of the 1C base (its documents carry none).
+def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | None = None) -> Iterator[Record | Problem]:
+    """Everything that one CommerceML file holds. `zone` is the time zone of the 1C base (its documents carry none); `kept`
+    remembers the dictionary of properties for the files that come without it.
 
     A record that cannot be read becomes a Problem and its neighbours go on. A file that breaks in the middle ends with
     a Problem naming the line; RecordRefused when nothing at all could be read.
     """
-    count, words = 0, Dictionary()
+    count, words = 0, Dictionary(kept)
     goods: etree._Element | None = None  # the list that the last Товар stood in, and whether it is a catalogue's
     wanted = True
     try:
@@ -63,6 +64,7 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE) -> Iterator[Record
         if not count:
             raise
         yield Problem("file", "", error)
+    words.remember()
 
 
 def _convert(name: str, element: etree._Element, zone: ZoneInfo, words: Dictionary) -> Iterator[Record | Problem]:
@@ -175,7 +177,7 @@ def _product(element: etree._Element, words: Dictionary) -> Record:
             id = (part.text or "").strip()
         elif name == "ЗначенияСвойств":
             data["properties"] = values = pairs(part, "Ид")
-            if words.names and (found := words.resolved(values)):
+            if found := words.resolved(values):
                 data["attributes"] = found
         elif name == "ИдХарактеристики":
             characteristic = text(part)

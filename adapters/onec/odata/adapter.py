@@ -1,14 +1,17 @@
 """A 1C base over its own OData interface: nomenclature, prices, stock, and orders with their state; the stage goes back.
 
-Goods are listed by ascending key; where the base has an exchange plan that holds them, only what it names is read again.
-Orders are listed over a window of days. DELETE is never sent: it would remove for good.
+Goods are listed by ascending key, orders over a window of days. Where the base has an exchange plan that holds the goods,
+only what it names is read again; else what the DataVersions, and the states of the orders, show to have changed. DELETE is
+never sent: it would remove for good.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 from adapters.base import (
     Adapter,
@@ -28,9 +31,25 @@ from adapters.onec.odata.check import findings
 from adapters.onec.odata.client import EMPTY, ODataClient
 from adapters.onec.odata.names import BY_CONFIGURATION
 from adapters.onec.odata.settings import ODataSettings
+from adapters.onec.odata.versions import Versions
 
 _CATALOGUE = frozenset({"product", "group"})
+_TOKEN = ("Ref_Key", "DataVersion")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stands around some orders: their rows in the register of states, their deals; by the order's and deal's key."""
+
+    states: dict[str, Native]
+    deals: dict[str, Native]
+
+    def token(self, row: Native) -> tuple[object, ...]:
+        """What tells that an order is to be read again: a payment moves its state and not the order itself."""
+        state, deal = self.states.get(str(row["Ref_Key"]), {}), self.deals.get(writes.deal_key(row), {})
+        said = sorted((k, str(v)) for k, v in state.items() if isinstance(v, str | int | bool | Decimal))
+        return row.get("DataVersion"), said, deal.get("Статус")
 
 
 class OneCOData(Adapter):
@@ -52,6 +71,8 @@ class OneCOData(Adapter):
             reads=frozenset({"product", "order"}),
             updates=frozenset({"order"}),
             conditional=frozenset({"order"}),
+            # a full scan begins the change feed anew: its messages must not be numbered from 1 again
+            completes=_CATALOGUE - ({"product"} if settings.exchange_plan else set()),
         )
         self._order_parts: records.Orders | None = None
         self._currencies: dict[str, str] = {}
@@ -65,9 +86,9 @@ class OneCOData(Adapter):
         if kind == "product" and cursor is not None and self.settings.exchange_plan:
             yield from self._changes(cursor)
         elif kind in _CATALOGUE:
-            yield from self._catalogue(kind)
+            yield from self._catalogue(kind, cursor or {})
         elif kind == "order":
-            yield from self._orders()
+            yield from self._orders(cursor or {})
         elif kind == "offer":
             yield self._offers()
         else:
@@ -86,7 +107,7 @@ class OneCOData(Adapter):
         rows = self._client.rows(name, filter=f"Ref_Key eq guid'{id}'", expand=expand)
         if not rows:
             return None
-        return records.product(rows[0]) if kind == "product" else self._with_parts(rows)[0]
+        return records.product(rows[0]) if kind == "product" else self._with_parts(rows, self._around(rows))[0]
 
     def write(self, change: Change) -> Record:
         """Change an order's state, attribute, comment or deal. The DataVersion seen last must still stand there."""
@@ -103,10 +124,13 @@ class OneCOData(Adapter):
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
         body = writes.body_of(self._client, self._names, self.settings, change, rows[0])
         if body:
-            self._client.patch(self._names.order, change.id, body, change.before.version if change.before else "")
+            seen = change.before.version if change.before else ""
+            self._client.patch(self._names.order, change.id, body, seen or str(rows[0].get("DataVersion") or ""))
         deal = writes.deal_body(change.data) if "deal" in self.settings.shows else {}
         if deal and (key := writes.deal_key(rows[0])) != EMPTY:
-            self._client.patch(self._names.deals, key, deal)
+            there = self._client.by_keys(self._names.deals, [key]).get(key, {})
+            if there.get("Статус") != deal["Статус"]:
+                self._client.patch(self._names.deals, key, deal, str(there.get("DataVersion") or ""))
         found = self.read("order", change.id)
         if found is None:
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
@@ -115,16 +139,29 @@ class OneCOData(Adapter):
     def close(self) -> None:
         self._client.close()
 
-    def _catalogue(self, kind: str) -> Iterator[Page]:
-        """All of them, then the place in the change feed from which the next scan goes on."""
+    def _catalogue(self, kind: str, cursor: Native) -> Iterator[Page]:
+        """All of them, then the place in the change feed from which the next scan goes on. After that only what changed."""
         where = "IsFolder eq true" if kind == "group" else "IsFolder eq false"
         expand = "ЕдиницаИзмерения" if kind == "product" and self._names.units else ""
-        held: list[Record] | None = None
+        if "versions" in cursor:
+            now = Versions()
+            for rows in self._client.pages(self._names.goods, where, select=",".join(_TOKEN)):
+                for row in rows:
+                    now.add(str(row["Ref_Key"]), row.get("DataVersion"))
+            keys = now.changed(cursor["versions"])
+            if self._client.cheaper_by_key(len(keys), now.total):
+                for rows in self._client.pages_of(self._names.goods, keys, expand=expand):
+                    yield Page(_goods(kind, rows), cursor)
+                yield Page([], {"message": 0, "versions": now.digests}, last=True)
+                return
+        now, held = Versions(), None
         for rows in self._client.pages(self._names.goods, where, expand=expand):
             if held is not None:
-                yield Page(held, {})
-            held = [records.named(kind, r) if kind == "group" else records.product(r) for r in rows]
-        yield Page(held or [], {"message": 0}, last=True, complete=True)
+                yield Page(held, cursor)
+            for row in rows:
+                now.add(str(row["Ref_Key"]), row.get("DataVersion"))
+            held = _goods(kind, rows)
+        yield Page(held or [], {"message": 0, "versions": now.digests}, last=True, complete=True)
 
     def _changes(self, cursor: Native) -> Iterator[Page]:
         """What the exchange plan has registered since; confirmed when the cursor that names it comes back. Only one kind
@@ -140,11 +177,32 @@ class OneCOData(Adapter):
         found += [Record("product", key, {}, deleted=True) for key in gone]
         yield Page(found, {"message": number + 1 if keys or gone else number}, last=True)
 
-    def _orders(self) -> Iterator[Page]:
+    def _orders(self, cursor: Native) -> Iterator[Page]:
+        """Those of the window at first; after that those that changed, or were paid or shipped."""
         since = (self.context.now() - timedelta(days=self.settings.days)).strftime("%Y-%m-%dT00:00:00")
-        for rows in self._client.pages(self._names.order, f"Date ge datetime'{since}'", expand="Контрагент"):
-            yield Page(self._with_parts(rows), {"since": since})
-        yield Page([], {"since": since}, last=True)
+        where, name = f"Date ge datetime'{since}'", self._names.order
+        if "versions" in cursor:
+            now = Versions()
+            select = ",".join((*_TOKEN, "Сделка_Key") if self._with_deals else _TOKEN)
+            for rows in self._client.pages(name, where, select=select):
+                self._note(now, rows, self._around(rows))
+            keys = now.changed(cursor["versions"])
+            if self._client.cheaper_by_key(len(keys), now.total):
+                for rows in self._client.pages_of(name, keys, expand="Контрагент"):
+                    yield Page(self._with_parts(rows, self._around(rows)), cursor)
+                yield Page([], {"since": since, "versions": now.digests}, last=True)
+                return
+        now = Versions()
+        for rows in self._client.pages(name, where, expand="Контрагент"):
+            around = self._around(rows)
+            self._note(now, rows, around)
+            yield Page(self._with_parts(rows, around), cursor)
+        yield Page([], {"since": since, "versions": now.digests}, last=True)
+
+    @staticmethod
+    def _note(now: Versions, rows: list[Native], around: _Around) -> None:
+        for row in rows:
+            now.add(str(row["Ref_Key"]), *around.token(row))
 
     def _offers(self) -> Page:
         names = self._names
@@ -153,24 +211,27 @@ class OneCOData(Adapter):
         stocks = self._client.rows(f"{names.stock}/Balance()")
         return Page(records.offers(prices, stocks, self._currencies, names), {"done": True}, last=True, complete=True)
 
-    def _with_parts(self, rows: list[Native]) -> list[Record]:
-        """Orders with goods, states and deals looked up for all of them at once."""
+    def _around(self, rows: list[Native]) -> _Around:
+        deals = self._client.by_keys(self._names.deals, [writes.deal_key(r) for r in rows]) if self._with_deals else {}
+        return _Around(self._state_rows([str(row["Ref_Key"]) for row in rows]), deals)
+
+    def _with_parts(self, rows: list[Native], around: _Around) -> list[Record]:
+        """Orders with goods looked up for all of them at once."""
         self._look_up()
         names, parts = self._names, self._order_parts
         assert parts is not None
         lines = [one for row in rows for table in names.lines for one in row.get(table) or []]
-        goods = self._client.by_keys(names.goods, [str(one.get("Номенклатура_Key")) for one in lines])
-        states = self._state_rows([str(row["Ref_Key"]) for row in rows])
-        deals = self._client.by_keys(names.deals, [writes.deal_key(r) for r in rows]) if self._with_deals else {}
+        unit = "ЕдиницаИзмерения" if names.order_in_units else ""
+        goods = self._client.by_keys(names.goods, [str(one.get("Номенклатура_Key")) for one in lines], expand=unit)
         return [
             parts.record(
                 row,
                 goods,
                 self._currencies,
                 self._rates,
-                states.get(str(row["Ref_Key"])),
+                around.states.get(str(row["Ref_Key"])),
                 self._states,
-                deals.get(writes.deal_key(row)),
+                around.deals.get(writes.deal_key(row)),
             )
             for row in rows
         ]
@@ -206,7 +267,9 @@ class OneCOData(Adapter):
         if names.states:
             self._states = {str(r["Ref_Key"]): str(r.get("Description") or "") for r in self._client.rows(names.states)}
         self._rates = self._vat_rates()
-        self._order_parts = records.Orders(names, self.settings.zone_info, self.settings.attribute, properties)
+        self._order_parts = records.Orders(
+            names, self.settings.zone_info, self.settings.attribute, self.settings.number_attribute, properties
+        )
 
     def _vat_rates(self) -> dict[str, str | None]:
         """Key of a VAT rate → percent; None for "Без НДС"."""
@@ -217,3 +280,7 @@ class OneCOData(Adapter):
             str(r["Ref_Key"]): None if "без" in str(r.get("Description", "")).lower() else str(r.get("Ставка", ""))
             for r in rows
         }
+
+
+def _goods(kind: str, rows: list[Native]) -> list[Record]:
+    return [records.named(kind, row) if kind == "group" else records.product(row) for row in rows]

@@ -89,6 +89,15 @@ class ODataClient:
             found |= {str(r["Ref_Key"]): r for r in self.rows(name, filter=text, **query)}
         return found
 
+    def pages_of(self, name: str, keys: list[str], **query: str) -> Iterator[list[Native]]:
+        """Rows of a set by their Ref_Key, a page at a time."""
+        for at in range(0, len(keys), self._settings.page):
+            yield list(self.by_keys(name, keys[at : at + self._settings.page], **query).values())
+
+    def cheaper_by_key(self, wanted: int, total: int) -> bool:
+        """Whether so many of all rows are read in fewer calls by their keys than all of them page by page."""
+        return wanted == 0 or wanted / BATCH < max(1.0, total / self._settings.page)
+
     def published(self) -> set[str]:
         """Names of the entity sets that this base publishes."""
         body = self._json(self._call("GET", "", {"$format": "json"}), RetryLater)

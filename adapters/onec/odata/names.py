@@ -24,6 +24,7 @@ class Names:
     states: str = ""  # the catalogue of order states
     state_register: str = ""
     deals: str = ""
+    order_in_units: bool = False  # quantities of the order's lines are in the goods' own units
     statuses: str = ""  # БП: the register of payment and shipment of a document
     price_types: str = "Catalog_ВидыЦен"
     goods: str = "Catalog_Номенклатура"
@@ -56,6 +57,7 @@ UT = Names(
     stock_amount="ВНаличии",
     state_register="InformationRegister_СостоянияЗаказовКлиентов",
     deals="Catalog_СделкиСКлиентами",
+    order_in_units=True,
 )
 UNF = Names(
     order="Document_ЗаказПокупателя",

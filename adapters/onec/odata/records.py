@@ -13,7 +13,6 @@ from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.names import Names
 
 NO_DATE = "0001-01-01T00:00:00"
-SITE_NUMBER = "Номер заказа на сайте"  # the additional attribute that the stock site exchange fills
 _CLOSED = {"Закрыт"}
 
 
@@ -77,9 +76,12 @@ def goods_id(row: Native) -> str:
 class Orders:
     """Orders with what stands around them: client, currency, goods by name, attributes, computed state."""
 
-    def __init__(self, names: Names, zone: ZoneInfo, attribute: str, properties: Mapping[str, str]) -> None:
-        """`properties`: key of an additional attribute → its name."""
-        self._names, self._zone, self._attribute, self._properties = names, zone, attribute, properties
+    def __init__(
+        self, names: Names, zone: ZoneInfo, attribute: str, site_number: str, properties: Mapping[str, str]
+    ) -> None:
+        """`properties`: key of an additional attribute → its name. Two of them are known: of the stage, of the number."""
+        self._names, self._zone, self._properties = names, zone, properties
+        self._attribute, self._site_number = attribute, site_number
 
     def record(
         self,
@@ -98,8 +100,9 @@ class Orders:
             if (key := str(attribute.get("Свойство_Key"))) in self._properties
         }
         moment = local(row.get("Date"), self._zone)
+        lines = self._lines(row, goods, rates)
         data: Native = {
-            "number": extra.get(SITE_NUMBER) or row.get(self._names.site_number) or "",
+            "number": extra.get(self._site_number) or row.get(self._names.site_number) or "",
             "id_1c": row["Ref_Key"],
             "number_1c": str(row.get("Number", "")).strip(),
             "date_1c": moment,
@@ -110,7 +113,8 @@ class Orders:
             "comment": row.get("Комментарий"),
             "crm_status": extra.get(self._attribute, ""),
             "counterparty": party(row.get("Контрагент") or {}),
-            "lines": self._lines(row, goods, rates),
+            "lines": lines or None,  # all of them cancelled: nothing is said of what was ordered
+            "amount": row.get("СуммаДокумента") if lines else None,
             **self._facts(row, state, states),
         }
         if deal is not None:
@@ -121,23 +125,33 @@ class Orders:
         found = []
         for table in self._names.lines:
             for one in row.get(table) or []:
-                known = goods.get(str(one.get("Номенклатура_Key")), {})
-                if one.get("Отменено"):
-                    continue
-                line: Native = {
-                    "key": f"{table[0]}{one.get('LineNumber')}",
-                    "product": goods_id(one),
-                    "name": known.get("Description"),
-                    "sku": known.get("Артикул"),
-                    "qty": one.get("Количество"),
-                    "price": one.get("Цена"),
-                    "sum": one.get(self._names.line_total) or one.get("Сумма"),
-                    "tax": one.get("СуммаНДС"),
-                    "vat": rates.get(str(one.get("СтавкаНДС_Key"))),
-                    "discount": one.get("СуммаРучнойСкидки"),
-                }
-                found.append(_filled(line))
+                if not one.get("Отменено"):
+                    known = goods.get(str(one.get("Номенклатура_Key")), {})
+                    found.append(self._line(f"{table[0]}{one.get('LineNumber')}", row, one, known, rates))
         return found
+
+    def _line(self, key: str, row: Native, one: Native, known: Native, rates: Mapping[str, Any]) -> Native:
+        """`sum` is with VAT where the configuration keeps such a column, else as the document's own tick says."""
+        whole = one.get(self._names.line_total) if self._names.line_total != "Сумма" else None
+        included = True if whole else row.get("СуммаВключаетНДС", row.get("ЦенаВключаетНДС"))
+        unit = known.get("ЕдиницаИзмерения")
+        line = _filled(
+            {
+                "key": key,
+                "product": goods_id(one),
+                "name": known.get("Description"),
+                "sku": known.get("Артикул"),
+                "qty": one.get("Количество"),
+                "unit_code": str(unit.get("Code") or "").strip() if isinstance(unit, dict) else None,
+                "price": one.get("Цена"),
+                "sum": whole or one.get("Сумма"),
+                "tax": one.get("СуммаНДС"),
+                "vat_included": included if isinstance(included, bool) else None,
+                "discount": one.get("СуммаРучнойСкидки"),
+            }
+        )
+        rate = str(one.get("СтавкаНДС_Key"))
+        return {**line, "vat": rates[rate]} if rate in rates else line
 
     def _facts(self, row: Native, state: Native | None, states: Mapping[str, str]) -> Native:
         """paid, shipped, cancelled, the order's state, and payments and shipments as sums; each only where it is known."""

@@ -26,6 +26,8 @@ class ODataSettings(OneCSettings):
     # the client deal (Catalog_СделкиСКлиентами), both, or the document's comment
     show_stage: Literal["auto", "state", "attribute", "deal", "both", "comment"] = "auto"
     attribute: str = "Статус сделки CRM"  # the additional attribute's name (Дополнительный реквизит)
+    # the attribute that holds the number of the site's order: the stock site exchange makes and fills this one
+    number_attribute: str = "Номер заказа на сайте"
     exchange_plan: str = ""  # "ExchangePlan_Имя(guid'…')": a change feed, where a plan holds the objects
     days: int = Field(92, ge=1)  # how far back orders are looked at
     page: int = Field(500, ge=1, le=5000)

@@ -1,0 +1,56 @@
+"""To the kopeck: the lines of a deal come to its amount, or the difference is named. It is never put right in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from sync.errors import RecordRefused, Text
+from sync.flow import trouble
+from sync.flow.plug import World
+from sync.model.compare import line_total
+
+STAGE = "totals"
+ZERO = Decimal(0)
+
+
+def of_lines(lines: Sequence[Mapping[str, Any]]) -> Decimal | None:
+    """What the lines come to: goods, shipping and fees with VAT, less the discounts. None where a line does not say it."""
+    total = ZERO
+    for row in lines:
+        found = line_total(row)
+        if found is None:
+            return None
+        total += -abs(found) if row.get("kind") == "discount" else found
+    return total
+
+
+def check(
+    world: World, tx: Connection, uid: str, data: Mapping[str, Any], changed: Mapping[str, Any], links: Sequence[Any]
+) -> None:
+    """Name the difference between a deal's amount and its lines, in the place of its first system; or that it has gone."""
+    place = next(((k.connection, k.native_kind) for k in links if k.connection in world.plugs), None)
+    if place is None:
+        return
+    lines, amount = data.get("lines"), data.get("amount")
+    total = of_lines(lines) if lines else None
+    if total is None or amount is None or total == amount:
+        if not changed.keys().isdisjoint(("lines", "amount")):
+            trouble.passed(tx, *place, uid, world.now(), STAGE)
+        return
+    error = RecordRefused(
+        Text(
+            f"The deal's amount is {amount:.2f}, its lines come to {total:.2f}: they differ by {amount - total:.2f}.",
+            f"Сумма сделки {amount:.2f}, по строкам {total:.2f}: расхождение {amount - total:.2f}.",
+        ),
+        code="deal.total",
+        field="amount",
+        remedy=Text(
+            "Correct the amount or a line where they are kept; nothing was changed here.",
+            "Исправьте сумму или строку там, где они ведутся; здесь ничего не изменено.",
+        ),
+    )
+    trouble.refuse(tx, *place, uid, error, world.now(), stage=STAGE, record_uid=uid)
