@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from sync.flow.plug import Cause, Counts
 from sync.flow.take import take_chunk
 from sync.hub.audit import audit
 from sync.hub.runtime import Hub
-from sync.store.tables import conflict, edit, intent, journal, link, price, quarantine, record, stock
+from sync.store.tables import conflict, edit, inbox, intent, journal, link, price, quarantine, record, stock
 from tests.spec.hubs import BOTH, Kit, empty, one, open_kit, plain, rows, sync
 
 ONEC = {"adapter": "onec_exchange", "login": "обмен", "password": "слово"}
@@ -208,3 +209,44 @@ def test_a_record_named_twice_in_a_file_ends_as_it_is_named_last(kit: Kit) -> No
     take_chunk(hub.world, plug, [another, offer("b", {"opt": "1"}), one_price], Cause())
     assert one(hub, link, native_kind="offer", external_id="a").shadow == one_price.data
     assert {r.value for r in rows(hub, price)} == {Decimal(1)}
+
+
+def prices_file(folder: Path, value: str, stamp: int) -> None:
+    """What 1C writes into its folder: one offer with one price."""
+    path = folder / "offers.xml"
+    path.write_text(
+        '<?xml version="1.0" encoding="UTF-8"?><КоммерческаяИнформация ВерсияСхемы="2.07"><ПакетПредложений><Предложения>'
+        "<Предложение><Ид>a</Ид><Цены><Цена><ИдТипаЦены>opt</ИдТипаЦены>"
+        f"<ЦенаЗаЕдиницу>{value}</ЦенаЗаЕдиницу></Цена></Цены></Предложение>"
+        "</Предложения></ПакетПредложений></КоммерческаяИнформация>",
+        encoding="utf-8",
+    )
+    os.utime(path, (stamp, stamp))
+
+
+def test_a_file_that_says_again_what_it_once_said_is_taken_again(kit: Kit, tmp_path: Path) -> None:
+    folder = tmp_path / "from-1c"
+    folder.mkdir()
+    hub = kit.open({"goods": {"adapter": "onec_folder", "folder": str(folder), "settle_seconds": 0}})
+    take_chunk(hub.world, hub.plugs["goods"], [product("a")], Cause())
+    for night, value in enumerate(("1", "2", "1")):
+        prices_file(folder, value, 1_000_000 + night)
+        sync(hub)
+        assert one(hub, price).value == Decimal(value)
+    assert [r.state for r in rows(hub, inbox)] == ["done"] * 3
+
+
+def test_a_file_that_could_not_be_archived_is_not_taken_twice(
+    kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "from-1c"
+    folder.mkdir()
+    hub = kit.open({"goods": {"adapter": "onec_folder", "folder": str(folder), "settle_seconds": 0}})
+    take_chunk(hub.world, hub.plugs["goods"], [product("a")], Cause())
+    prices_file(folder, "1", 1_000_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(hub.plugs["goods"].adapter), "collected", lambda self, arrival: None)
+        sync(hub)
+    sync(hub)
+    assert [r.state for r in rows(hub, inbox)] == ["done", "duplicate"]
+    assert not list(folder.glob("*.xml"))
