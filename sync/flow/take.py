@@ -24,7 +24,7 @@ from sync.errors import NeedHuman, RecordRefused, RetryLater, Text
 from sync.flow import deliver, trouble
 from sync.flow.absorb import Absorbed, absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_page
-from sync.flow.bulk_offers import known_by_now
+from sync.flow.bulk_plain import known_by_now
 from sync.flow.plug import Cause, Counts, Plug, Seen, Took, World, storable
 from sync.flow.seen import changed
 from sync.intake.spool import Spool
