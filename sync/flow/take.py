@@ -31,6 +31,7 @@ from sync.intake.spool import Spool
 from sync.store.tables import inbox, link, quarantine
 from sync.store.types import loads
 
+PART = CHUNK // 2  # records of a file that are held at once: with prices and stock they are large
 _TELL = 1.0  # seconds between two notes of how far a large arrival is
 # What a record that nobody foresaw may cause: it concerns that record. A database that does not work raises its own errors
 UNEXPECTED = (StatementError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
@@ -132,9 +133,9 @@ def arrival_of(spool: Spool, row: Any) -> Arrival:
 
 
 def chunks(items: Iterator[Record | Problem | Hint]) -> Iterator[list[Record | Problem | Hint]]:
-    """At most CHUNK neighbours of one kind together, in their order."""
+    """At most PART neighbours of one kind together, in their order."""
     for _, group in itertools.groupby(items, lambda i: (type(i).__name__, i.kind)):
-        while part := list(itertools.islice(group, CHUNK)):
+        while part := list(itertools.islice(group, PART)):
             yield part
 
 
