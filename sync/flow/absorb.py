@@ -65,11 +65,11 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
         data = _first_values(world, tx, plug, uid, found.kind, fields, cause, link_id)
         before, why = sides.begun(plug.mapping.lens(rec.kind), data), "seen"
     news = sides.changes(before, sides.shown(plug, found, deleted=rec.deleted))
-    if news and found.kind != "offer":
+    if news:
         note(tx, uid, canonical_kind(found.kind), plug.name, why, news, world.now(), cause, plug.name, link_id)
     client, verdict = _client(world, tx, plug, rec, uid, found, cause)
     if found.kind == "offer":
-        offers.store_rows(world, tx, plug, uid, found.fields, cause, link_id, news)
+        offers.store_rows(world, tx, plug, uid, found.fields, cause, link_id)
     woven = weave(world, tx, uid, cause)
     if known is not None and not rec.deleted:
         deletes.moved(world, tx, plug, known, canonical_kind(found.kind), cause, changed=woven.changed)

@@ -289,7 +289,7 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
         name_problems(world, tx, plug, rec, found, row.record_uid, cause)
     woven = weave(world, tx, row.record_uid, cause)
     if lens.kind == "offer":
-        offers.store_rows(world, tx, plug, row.record_uid, found.fields, cause, link_id, more)
+        offers.store_rows(world, tx, plug, row.record_uid, found.fields, cause, link_id)
     if kind == "deal":  # a refund made there since the last look came with this answer and will not be news again
         client = tx.execute(sa.select(record.c.client_uid).where(record.c.uid == row.record_uid)).scalar()
         documents.store(world, tx, plug, row.record_uid, found.fields.get("documents"), client, cause)

@@ -48,6 +48,14 @@ def takes_part(world: World, connection: str, kind: str) -> bool:
     return any(f.kind == kind and connection in (f.source, f.target) for f in world.config.flows)
 
 
+def spreads(world: World, connection: str, kind: str) -> bool:
+    """Whether a flow may make such records of this connection in another system."""
+    return any(
+        f.kind == kind and f.source == connection and f.create != "never" and f.target in world.plugs
+        for f in world.config.flows
+    )
+
+
 def look(
     world: World,
     tx: Connection,

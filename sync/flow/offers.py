@@ -21,11 +21,10 @@ def store_rows(
     fields: Mapping[str, Any],
     cause: Cause,
     link_id: int | None = None,
-    news: Mapping[str, Any] | None = None,
 ) -> None:
     """Bring a product's prices and stock of one side up to date. A part that was not sent is not touched: absent is not
-    zero. A row that is missing from a part that was sent is taken away. `news`: what else the offer's link shows anew."""
-    changes: dict[str, Any] = dict(news or {})
+    zero. A row that is missing from a part that was sent is taken away."""
+    changes: dict[str, Any] = {}
     if fields.get("prices") is not None:
         rows = {
             p["key"]: {"value": p["value"], "currency": (p.get("currency") or "")[:3] or None} for p in fields["prices"]

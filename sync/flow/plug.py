@@ -101,6 +101,14 @@ class Counts:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+@dataclass(slots=True)
+class Took:
+    """What was made of a page at once: the outcomes, and the records that are left to be taken one by one."""
+
+    counts: Counts = field(default_factory=Counts)
+    rest: list[Seen] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Cause:
     """Where a change comes from: the run and the arrival."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 import sqlalchemy as sa
 from orjson import Fragment
@@ -19,8 +19,9 @@ from sqlalchemy.engine import Connection
 from adapters.base import Page, Record
 from sync.errors import RecordRefused, Text
 from sync.flow import absence, trouble
-from sync.flow.bulk import BULK_KINDS, CHUNK, changed
+from sync.flow.bulk import BULK_KINDS, CHUNK
 from sync.flow.plug import Counts, Plug, Seen, World
+from sync.flow.seen import changed
 from sync.intake import inbox as inbox_rows
 from sync.intake import waiting
 from sync.intake.inbox import Incoming
@@ -109,7 +110,8 @@ def _contradiction(plug: Plug, rec: Record, times: int) -> RecordRefused:
 
 
 def _together(plug: Plug, kind: str, pages: Iterable[Page]) -> Iterator[Page]:
-    """Small pages of a catalogue are joined to ones of at least CHUNK records; all others pass as they come.
+    """Small pages of a catalogue are joined to ones of at least CHUNK records; all others pass as they come, and so does one
+    that names a record again.
 
     What was read before an error is given before it is raised.
     """
@@ -118,6 +120,9 @@ def _together(plug: Plug, kind: str, pages: Iterable[Page]) -> Iterator[Page]:
     try:
         for page in pages:
             points.reach(f"call:{plug.name}.scan:after")
+            if held and not {rec.id for rec in held.records}.isdisjoint(rec.id for rec in page.records):
+                yield held
+                held = None
             held = replace(page, records=[*held.records, *page.records]) if held else page
             if len(held.records) >= size:
                 yield held
@@ -198,11 +203,14 @@ def collect(world: World, plug: Plug, spool: Spool) -> int:
     """Fetch whole arrivals (files of a folder): stored first, archived there afterwards. Gives their number."""
     number = 0
     for arrival in plug.adapter.collect():
+        # One that could not be archived comes once more. The same bytes in another version of the file are news: what they
+        # say may have been otherwise in between
+        digest = hashlib.sha256(dump_bytes([arrival.name, dict(arrival.headers)]))
         with arrival.open() as stream:
-            file, size = spool.save(iter(lambda: stream.read(_CHUNK_BYTES), b""))
+            file, size = spool.save(_read(stream, digest))
         points.reach(f"call:{plug.name}.collect:before")
         incoming = Incoming(
-            plug.name, "file", arrival.name, world.now(), spool=file, size=size, key=f"file:{_digest(spool, file)}"
+            plug.name, "file", arrival.name, world.now(), spool=file, size=size, key=f"file:{digest.hexdigest()}"
         )
         with world.store.begin() as tx:
             inbox_rows.put(tx, [incoming])
@@ -213,12 +221,10 @@ def collect(world: World, plug: Plug, spool: Spool) -> int:
     return number
 
 
-def _digest(spool: Spool, file: str) -> str:
-    digest = hashlib.sha256()
-    with spool.open_file(file) as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _read(stream: IO[bytes], digest: Any) -> Iterator[bytes]:
+    while chunk := stream.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        yield chunk
 
 
 def read_cursor(world: World, connection: str, kind: str) -> dict[str, Any] | None:

@@ -140,7 +140,7 @@ def replay(rows: Iterable[Any], row: Any, lens: Lens, *, first: bool) -> Replaye
     known = fields_of(lens)
     told = Replayed(lens.kind)
     for one in rows:
-        begins = one.why == "created" and one.link_id is None and first and told.state is None
+        begins = one.why == "created" and one.link_id is None and first and told.state is None and one.kind == lens.kind
         if one.link_id != row.id and not (begins and one.connection == row.connection):
             continue
         mine = {name: value for name, value in one.changes.items() if name in known}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,12 +23,16 @@ from adapters.base import Arrival, Hint, Problem, Record
 from sync.errors import NeedHuman, RecordRefused, RetryLater, Text
 from sync.flow import absence, deliver, told, trouble
 from sync.flow.absorb import Absorbed, absorb, find_link
-from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_new, changed
-from sync.flow.plug import Cause, Counts, Plug, Seen, World, storable
+from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_page
+from sync.flow.bulk_plain import known_by_now
+from sync.flow.plug import Cause, Counts, Plug, Seen, Took, World, storable
+from sync.flow.seen import changed
 from sync.intake.spool import Spool
 from sync.store.tables import inbox, link, quarantine
 from sync.store.types import loads
 
+PART = CHUNK // 2  # records of a file that are held at once: with prices and stock they are large
+_TELL = 1.0  # seconds between two notes of how far a large arrival is
 # What a record that nobody foresaw may cause: it concerns that record. A database that does not work raises its own errors
 UNEXPECTED = (StatementError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
@@ -49,9 +54,11 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
                 page = held[at : at + CHUNK]
                 counts.merge(_take_records(world, plug, [seen.record for seen in page], cause, page))
         else:
+            noted = time.monotonic()
             for items in chunks(_items(plug, spool, row)):
-                if counts.read:
+                if counts.read and time.monotonic() - noted > _TELL:
                     _progress(world, inbox_id, counts.read)
+                    noted = time.monotonic()
                 counts.merge(take_chunk(world, plug, items, cause))
     except (RecordRefused, NeedHuman) as error:  # the arrival as a whole cannot be read
         state, text = "failed", {"en": error.text.en, "ru": error.text.ru}
@@ -87,7 +94,7 @@ def _take_waiting(world: World, plug: Plug, run_id: int | None) -> None:
     """Records that came before what they belong to are tried again, now that something new has come."""
     with world.store.read() as tx:
         rows = tx.execute(
-            sa.select(quarantine.c.id)
+            sa.select(quarantine.c.id, quarantine.c.native_kind, quarantine.c.data)
             .where(
                 quarantine.c.connection == plug.name,
                 quarantine.c.code == "offer.no_product",
@@ -95,8 +102,9 @@ def _take_waiting(world: World, plug: Plug, run_id: int | None) -> None:
             )
             .order_by(quarantine.c.id)
         ).all()
-    for row in rows:
-        retry(world, plug, row.id, run_id)
+        ids = known_by_now(world, tx, plug, rows)
+    for id in ids:
+        retry(world, plug, id, run_id)
 
 
 def pending(world: World, connection: str, limit: int = 100) -> list[int]:
@@ -126,9 +134,9 @@ def arrival_of(spool: Spool, row: Any) -> Arrival:
 
 
 def chunks(items: Iterator[Record | Problem | Hint]) -> Iterator[list[Record | Problem | Hint]]:
-    """At most CHUNK neighbours of one kind together, in their order."""
+    """At most PART neighbours of one kind together, in their order."""
     for _, group in itertools.groupby(items, lambda i: (type(i).__name__, i.kind)):
-        while part := list(itertools.islice(group, CHUNK)):
+        while part := list(itertools.islice(group, PART)):
             yield part
 
 
@@ -154,9 +162,21 @@ def take_chunk(world: World, plug: Plug, items: list[Record | Problem | Hint], c
             counts.add(_follow(world, plug, item, cause, counts))
         else:
             records.append(item)
-    if records:
-        counts.merge(_take_records(world, plug, records, cause))
+    for part in _each_once(records):
+        counts.merge(_take_records(world, plug, part, cause))
     return counts
+
+
+def _each_once(records: list[Record]) -> Iterator[list[Record]]:
+    """In parts that name no record twice: whether the second says anything new is known when the first one is taken."""
+    part: dict[str, Record] = {}
+    for rec in records:
+        if rec.id in part:
+            yield list(part.values())
+            part = {}
+        part[rec.id] = rec
+    if part:
+        yield list(part.values())
 
 
 def _take_records(
@@ -173,9 +193,9 @@ def _take_records(
                 rest = changed(world, tx, plug, records)
         counts.add("same", len(records) - len(rest))
         if rest and lens.kind in BULK_KINDS:
-            slow = _at_once(world, plug, rest, cause)
-            counts.add("new", len(rest) - len(slow))
-            rest = slow
+            took = _at_once(world, plug, rest, cause)
+            counts.merge(took.counts)
+            rest = took.rest
         records = [seen.record for seen in rest]
     gone = [rec for rec in records if rec.deleted]
     if gone and not cause.sure and told.hold(world, plug, gone):
@@ -186,15 +206,15 @@ def _take_records(
     return counts
 
 
-def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> list[Seen]:
-    """The plain new ones of a page in one transaction; gives back the rest. One that spoils the page sends all of them
-    the ordinary way, where it is found."""
+def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> Took:
+    """The plain ones of a page in one transaction; the rest is left. One that spoils the page sends all of them the
+    ordinary way, where it is found."""
     try:
         with world.store.begin(durable=False) as tx:
             world.guard(tx)
-            return absorb_new(world, tx, plug, page, cause)
+            return absorb_page(world, tx, plug, page, cause)
     except UNEXPECTED:
-        return page
+        return Took(rest=page)
 
 
 def take_one(world: World, plug: Plug, rec: Record, cause: Cause, *, weighed: bool = False) -> str:
@@ -276,7 +296,7 @@ def _follow(world: World, plug: Plug, hint: Hint, cause: Cause, counts: Counts) 
 
 
 def _progress(world: World, inbox_id: int, done: int) -> None:
-    with world.store.begin() as tx:
+    with world.store.begin(durable=False) as tx:
         tx.execute(inbox.update().where(inbox.c.id == inbox_id).values(done=done))
 
 

@@ -18,8 +18,9 @@ from adapters.base import Record
 from sync.errors import NeedHuman, RecordRefused, SverkaError
 from sync.flow import absence, gate, retranslate, sides, told
 from sync.flow.absorb import absorb, find_link
-from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_new, changed
-from sync.flow.plug import Cause, Counts, Plug, Seen, World
+from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_page
+from sync.flow.plug import Cause, Counts, Plug, Seen, Took, World
+from sync.flow.seen import changed
 from sync.flow.take import UNEXPECTED, arrival_of, pending
 from sync.hub.runtime import Hub
 from sync.hub.works import every_connection, scanned
@@ -162,13 +163,13 @@ def _take(world: World, tx: Connection, one: _Read, found: dict[str, Any]) -> Co
             page = news[at : at + CHUNK]
             save = tx.begin_nested()
             try:
-                slow = absorb_new(world, tx, one.plug, page, Cause())
+                took = absorb_page(world, tx, one.plug, page, Cause())
                 save.commit()
             except UNEXPECTED:
                 save.rollback()
-                slow = page
-            counts.add("new", len(page) - len(slow))
-            rest += slow
+                took = Took(rest=page)
+            counts.merge(took.counts)
+            rest += took.rest
     gone = [seen.record for seen in rest if seen.record.deleted]
     if gone and told.exceeding(world, tx, one.plug, gone):
         place = {"connection": one.plug.name, "kind": one.kind}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -29,6 +30,9 @@ from sync.schedule.limits import AccountLimiter
 from sync.store import Store
 from sync.store.migrate import upgrade
 
+# Pages of a thousand records are no garbage: with Python's own thresholds an eighth of an import goes into looking for it
+_COLLECT = (20_000, 20, 20)
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -51,6 +55,7 @@ class Hub:
     def __init__(self, config: Config, now: Callable[[], datetime] = utc_now, *, frozen: bool = False) -> None:
         """`frozen` promises that no table is written, not even the shared call budgets (for `sverka plan`)."""
         assert_own_packages()
+        gc.set_threshold(*_COLLECT)
         self.frozen = frozen
         self.config = config
         self.now = now

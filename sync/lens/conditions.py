@@ -75,12 +75,17 @@ def _tests(wanted: Any) -> dict[str, Callable[[Any], bool]]:
     def empty(found: Any) -> bool:
         return found is UNKNOWN or values.not_filled(found)
 
+    def filled(found: Any) -> bool:
+        if type(found) is str:  # asked of every row
+            return bool(found) and not found.isspace()
+        return not empty(found)
+
     return {
         "eq": lambda found: equal(found, wanted),
         "ne": lambda found: not equal(found, wanted),
         "in": lambda found: any(equal(found, one) for one in wanted),
         "empty": empty,
-        "filled": lambda found: not empty(found),
+        "filled": filled,
         "gt": lambda found: not empty(found) and values.to_decimal(found, None) > wanted,
         "lt": lambda found: not empty(found) and values.to_decimal(found, None) < wanted,
     }

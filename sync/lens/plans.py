@@ -151,8 +151,10 @@ def read_rows(plan: RowsPlan, node: Any, scope: Scope, problems: list[FieldProbl
             if not isinstance(items, list):
                 raise Bad(values.NOT_ROWS, items)
             for at, item in enumerate(items):
-                if block.when(item, (scope[0], at + 1)):
-                    made.append(_row(plan, block, item, (scope[0], at + 1), len(made), mine))
+                inner = (scope[0], at + 1)
+                if block.when(item, inner):
+                    row = _usual_row(plan.kind, block.compiled, item, inner)
+                    made.append(_row(plan, block, item, inner, len(made), mine) if row is None else row)
                 if len(mine) >= MOST_PROBLEMS:
                     break
         except Bad as bad:
@@ -161,6 +163,25 @@ def read_rows(plan: RowsPlan, node: Any, scope: Scope, problems: list[FieldProbl
         _tell_apart(plan, made, mine)
     problems.extend(mine)
     return made if reported and not mine else UNKNOWN
+
+
+def _usual_row(kind: Kind, plans: Compiled, item: Any, scope: Scope) -> dict[str, Any] | None:
+    """A row without a problem, the hot path; None where there is one: `_row` names it."""
+    row: dict[str, Any] = {}
+    try:
+        for name, run, convert, _ in plans:
+            value = run(item, scope)
+            if value is not UNKNOWN:
+                row[name] = None if value is None else convert(value)
+    except Bad:
+        return None
+    for name in kind.needed:
+        if row.get(name) is None:
+            return None
+    for name in kind.filled:
+        if name in row and row[name] is None:
+            return None
+    return row
 
 
 def _row(

@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench import commerceml, decision, imports, intake, latency, nochange, parse
+from tests.bench import catalogue, commerceml, decision, imports, intake, latency, nochange, parse
 from tests.bench.measure import Report, versions
 
 NAMES = {
@@ -23,6 +23,7 @@ NAMES = {
     "intake": "B-D: forms over HTTP, each committed before its answer; kill -9 under load",
     "commerceml": "B-F: the memory of a large CommerceML import",
     "parse": "B-F: reading CommerceML alone, beside a bare lxml pass and the npm parser",
+    "catalogue": "CommerceML from files to tables with history: first, unchanged and .1 % changed, beside reading alone",
 }
 
 
@@ -66,6 +67,8 @@ def main() -> int:
         reports += _shown(commerceml.run(products, given.folder))
     if "parse" in wanted:
         reports += _shown(parse.run(products, rounds, given.folder))
+    if "catalogue" in wanted:
+        reports += _shown(catalogue.run(products, rounds if given.quick else min(rounds, 2), given.folder))
     if given.json:
         given.json.write_text(
             json.dumps(

@@ -58,6 +58,8 @@ class Generated:
     stocks: int = 0  # stock rows
     changed: list[str] = field(default_factory=list)  # Ид of the altered products
     price_total: Decimal = Decimal(0)  # the sum of all prices, to the kopeck
+    # Of the goods that are marked as deleted: their number, offers, price rows, stock rows, sum of prices
+    gone: tuple[int, int, int, int, Decimal] = (0, 0, 0, 0, Decimal(0))
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,17 @@ def generate(
         offers.write(HEAD + _offers_head(pools))
         for row in _rows(rows_seed, products, characteristics, deleted, changed, made):
             goods.write(_good(row, pools, images))
+            before = made.offer_rows, made.prices, made.stocks, made.price_total
             offers.write(_offers(row, pools, made))
+            if row.deleted:
+                count, prices, stocks, total = made.gone[1:]
+                made.gone = (
+                    made.gone[0] + 1,
+                    count + made.offer_rows - before[0],
+                    prices + made.prices - before[1],
+                    stocks + made.stocks - before[2],
+                    total + made.price_total - before[3],
+                )
         goods.write("\t\t</Товары>\n\t</Каталог>\n" + FOOT)
         offers.write("\t\t</Предложения>\n\t</ПакетПредложений>\n" + FOOT)
     return made

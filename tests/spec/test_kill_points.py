@@ -25,7 +25,7 @@ MINIMUM = {
     "poll": 58,
     "files": 34,
     "late goods": 25,
-    "catalogue": 72,
+    "catalogue": 68,
     "orders to 1C": 42,
     "orders from 1C": 88,
     "stage": 52,
