@@ -15,24 +15,18 @@ from itertools import islice
 from typing import Any
 
 import orjson
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sync.identity import companies
 from sync.identity.names import ABSENT, Agreement, Name, compare, parse
+from sync.store.tables import identity_job, identity_key, identity_profile
 
 VERSION = 1
 CAP = 24  # profiles fetched for one key: past that the key identifies nobody anyway
 
-SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS identity_profile (
-        uid VARCHAR(36) NOT NULL PRIMARY KEY, kind VARCHAR(8) NOT NULL, data TEXT NOT NULL) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS identity_key (
-        kind VARCHAR(8) NOT NULL, value TEXT NOT NULL, uid VARCHAR(36) NOT NULL,
-        PRIMARY KEY (kind, value, uid)) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS identity_job (
-        person VARCHAR(36) NOT NULL, company VARCHAR(36) NOT NULL, since VARCHAR(32) NOT NULL, until VARCHAR(32) NOT NULL,
-        PRIMARY KEY (person, company)) WITHOUT ROWID""",
-    "CREATE INDEX IF NOT EXISTS ix_identity_job_company ON identity_job (company)",
-)
+TABLES = (identity_profile, identity_key, identity_job)
 
 
 @dataclass(slots=True)
@@ -116,10 +110,23 @@ class Index:
 
     @classmethod
     def sqlite(cls, connection: sqlite3.Connection) -> Index:
-        """An index in a SQLite database, its tables made when they are missing."""
-        for statement in SCHEMA:
-            connection.execute(statement)
+        """An index in a private SQLite database, its tables made when they are missing."""
+        dialect = sqlite.dialect()
+        for table in TABLES:
+            connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
+            for one in table.indexes:
+                connection.execute(str(CreateIndex(one, if_not_exists=True).compile(dialect=dialect)))
         return cls(connection.execute)
+
+    @classmethod
+    def of(cls, tx: Connection) -> Index:
+        """The hub's own index, in a transaction on either database."""
+
+        def run(sql: str, values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+            found = tx.exec_driver_sql(sql, tuple(values))
+            return found.all() if found.returns_rows else ()
+
+        return cls(run, "?" if tx.dialect.name == "sqlite" else "%s")
 
     def _sql(self, sql: str, count: int = 1) -> str:
         """The statement with `count` placeholders for `#`, and the driver's sign for `?`."""
