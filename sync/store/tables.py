@@ -87,7 +87,7 @@ record = Table(
     Column("data", Json, nullable=False),  # the canonical fields
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    Column("merged_into", String(36)),
+    Column("merged_into", String(36)),  # of a card: the one that its client is known by, where that is another one
     Column("converted_deal", String(36)),  # of a lead
     Column("person_uid", String(36)),  # of a lead or deal: the person behind it; the client may be a company
     Column("held", Boolean),  # a holding card: whose it is, is a question; NULL: no card of that kind
@@ -98,6 +98,12 @@ record = Table(
         "kind",
         sqlite_where=text("client_uid IS NOT NULL"),
         postgresql_where=text("client_uid IS NOT NULL"),
+    ),
+    Index(
+        "ix_record_merged",
+        "merged_into",
+        sqlite_where=text("merged_into IS NOT NULL"),
+        postgresql_where=text("merged_into IS NOT NULL"),
     ),
 )
 

@@ -162,5 +162,12 @@ def _identity() -> None:
     op.add_column("activity", sa.Column("label", sa.String(length=12), nullable=True))
     op.add_column("review", sa.Column("signature", sa.Text(), nullable=True))
     op.add_column("review", sa.Column("thing", sa.String(length=36), nullable=True))
+    op.create_index(
+        "ix_record_merged",
+        "record",
+        ["merged_into"],
+        sqlite_where=sa.text("merged_into IS NOT NULL"),
+        postgresql_where=sa.text("merged_into IS NOT NULL"),
+    )
     op.create_index("ix_review_record", "review", ["record_uid"])
     op.create_index("ix_review_signature", "review", ["signature"])
