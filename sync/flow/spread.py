@@ -16,9 +16,10 @@ from sqlalchemy.engine import Connection
 from sync.config import Flow, When
 from sync.delivery import intents
 from sync.errors import NeedHuman, SverkaError, Text
-from sync.flow import dependencies, trouble
+from sync.flow import dependencies, references, trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note, typed
+from sync.identity import merging
 from sync.lens import Lens
 from sync.store.tables import intent, link, record
 from sync.store.types import dumps
@@ -98,12 +99,12 @@ def _one(
     if there is None and not wanted(flow.create, data):
         return 0
     if not offers and (there is not None or native not in capabilities.creates):
-        return 0
+        return _its_client(world, tx, row, target, there, cause)
     number = there.number if there is not None else _free_number(tx, world, target, native, row, links)
     lens = target.mapping.lens(native)
     try:
         native_data = outgoing(world, tx, row, data, target, lens, number, links)
-        needs = None if offers else dependencies.client_first(world, tx, row, target, lens, native_data, cause)
+        needs = None if offers else dependencies.client_first(world, tx, row, target, lens, cause)
     except SverkaError as error:
         trouble.refuse(
             tx,
@@ -125,6 +126,18 @@ def _one(
     if made:  # what it waited for has come, or it is another one than was refused
         trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
     return 1 if made else 0
+
+
+def _its_client(world: World, tx: Connection, row: Any, target: Plug, there: Any, cause: Cause) -> int:
+    """The client of a record that is there, where it is to refer to them and they are not there (any more); 1 when planned."""
+    if there is None or references.wanted(world, tx, row, there) is not None:
+        return 0
+    try:
+        return int(
+            bool(dependencies.client_first(world, tx, row, target, target.mapping.lens(there.native_kind), cause))
+        )
+    except NeedHuman:
+        return 0  # it was tried, and waits in quarantine for itself
 
 
 def _give(
@@ -193,12 +206,12 @@ def outgoing(
     """The native record for the other side, from the canonical one, its client, and the goods as they are known there."""
     view: dict[str, Any] = {**data, "uid": row.uid, "number": number or data.get("number")}
     if row.client_uid:
-        client = tx.execute(sa.select(record.c.data).where(record.c.uid == row.client_uid)).scalar_one()
+        client = merging.golden_of(tx, row.client_uid)
         view["client"] = {
             **client,
             "phone": next(iter(client.get("phones") or []), None),
             "email": next(iter(client.get("emails") or []), None),
-            **dependencies.client_ids(tx, row.client_uid, target),
+            **references.client_ids(tx, row.client_uid, target),
         }
     if data.get("lines"):
         origins = [k.connection for k in links if k.connection != target.name]

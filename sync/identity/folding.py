@@ -8,7 +8,7 @@ there never been one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from sync.identity.index import Index, Job, Profile, Run
 
@@ -148,5 +148,10 @@ def _together(client: str, cards: Sequence[Profile]) -> Profile:
 
 
 def _copy(profile: Profile) -> Profile:
-    values = {f.name: getattr(profile, f.name) for f in fields(Profile)}
-    return Profile(**{name: list(v) if isinstance(v, list) else v for name, v in values.items()})
+    return replace(
+        profile,
+        names=list(profile.names),
+        phones=list(profile.phones),
+        emails=list(profile.emails),
+        domains=list(profile.domains),
+    )

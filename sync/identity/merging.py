@@ -70,6 +70,13 @@ def standing(tx: Connection, cards: Iterable[str]) -> Links:
     return Links(merges=known, never=frozenset((min(r.card, r.other), max(r.card, r.other)) for r in never))
 
 
+def golden_of(tx: Connection, card: str) -> dict[str, Any]:
+    """What all cards of this card's client say together."""
+    uids = cards_of(tx, card)
+    rows = {row.uid: row for row in tx.execute(sa.select(record).where(record.c.uid.in_(uids)))}
+    return golden_card([rows[uid] for uid in uids if uid in rows])
+
+
 def golden_card(cards: Sequence[Any]) -> dict[str, Any]:
     """What a client's cards (rows of `record`, the leading one first) say together: per field the valid values first, then
     the leading card's, then the newest. Lists are put together. Computed, never stored."""
