@@ -20,6 +20,7 @@ from sync.flow import dependencies, references, trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note, typed
 from sync.identity import merging
+from sync.identity.golden import named_by_domain
 from sync.lens import Lens
 from sync.store.tables import intent, link, record
 from sync.store.types import dumps
@@ -206,7 +207,7 @@ def outgoing(
     """The native record for the other side, from the canonical one, its client, and the goods as they are known there."""
     view: dict[str, Any] = {**data, "uid": row.uid, "number": number or data.get("number")}
     if row.client_uid:
-        client = merging.golden_of(tx, row.client_uid)
+        client = _client_and_person(tx, row)
         view["client"] = {
             **client,
             "phone": next(iter(client.get("phones") or []), None),
@@ -217,6 +218,20 @@ def outgoing(
         origins = [k.connection for k in links if k.connection != target.name]
         view["lines"] = [_line(world, tx, dict(one), origins, target) for one in data["lines"]]
     return lens.create(view)
+
+
+def _client_and_person(tx: Connection, row: Any) -> dict[str, Any]:
+    """Of a company its own fields and the person who acts for it: whom to ask for, and how to reach him."""
+    client = merging.golden_of(tx, row.client_uid)
+    kind = tx.execute(sa.select(record.c.kind).where(record.c.uid == row.client_uid)).scalar_one()
+    if kind != "company":
+        return client
+    known = {} if named_by_domain(client.get("name") or "") else {"company": client.get("name")}
+    if row.person_uid is None or row.person_uid == row.client_uid:
+        return {**client, **known}
+    person = merging.golden_of(tx, row.person_uid)
+    lists = {f: [*(person.get(f) or []), *(client.get(f) or [])] for f in ("phones", "emails")}
+    return {**client, **known, **{k: v for k, v in {"name": person.get("name"), **lists}.items() if v}}
 
 
 def product_of(tx: Connection, one: Mapping[str, Any], origins: list[str]) -> str | None:

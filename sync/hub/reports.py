@@ -14,7 +14,7 @@ from sync.flow.plug import Plug
 from sync.flow.translate import canonical_kind
 from sync.hub.agreement import ZERO, Books, Difference, Side, differences
 from sync.hub.runtime import Hub
-from sync.identity.resolver import names_agree
+from sync.identity.names import may_agree
 from sync.reconcile.stages import stage_of_facts
 from sync.store.tables import conflict, document, link, quarantine, record
 
@@ -88,7 +88,7 @@ def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions:
     books_side = next((s for s in sides if s[0].role == "accounting"), None)
     sales = _sales(deal, [reading for _, _, reading in ours])
     books = _books(hub, deal, books_side, [d for d in documents if books_side and d.connection == books_side[0].name])
-    found = differences(sales, books, names_agree)
+    found = differences(sales, books, may_agree)
     found += [_question(q) for q in questions] + [_stopped(q) for q in stopped]
     titles = books.titles
     order = books.order

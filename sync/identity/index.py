@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from sqlalchemy.dialects import sqlite
@@ -119,7 +119,7 @@ class Index:
         return cls(connection.execute)
 
     @classmethod
-    def of(cls, tx: Connection) -> Index:
+    def of(cls, tx: Connection) -> Self:
         """The hub's own index, in a transaction on either database."""
 
         def run(sql: str, values: Sequence[Any]) -> Iterable[Sequence[Any]]:
