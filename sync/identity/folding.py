@@ -1,8 +1,8 @@
 """The resolver's index with clients instead of cards: cards that were merged answer as one, under the client's name.
 
-Nothing is written differently by a merge: profiles, keys and employments stay those of the cards. What an event teaches goes
-to its *home*, the card that its strongest key led to; so when a merge is taken back each card knows what it would know had
-there never been one.
+Nothing is written differently by a merge: profiles, keys and employments stay those of the cards. An event is asked about by
+the cards first; only what is a question to them, or somebody new, is looked at so. What such an event teaches goes to its
+*home*, the card that its strongest key led to.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ class Folded(Index):
     def home(self, client: str) -> str:
         """The card of this client that the event belongs to."""
         return next(iter(self._led.get(client, ())), client)
+
+    def merged(self, cards: Iterable[str]) -> bool:
+        """Whether any of these cards is one client with another card."""
+        wanted = list(cards)
+        self._meet(wanted)
+        return any(len(self._cards[client]) > 1 for client in self._clients(wanted))
 
     # -- reading ------------------------------------------------------------------------------------------------------------
 

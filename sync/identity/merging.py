@@ -217,7 +217,7 @@ def kept_apart(tx: Connection, pair: tuple[str, str] | None) -> NeedHuman:
         sa.and_(never_pair.c.card == pair[1], never_pair.c.other == pair[0]),
     )
     row = tx.execute(sa.select(never_pair).where(both, never_pair.c.state == "stands")).first()
-    who, at = (row.who, f"{row.at:%Y-%m-%d %H:%M}") if row is not None else ("?", "?")
+    who, at = (row.who, f"{row.at:%Y-%m-%d %H:%M} UTC") if row is not None else ("?", "?")
     return _refused(
         "identity.never",
         Text(
@@ -242,7 +242,7 @@ def _settle(tx: Connection, before: Links, after: Links) -> dict[str, tuple[str,
 def _gone(row: Any) -> NeedHuman:
     if row is None:
         return _refused("merge.gone", Text("There is no such merge.", "Такого объединения нет."))
-    who, at = row.undone_by, f"{row.undone_at:%Y-%m-%d %H:%M}"
+    who, at = row.undone_by, f"{row.undone_at:%Y-%m-%d %H:%M} UTC"
     return _refused(
         "merge.gone",
         Text(f"This merge was taken back already by {who} at {at}.", f"Это объединение уже отменено: {who}, {at}."),
