@@ -25,7 +25,6 @@ from sync.lens import Translated
 from sync.store import new_uid
 from sync.store.tables import intent, link, record
 
-# Whose word counts first where sources name a client differently
 _RANKS = {"crm": 0, "accounting": 1, "shop": 2, "form": 3, "mail": 4}
 
 
@@ -170,11 +169,19 @@ def _introduce(
 
 
 def _desk(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) -> Desk:
+    source = Source(plug.name, f"{rec.kind}:{rec.id}", world.now(), ranks_of(world), cause.run_id, cause.inbox_id)
+    return Desk(world.store, tx, own_of(world), source)
+
+
+def own_of(world: World) -> Own:
+    """The firm's own side, as configured."""
     hub = world.config.hub
-    own = Own.of(hub.own_domains, hub.own_lines, hub.own_inns, hub.country)
-    ranks = {p.name: _RANKS.get(p.role, len(_RANKS)) for p in world.plugs.values()}
-    source = Source(plug.name, f"{rec.kind}:{rec.id}", world.now(), ranks, cause.run_id, cause.inbox_id)
-    return Desk(world.store, tx, own, source)
+    return Own.of(hub.own_domains, hub.own_lines, hub.own_inns, hub.country)
+
+
+def ranks_of(world: World) -> dict[str, int]:
+    """Whose word counts first where connections name a client differently."""
+    return {p.name: _RANKS.get(p.role, len(_RANKS)) for p in world.plugs.values()}
 
 
 def _kind_of(tx: Connection, uid: str) -> str | None:

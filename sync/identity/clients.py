@@ -20,7 +20,7 @@ from sync.identity import evidence, firms, golden, observed, people, words
 from sync.identity.decide import Decision, decide
 from sync.identity.evidence import Evidence, Own
 from sync.identity.folding import Folded
-from sync.identity.index import Profile
+from sync.identity.index import Index, Profile
 from sync.identity.people import NEW
 from sync.identity.remember import remember
 from sync.store import Store, new_uid
@@ -28,6 +28,7 @@ from sync.store.tables import belongs, journal, record, review
 from sync.store.types import stamp
 
 Said = Mapping[str, Any]  # see sync/identity/said.py
+REBUILD = "identity:rebuild"  # held alone while the whole index is made again
 KINDS = {"person": "contact", "company": "company"}  # of a profile, and of its record
 
 
@@ -68,7 +69,7 @@ class Desk:
         self.tx = tx
         self.own = own
         self.source = source
-        self.index = Folded.of(tx)
+        self.index = Index.of(tx)
         self._held = False  # whether the cards made now are holding cards
 
     # -- events and records --------------------------------------------------------------------------------------------
@@ -119,13 +120,13 @@ class Desk:
         """Two events of one unknown person must not make two cards, nor two writers of one card lose a word: its keys are
         held first, then the cards that they lead to, each in order."""
         if self.store.sqlite or found.ignored:
-            return decide(found, self.index)
+            return self._look(found)
+        self.store.lock_key(self.tx, REBUILD, shared=True)
         for key in sorted(_names(found)):
             self.store.lock_key(self.tx, f"identity:{key}")
         held: set[str] = set()
         while True:
-            self.index = Folded.of(self.tx)
-            decision = decide(found, self.index)
+            decision = self._look(found)
             cards = {*decision.seen.persons, *decision.seen.companies, decision.client, decision.person} - {None, NEW}
             if cards <= held:
                 return decision
@@ -133,11 +134,15 @@ class Desk:
                 self.store.lock_key(self.tx, f"card:{card}")
             held |= {str(c) for c in cards}
 
+    def _look(self, found: Evidence) -> Decision:
+        decision, self.index = by_cards_or_clients(found, Index.of(self.tx), Folded.of(self.tx))
+        return decision
+
     def _answer(self, found: Evidence, decision: Decision, said: Said, at: datetime) -> Verdict:
         if decision.ignored:
             return Verdict(None, "ignored", decision.text, ignored=decision.ignored)
         client, person = self._remember(found, decision, said, at)
-        agreed = self._agreed(found, decision, client, person)
+        agreed = agreed_keys(found, decision, self.index, client, person)
         return Verdict(client, decision.rule, decision.text, person, agreed)
 
     def _remember(self, found: Evidence, decision: Decision, said: Said, at: datetime) -> tuple[str | None, str | None]:
@@ -149,7 +154,7 @@ class Desk:
 
     def _home(self, uid: str | None) -> str | None:
         """The card of a client that this event is kept on: merges of cards move nothing."""
-        return self.index.home(uid) if uid else None
+        return home(self.index, uid)
 
     def _learn(self, before: Any, said: Said, found: Evidence, decision: Decision, at: datetime) -> None:
         """The thing says something else now. Where that leads to the same client it teaches; it never makes another one."""
@@ -158,18 +163,6 @@ class Desk:
             _, person = self._remember(found, decision, said, at)
             values = {"said": dict(said), "person": before.person or person}
             self.tx.execute(belongs.update().where(belongs.c.thing == before.thing).values(**values))
-
-    def _agreed(
-        self, found: Evidence, decision: Decision, client: str | None, person: str | None
-    ) -> tuple[tuple[str, str], ...]:
-        """The keys that led to the answer; of somebody new those by which he is known from now on."""
-        seen = {**decision.seen.persons, **decision.seen.companies}
-        homes = {self._home(uid): hit.profile for uid, hit in seen.items()}
-        theirs = {key for uid in (client, person) if uid in homes for key in homes[uid].leads()}
-        wanted = list(dict.fromkeys(people.shown_keys(found)))
-        return tuple(k for k in wanted if k in theirs) or (
-            tuple(wanted) if NEW in (decision.client, decision.person) else ()
-        )
 
     # -- questions -----------------------------------------------------------------------------------------------------
 
@@ -225,17 +218,22 @@ class Desk:
     # -- cards of other systems ----------------------------------------------------------------------------------------
 
     def recognise(self, said: Said, kind: str) -> str | None:
-        """The client that a system's own card is of, where nothing speaks against it; nobody is made or asked about."""
+        """The card that a system's own card goes to, where nothing speaks against it; nobody is made or asked about."""
         found = evidence.read(said, self.own)
         if found.ignored or found.empty():
             return None
-        self._decide(found)
-        seen = people.look(found, self.index)  # held by now
-        if kind == "contact":
-            person = people.decide(found, seen)
-            return person.uid if person.uid and not person.question else None
-        firm = firms.decide(found, seen, people.Person(), self.index)
-        return firm.uid if firm.uid and not firm.question else None
+        self._decide(found)  # holds what it leads to
+        for index in (Index.of(self.tx), Folded.of(self.tx)):
+            seen = people.look(found, index)
+            if kind == "contact":
+                person = people.decide(found, seen)
+                uid, doubt = person.uid, person.question
+            else:
+                firm = firms.decide(found, seen, people.Person(), index)
+                uid, doubt = firm.uid, firm.question
+            if uid and not doubt:
+                return home(index, uid)
+        return None
 
     def introduce(self, uid: str, kind: str, said: Said, at: datetime) -> None:
         """What a system's own card says leads to its client from now on; a card that says nothing leads nowhere."""
@@ -244,11 +242,12 @@ class Desk:
             return
         if not self.store.sqlite:
             self.store.lock_key(self.tx, f"card:{uid}")
-        profile = self.index.profiles([uid]).get(uid) or Profile(uid, "company" if kind == "company" else "person")
+        index = Index.of(self.tx)  # of this card alone, whatever it is merged with
+        profile = index.profiles([uid]).get(uid) or Profile(uid, "company" if kind == "company" else "person")
         before = profile.dump(), set(profile.leads())
         fresh = observed.with_card(profile, found)
         if fresh.dump() != before[0] or not before[1]:
-            self.index.save(fresh, [k for k in fresh.leads() if k not in before[1]])
+            index.save(fresh, [k for k in fresh.leads() if k not in before[1]])
         observed.store(self.tx, uid, fresh, found, said_by(self.source), at, said, self.own.country)
 
     # -- shared --------------------------------------------------------------------------------------------------------
@@ -301,6 +300,36 @@ def follow(tx: Connection, thing: str, verdict: Verdict, source: str, now: datet
             seen_at=at,
         )
     )
+
+
+def by_cards_or_clients(found: Evidence, cards: Index, clients: Folded) -> tuple[Decision, Index]:
+    """The decision, and the view that it was made with: the cards as they are by themselves, so that a merge that is taken
+    back leaves no trace; where that is a question, or somebody new, the clients that the cards are together."""
+    decision = decide(found, cards)
+    if not (decision.question or NEW in (decision.client, decision.person)):
+        return decision, cards
+    if not clients.merged([*decision.seen.persons, *decision.seen.companies, *(u for u, _ in decision.candidates)]):
+        return decision, cards
+    together = decide(found, clients)
+    if together.question or NEW in (together.client, together.person):
+        return decision, cards
+    return together, clients
+
+
+def home(index: Index, uid: str | None) -> str | None:
+    """The card of a client that an event was led to."""
+    return index.home(uid) if uid and isinstance(index, Folded) else uid
+
+
+def agreed_keys(
+    found: Evidence, decision: Decision, index: Index, client: str | None, person: str | None
+) -> tuple[tuple[str, str], ...]:
+    """The keys that led to the answer; of somebody new those by which he is known from now on."""
+    seen = {home(index, uid): h.profile for uid, h in {**decision.seen.persons, **decision.seen.companies}.items()}
+    theirs = {key for uid in (client, person) if uid in seen for key in seen[uid].leads()}
+    shown = list(dict.fromkeys(people.shown_keys(found)))
+    made = NEW in (decision.client, decision.person)
+    return tuple(k for k in shown if k in theirs) or (tuple(shown) if made else ())
 
 
 def said_by(source: Source) -> tuple[str, str]:

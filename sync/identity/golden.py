@@ -20,15 +20,24 @@ from sync.model import keys
 from sync.store.tables import link, observation, record
 from sync.store.types import stamp
 
+_OBSERVED = frozenset({"name", "phones", "emails", "inn", "kpp", "ogrn", "kind"})
 Note = Callable[[str, str, str, dict[str, Any]], None]  # uid, kind, why, changes
 
 
 def refresh(
-    tx: Connection, uid: str, order: Mapping[str, int], now: datetime, note: Note, *, country: str = "RU"
+    tx: Connection,
+    uid: str,
+    order: Mapping[str, int],
+    now: datetime,
+    note: Note,
+    *,
+    country: str = "RU",
+    anew: bool = False,
 ) -> bool:
     """Bring a card's record up to date with its observations; True when it changed. `note` writes the journal.
 
-    `order`: the rank of each source, the most trusted first.
+    `order`: the rank of each source, the most trusted first. `anew`: what is observed no more goes, too, unless some system
+    has a card of this client.
     """
     row = tx.execute(
         sa.select(record.c.kind, record.c.title, record.c.data, record.c.number)
@@ -37,14 +46,20 @@ def refresh(
     ).one()
     linked = tx.execute(sa.select(link.c.id).where(link.c.record_uid == uid).limit(1)).first() is not None
     seen = tx.execute(sa.select(observation).where(observation.c.client_uid == uid).order_by(observation.c.id)).all()
-    data = {**row.data, **_fields(row.kind, row.data, seen, order, linked, country)}
+    known = {k: v for k, v in row.data.items() if not (anew and seen and not linked and k in _OBSERVED)}
+    data = {**known, **_fields(row.kind, known, seen, order, linked, country)}
     data = {k: v for k, v in data.items() if v not in (None, "", [])}
     title = data.get("name") or row.title
     if data == row.data and title == row.title:
         return False
     number = data.get("inn") if row.kind == "company" else row.number
     tx.execute(record.update().where(record.c.uid == uid).values(data=data, title=title, number=number, updated_at=now))
-    changes = {k: v if not row.data else [row.data.get(k), v] for k, v in data.items() if row.data.get(k) != v}
+    names = [*data, *(k for k in row.data if k not in data)]
+    changes = {
+        k: data.get(k) if not row.data else [row.data.get(k), data.get(k)]
+        for k in names
+        if row.data.get(k) != data.get(k)
+    }
     note(uid, row.kind, "observed" if row.data else "created", changes)
     return True
 

@@ -203,13 +203,14 @@ class Index:
 
     def add(self, profiles: Sequence[Profile]) -> None:
         """Store profiles; the last one of a uid counts."""
-        self._insert(
-            "INSERT INTO identity_profile (uid, kind, data) VALUES ",
-            [(p.uid, p.kind, p.dump()) for p in profiles],
-            " ON CONFLICT (uid) DO UPDATE SET data = excluded.data",
-        )
+        self.add_profiles((p.uid, p.kind, p.dump()) for p in profiles)
         staged = [(kind, value, p.uid) for p in profiles for kind, value in p.leads()]
         self._insert("INSERT INTO identity_staged (kind, value, uid) VALUES ", staged)
+
+    def add_profiles(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """(uid, kind, dump); each uid once."""
+        start = "INSERT INTO identity_profile (uid, kind, data) VALUES "
+        self._insert(start, rows, " ON CONFLICT (uid) DO UPDATE SET data = excluded.data")
 
     def add_keys(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """(kind, value, uid) straight into the keys; fast when they come sorted."""
@@ -217,8 +218,12 @@ class Index:
 
     def employ_all(self, jobs: Iterable[Job]) -> None:
         rows = {(j.person, j.company): (j.person, j.company, j.since, j.until) for j in jobs}
+        self.employ_rows(rows.values())
+
+    def employ_rows(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
+        """(person, company, since, until); of those that are there already nothing changes."""
         start = "INSERT INTO identity_job (person, company, since, until) VALUES "
-        self._insert(start, rows.values(), " ON CONFLICT DO NOTHING")
+        self._insert(start, rows, " ON CONFLICT DO NOTHING")
 
     def add_staff_domains(self, rows: Iterable[tuple[str, str]]) -> None:
         self._insert("INSERT INTO identity_staff (company, domain) VALUES ", rows)
