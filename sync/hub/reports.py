@@ -48,10 +48,11 @@ def totals(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def _gathered(hub: Hub, tx: Connection) -> Iterable[tuple[Any, tuple[Any, ...]]]:
     """Each deal with its links, documents and open questions."""
-    client = record.alias("client")
+    card, client = record.alias("card"), record.alias("client")
     rows = tx.execute(
         sa.select(record, client.c.title.label("client_name"), client.c.data.label("client_data"))
-        .outerjoin(client, client.c.uid == record.c.client_uid)
+        .outerjoin(card, card.c.uid == record.c.client_uid)
+        .outerjoin(client, client.c.uid == sa.func.coalesce(card.c.merged_into, card.c.uid))
         .where(record.c.kind == "deal", record.c.merged_into.is_(None))
         .order_by(record.c.created_at)
     ).all()
