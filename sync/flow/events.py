@@ -119,7 +119,8 @@ def _thread(tx: Connection, event: Mapping[str, Any], key: str) -> str:
 
 
 def _deal_of(world: World, tx: Connection, event: Mapping[str, Any], thread: str, client: str | None) -> str | None:
-    """The deal that the event names, else that of its thread, else the client's only open one."""
+    """The deal that the event names, else that of its thread, else the only open one of the client's card: not of the cards
+    that are merged with it, so that a merge that is taken back leaves no event with a stranger's deal."""
     if event.get("deal"):
         query = sa.select(record.c.uid).where(record.c.kind == "deal", record.c.number == str(event["deal"]))
         if client:
@@ -135,7 +136,7 @@ def _deal_of(world: World, tx: Connection, event: Mapping[str, Any], thread: str
     closed = [s.name for p in world.config.pipelines for s in p.stages if s.semantic != "open"]
     open_deals = tx.execute(
         sa.select(record.c.uid)
-        .where(record.c.kind == "deal", record.c.client_uid.in_(cards_of(tx, client)), record.c.stage.not_in(closed))
+        .where(record.c.kind == "deal", record.c.client_uid == client, record.c.stage.not_in(closed))
         .limit(2)
     ).all()
     return str(open_deals[0].uid) if len(open_deals) == 1 else None
