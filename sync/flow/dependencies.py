@@ -37,10 +37,35 @@ def client_first(world: World, tx: Connection, row: Any, target: Plug, lens: Len
     if not row.client_uid or client_ids(tx, row.client_uid, target):
         return None
     client = tx.execute(sa.select(record).where(record.c.uid == client_of(tx, row.client_uid))).one()
+    return _planned(world, tx, row, client, target, lens, ids(client.kind, "1"), None, cause)
+
+
+def both_first(world: World, tx: Connection, row: Any, target: Plug, lens: Lens, cause: Cause) -> str | None:
+    """The same for a record that is new there: the client, then the person who acts for it. Gives the one that is made last."""
+    needs = client_first(world, tx, row, target, lens, cause)
+    if not row.person_uid or row.person_uid == row.client_uid or client_ids(tx, row.person_uid, target):
+        return needs
+    person = tx.execute(sa.select(record).where(record.c.uid == client_of(tx, row.person_uid))).one()
+    known = {k: v for k, v in ids(person.kind, "1").items() if k != "id"}
+    return _planned(world, tx, row, person, target, lens, known, needs, cause) or needs
+
+
+def _planned(
+    world: World,
+    tx: Connection,
+    row: Any,
+    client: Any,
+    target: Plug,
+    lens: Lens,
+    known: Mapping[str, str],
+    needs: str | None,
+    cause: Cause,
+) -> str | None:
+    """Plan one creation, which may need another one before it; None where the record would not refer to it."""
     native = next((n for n, one in target.mapping.lenses.items() if one.kind == client.kind), None)
     if native is None or native not in target.adapter.capabilities.creates or _in_question(tx, client.uid):
         return None
-    if not _added(row, typed(row.kind, row.data), client, lens, ids(client.kind, "1")):
+    if not _added(row, typed(row.kind, row.data), client, lens, known):
         return None
     data = typed(client.kind, client.data)
     there = target.mapping.lens(native)
@@ -55,6 +80,7 @@ def client_first(world: World, tx: Connection, row: Any, target: Plug, lens: Len
         why=DEPENDENCY,
         now=world.now(),
         run_id=cause.run_id,
+        needs=needs,
     )
     failed = sa.select(intent.c.error).where(
         intent.c.record_uid == client.uid,
@@ -84,9 +110,11 @@ def filled(world: World, tx: Connection, plug: Plug, one: Any) -> Any:
     if one.needs is None:
         return one
     row = tx.execute(sa.select(record).where(record.c.uid == one.record_uid)).one()
-    client = tx.execute(sa.select(record).where(record.c.uid == one.needs)).one()
+    if row.client_uid is None:
+        return one  # a person, made after the company
+    client = tx.execute(sa.select(record).where(record.c.uid == row.client_uid)).one()
     lens = plug.mapping.lens(one.native_kind)
-    more = _added(row, typed(row.kind, row.data), client, lens, client_ids(tx, client.uid, plug))
+    more = _added(row, typed(row.kind, row.data), client, lens, references.ids_of(tx, row, plug))
     tx.execute(intent.update().where(intent.c.id == one.id).values(data={**one.data, **more}))
     return tx.execute(sa.select(intent).where(intent.c.id == one.id)).one()
 
@@ -111,7 +139,7 @@ def regroup(tx: Connection, cards: Iterable[str], now: datetime) -> None:
     ).all()
     homes = clients_of(tx, [row.client_uid for row in waiting if row.client_uid])
     for row in waiting:
-        needs = homes.get(row.client_uid, row.needs)
+        needs = homes.get(row.client_uid) or clients.get(row.needs, row.needs)
         tx.execute(intent.update().where(intent.c.id == row.id).values(needs=needs))
     merged = [card for card, client in clients.items() if card != client]
     planned = (intent.c.record_uid.in_(merged), intent.c.op == "create", intent.c.state == "planned")
@@ -121,12 +149,16 @@ def regroup(tx: Connection, cards: Iterable[str], now: datetime) -> None:
 
 
 def hold_back(world: World, tx: Connection, parent: Any, error: SverkaError | None) -> None:
-    """The parent could not be made: those that need it are told so, and planned again when it passes."""
+    """The parent could not be made: those that need it, or what was to be made after it, are told so, and planned again when
+    it passes."""
     waiting = sa.select(intent).where(
         intent.c.needs == parent.record_uid, intent.c.connection == parent.connection, intent.c.state == "planned"
     )
     for one in tx.execute(waiting).all():
         intents.finish(tx, one.id, "dropped", world.now())
+        if one.why == DEPENDENCY:
+            hold_back(world, tx, one, error)
+            continue
         reason = waits(parent.connection, intents.error_json(error))
         trouble.refuse(
             tx,

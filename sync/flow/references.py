@@ -29,6 +29,14 @@ def client_ids(tx: Connection, card: str, target: Plug) -> dict[str, str]:
     return next(iter(_known(tx, cards_of(tx, card), target)), {})
 
 
+def ids_of(tx: Connection, row: Any, target: Plug) -> dict[str, str]:
+    """The ids over there of a deal's or lead's client and, where that is a company, of the person who acts for it."""
+    person: dict[str, str] = {}
+    if row.person_uid and row.person_uid != row.client_uid:
+        person = {k: v for k, v in client_ids(tx, row.person_uid, target).items() if k != "id"}
+    return {**person, **(client_ids(tx, row.client_uid, target) if row.client_uid else {})}
+
+
 def ids(kind: str, external_id: str) -> dict[str, str]:
     return {"id": external_id, f"{kind}_id": external_id}
 

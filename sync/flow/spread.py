@@ -105,7 +105,7 @@ def _one(
     lens = target.mapping.lens(native)
     try:
         native_data = outgoing(world, tx, row, data, target, lens, number, links)
-        needs = None if offers else dependencies.client_first(world, tx, row, target, lens, cause)
+        needs = None if offers else dependencies.both_first(world, tx, row, target, lens, cause)
     except SverkaError as error:
         trouble.refuse(
             tx,
@@ -212,7 +212,7 @@ def outgoing(
             **client,
             "phone": next(iter(client.get("phones") or []), None),
             "email": next(iter(client.get("emails") or []), None),
-            **references.client_ids(tx, row.client_uid, target),
+            **references.ids_of(tx, row, target),
         }
     if data.get("lines"):
         origins = [k.connection for k in links if k.connection != target.name]
