@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.errors import NeedHuman, Text
-from sync.flow import dependencies
+from sync.flow import dependencies, events
 from sync.flow.plug import Cause
 from sync.flow.weave import note
 from sync.hub.runtime import Hub
@@ -57,6 +57,8 @@ def part(hub: Hub, tx: Connection, merge_id: str, who: str) -> merging.Change:
     """The same within a transaction; a question that was answered by this merge is open again."""
     change = merging.unmerge(hub.store, tx, merge_id, who=who, now=hub.now())
     follow(hub, tx, change, who)
+    since = tx.execute(sa.select(merges.c.at).where(merges.c.id == merge_id)).scalar_one()
+    events.part(tx, [card for end in (change.kept, change.gone) for card in merging.cards_of(tx, end)], since)
     for row in tx.execute(sa.select(review).where(review.c.record_uid == change.gone, review.c.state == "decided")):
         if (row.decision or {}).get("merge") == merge_id:
             again = {"state": "open", "decision": None, "closed_at": None}
