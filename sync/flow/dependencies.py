@@ -124,7 +124,8 @@ def follow(world: World, tx: Connection, plug: Plug, client_uid: str, cause: Cau
     cards = cards_of(tx, client_uid)
     mine = sa.select(record).join(link, link.c.record_uid == record.c.uid)
     there = (link.c.connection == plug.name, link.c.state == "linked", record.c.kind.in_(("deal", "lead")))
-    for row in tx.execute(mine.where(record.c.client_uid.in_(cards), *there).distinct()).all():
+    theirs = sa.or_(record.c.client_uid.in_(cards), record.c.person_uid.in_(cards))
+    for row in tx.execute(mine.where(theirs, *there).distinct()).all():
         weave(world, tx, row.uid, cause)
 
 
@@ -133,14 +134,15 @@ def regroup(tx: Connection, cards: Iterable[str], now: datetime) -> None:
     of its own any more is not made anywhere as one."""
     clients = clients_of(tx, cards)
     waiting = tx.execute(
-        sa.select(intent.c.id, intent.c.needs, record.c.client_uid)
+        sa.select(intent.c.id, intent.c.needs, record.c.client_uid, record.c.person_uid)
         .join(record, record.c.uid == intent.c.record_uid)
         .where(intent.c.state == "planned", intent.c.needs.in_({*clients, *clients.values()}))
     ).all()
-    homes = clients_of(tx, [row.client_uid for row in waiting if row.client_uid])
-    for row in waiting:
-        needs = homes.get(row.client_uid) or clients.get(row.needs, row.needs)
-        tx.execute(intent.update().where(intent.c.id == row.id).values(needs=needs))
+    today = clients_of(tx, [uid for row in waiting for uid in (row.client_uid, row.person_uid, row.needs) if uid])
+    kinds = {r.uid: r.kind for r in tx.execute(sa.select(record.c.uid, record.c.kind).where(record.c.uid.in_(today)))}
+    for row in waiting:  # it waits for its client, or for the person who acts for that
+        meant = next((u for u in (row.client_uid, row.person_uid) if u and kinds[u] == kinds[row.needs]), row.needs)
+        tx.execute(intent.update().where(intent.c.id == row.id).values(needs=today[meant]))
     merged = [card for card, client in clients.items() if card != client]
     planned = (intent.c.record_uid.in_(merged), intent.c.op == "create", intent.c.state == "planned")
     for one in tx.execute(sa.select(intent.c.id, intent.c.why).where(*planned)).all():

@@ -100,17 +100,30 @@ def wanted(world: World, tx: Connection, row: Any, one: Any) -> dict[str, Any] |
     able = one.native_kind in target.adapter.capabilities.updates and takes_part(world, target.name, row.kind)
     if not able or one.shadow is None or one.deleted_at is not None or not _refers(_Same(lens)):
         return {}
-    cards = cards_of(tx, row.client_uid)
+    found = _wanted(tx, row.uid, row.client_uid, target, lens, one)
+    if found is not None and row.person_uid and row.person_uid != row.client_uid:
+        found |= _wanted(tx, row.uid, row.person_uid, target, lens, one, person=True) or {}
+    return found
+
+
+def _wanted(
+    tx: Connection, uid: str, card: str, target: Plug, lens: Lens, one: Any, *, person: bool = False
+) -> dict[str, Any] | None:
+    """The same for the client alone, or for the person who acts for a company."""
+    cards = cards_of(tx, card)
     client = tx.execute(sa.select(record.c.data, record.c.kind).where(record.c.uid == cards[0])).one()
     known = _known(tx, cards, target)
+    there = bool(known)
+    known = known or [ids(client.kind, "1")]
+    if person:
+        known = [{k: v for k, v in each.items() if k != "id"} for each in known]
     forms = [added(lens, client.data, each) for each in known]
-    if forms and forms[0] and holds(one.shadow, forms[0]):
+    if not forms[0] or (there and holds(one.shadow, forms[0])):
         return {}
     sure = any(form and holds(one.shadow, form) for form in forms[1:])
-    form = forms[0] if forms else added(lens, client.data, ids(client.kind, "1"))
-    if not form or not (sure or _ours(tx, row.uid, one, form)):
+    if not (sure or _ours(tx, uid, one, forms[0])):
         return {}
-    return forms[0] if forms else None
+    return forms[0] if there else None
 
 
 def name(tx: Connection, row: Any) -> str:

@@ -37,7 +37,9 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     """Reconcile one record over all its links, as they were last observed, and the hub's own pending edits."""
     world.store.lock_record(tx, uid)
     row = tx.execute(
-        sa.select(record.c.uid, record.c.kind, record.c.data, record.c.client_uid).where(record.c.uid == uid)
+        sa.select(record.c.uid, record.c.kind, record.c.data, record.c.client_uid, record.c.person_uid).where(
+            record.c.uid == uid
+        )
     ).one()
     data = typed(row.kind, row.data)
     links = tx.execute(

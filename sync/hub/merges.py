@@ -138,7 +138,9 @@ def follow(hub: Hub, tx: Connection, change: merging.Change, who: str) -> None:
 
 def look_again(hub: Hub, tx: Connection, cards: Iterable[str]) -> None:
     """Ask for a new look at the deals and leads of these cards that some system holds."""
-    mine = sa.select(record.c.uid).where(record.c.client_uid.in_(list(cards)), record.c.kind.in_(("deal", "lead")))
+    theirs = list(cards)
+    of_them = sa.or_(record.c.client_uid.in_(theirs), record.c.person_uid.in_(theirs))
+    mine = sa.select(record.c.uid).where(of_them, record.c.kind.in_(("deal", "lead")))
     held = sa.select(link.c.id).where(link.c.record_uid == record.c.uid).exists()
     rows = [
         {"kind": "reweave", "args": {"uid": uid}, "state": "new", "created_at": hub.now()}

@@ -245,6 +245,28 @@ def test_a_client_who_was_never_there_is_made_when_the_cards_part(kit: Kit, tmp_
     }
 
 
+def test_a_companys_deal_asks_for_the_surviving_person(kit: Kit, tmp_path: Path) -> None:
+    hub = with_clients(kit, tmp_path)
+    people = [
+        {**FIRM, "phone": "+79031110000", "email": "ivan.a@mail.ru"},
+        {**FIRM, "name": "Вера Вторая", "phone": "+79032220000"},
+    ]
+    for number, client in zip("12", people, strict=True):
+        kit.world("shop").put("deal", {**DEAL, "number": number, "client": client})
+    sync(hub)
+    ids = {r["data"]["name"]: id for id, r in kit.world("crm").rows("contact").items()}
+    ivan, vera = (one(hub, record, title=c["name"]).uid for c in people)
+    before = {d["number"]: (d["company"], d["contact"]) for d in there(kit, "deal")}
+    assert {n: c for n, (_, c) in before.items()} == {"1": ids["Иван Штатный"], "2": ids["Вера Вторая"]}
+    merges.merge(hub, ivan, vera, "Ирина")
+    sync(hub)
+    now = {d["number"]: (d["company"], d["contact"]) for d in there(kit, "deal")}
+    assert now == {"1": before["1"], "2": (before["2"][0], ids["Иван Штатный"])}
+    merges.unmerge(hub, vera, "Ирина")
+    sync(hub)
+    assert {d["number"]: (d["company"], d["contact"]) for d in there(kit, "deal")} == before
+
+
 def test_what_accounting_is_offered_names_the_surviving_client(kit: Kit) -> None:
     hub = kit.open({"shop": {"role": "shop", "kinds": ["deal"]}, "onec": ONEC}, [("deal", "shop", "onec", "always")])
     anna, petr = order(hub, "1", ANNA).client_uid, order(hub, "2", PETR).client_uid
