@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sync.cli.output import both, console, print_json, reporting, say, stderr, table
-from sync.hub import Hub
+from sync.hub import Hub, views
 from sync.hub import rebuild as rebuilding
 from sync.identity import contract
 
@@ -85,6 +85,24 @@ def rebuild(
             f"nobody's: {told['ignored']}, would be asked: {told['asked']}, new cards: {told['new_cards']}",
         )
     )
+
+
+@app.command("ignored")
+def ignored(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many of the newest.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
+    """Events that are no client's, with the reason: robots, colleagues, hidden numbers. They are kept and make no client."""
+    with reporting(), Hub.open(context.obj) as hub:
+        rows = views.nobodys(hub, limit)
+    if as_json:
+        print_json(rows)
+        return
+    shown = [
+        (f"{r['at']:%Y-%m-%d %H:%M}", r["connection"], r["type"], r["subject"] or "", say(r["evidence"])) for r in rows
+    ]
+    table(both("Ничьи события", "Events of nobody"), ("", "", "", "", ""), shown)
 
 
 def _row(change: dict[str, Any]) -> tuple[str, ...]:

@@ -191,6 +191,13 @@ def client(hub: Hub, uid: str) -> dict[str, Any] | None:
     }
 
 
+def nobodys(hub: Hub, limit: int = 50) -> list[dict[str, Any]]:
+    """The newest events that are no client's (robots, colleagues, hidden numbers, nothing to go by), each with its reason."""
+    query = sa.select(activity).where(activity.c.label.is_not(None)).order_by(activity.c.at.desc(), activity.c.uid)
+    with hub.store.read() as tx:
+        return [plain(r) for r in tx.execute(query.limit(limit))]
+
+
 def totals(hub: Hub) -> dict[str, int]:
     """How many of each thing there are: records by kind, events, arrivals, open questions."""
     with hub.store.read() as tx:

@@ -178,8 +178,8 @@ def test_the_command_shows_and_does(tmp_path: Path) -> None:
         encoding="utf-8",
     )
 
-    def run(*args: str) -> Any:
-        done = CliRunner().invoke(app, ["-c", str(config), "identity", "rebuild", *args])
+    def run(*args: str, command: str = "rebuild") -> Any:
+        done = CliRunner().invoke(app, ["-c", str(config), "identity", command, *args])
         assert done.exit_code == 0, done.output
         return done.output
 
@@ -194,3 +194,6 @@ def test_the_command_shows_and_does(tmp_path: Path) -> None:
     assert "Анна Тестова" in shown
     assert "nobody's: 1" in run()
     assert json.loads(run("--json"))["changes"] == []
+    (event_of_nobody,) = json.loads(run("--json", command="ignored"))
+    assert (event_of_nobody["label"], event_of_nobody["evidence"]["rule"]) == ("own_line", "ignored")
+    assert "a call between our own lines" in run(command="ignored")
