@@ -80,6 +80,7 @@ class Hub(Section):
     max_body: int = Field(1 << 20, gt=0)  # bytes of one form or webhook
     own_domains: tuple[str, ...] = ()  # the firm's own mail domains: never a client
     own_lines: tuple[str, ...] = ()  # the firm's own phone numbers
+    own_inns: tuple[str, ...] = ()  # the firm's own taxpayer numbers: they stand in its orders and letters
 
 
 class Web(Section):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sync import config as configuration
-from sync.cli import audit, identity, inspecting, people, plans, quarantine, reports, setup, work
+from sync.cli import audit, clients, identity, inspecting, people, plans, quarantine, reports, setup, work
 from sync.cli.output import Voice
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for module in (setup, plans, work, people, quarantine, reports, audit, inspecting, identity):
+for module in (setup, plans, work, people, clients, quarantine, reports, audit, inspecting, identity):
     module.register(app)
 
 

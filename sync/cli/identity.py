@@ -1,20 +1,24 @@
-"""`sverka identity …`: the resolver on files, the same code that the hub runs."""
+"""`sverka identity …`: the resolver on files, the same code that the hub runs; and every link of the hub made again by it."""
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sync.cli.output import both, reporting, stderr
+from sync.cli.output import both, console, print_json, reporting, say, stderr, table
+from sync.hub import Hub, views
+from sync.hub import rebuild as rebuilding
 from sync.identity import contract
 
 app = typer.Typer(
-    help="Whose is it: the resolver on files of your own. / Чьё это: проверка на своих файлах.",
+    help="Whose is it: on files of your own, or all again. / Чьё это: проверка на своих файлах, пересчёт всех связей.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+SHOWN = 200  # changes on the screen; --json has all of them
 _File = Annotated[Path, typer.Option(exists=True, dir_okay=False, readable=True)]
 
 
@@ -52,3 +56,65 @@ def dedupe(
         stderr.print(
             both(f"Записей: {count}, клиентов: {groups}", f"Records: {count}, clients: {groups}"), markup=False
         )
+
+
+@app.command("rebuild")
+def rebuild(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would change.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
+    """Read everything that was ever said again by today's rules and link it anew; people's decisions stand."""
+    with reporting(), Hub.open(context.obj, frozen=plan) as hub:
+        told = rebuilding.plan(hub) if plan else rebuilding.rebuild(hub, getpass.getuser())
+    if as_json:
+        print_json(told)
+        return
+    if plan:
+        console.print(both("ПРОБНЫЙ ПРОГОН: ничего не изменено.", "DRY RUN: nothing was changed."), style="bold")
+    rows = [_row(change) for change in told["changes"][:SHOWN]]
+    table(both("Связи", "Links"), ("", "", "", "", ""), rows)
+    if len(told["changes"]) > SHOWN:
+        more = len(told["changes"]) - SHOWN
+        console.print(both(f"… и ещё {more}: --json", f"… and {more} more: --json"))
+    console.print(
+        both(
+            f"Прочитано: {told['read']}, без изменений: {told['same']}, к другому клиенту: {told['moved']}, "
+            f"ничьих: {told['ignored']}, правила спросили бы: {told['asked']}, новых карточек: {told['new_cards']}",
+            f"Read: {told['read']}, as before: {told['same']}, to another client: {told['moved']}, "
+            f"nobody's: {told['ignored']}, would be asked: {told['asked']}, new cards: {told['new_cards']}",
+        )
+    )
+
+
+@app.command("ignored")
+def ignored(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many of the newest.")] = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
+    """Events that are no client's, with the reason: robots, colleagues, hidden numbers. They are kept and make no client."""
+    with reporting(), Hub.open(context.obj) as hub:
+        rows = views.nobodys(hub, limit)
+    if as_json:
+        print_json(rows)
+        return
+    shown = [
+        (f"{r['at']:%Y-%m-%d %H:%M}", r["connection"], r["type"], r["subject"] or "", say(r["evidence"])) for r in rows
+    ]
+    table(both("Ничьи события", "Events of nobody"), ("", "", "", "", ""), shown)
+
+
+def _row(change: dict[str, Any]) -> tuple[str, ...]:
+    def name(card: dict[str, Any] | None) -> str:
+        return "—" if card is None else card["name"] or both("новая карточка", "a new card")
+
+    words = {"moved": "→", "ignored": "✗", "asked": "?"}
+    after = name(change["after"]) if change["outcome"] != "asked" else both("спросить", "to be asked")
+    return (
+        change["title"] or change["thing"],
+        name(change["before"]),
+        words[change["outcome"]],
+        after,
+        say(change["reason"]),
+    )

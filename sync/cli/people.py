@@ -1,4 +1,4 @@
-"""Commands for people: trace, deal, conflicts, review."""
+"""Commands for people: trace, deal, conflicts, review; `sverka client …` is in clients.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from sync.cli.output import both, console, print_json, reporting, say, table
-from sync.hub import Hub, acts, trace, views
+from sync.hub import Hub, acts, reviewing, trace, views
 from sync.hub.service import nudge
 from sync.schedule.worklock import WorkLock
 
@@ -165,27 +165,68 @@ def _looked_at(saw: str | None) -> dict[str, Any] | None:
 def review(
     context: typer.Context,
     id: Annotated[int | None, typer.Argument(help="The question to answer.")] = None,
-    choice: Annotated[str | None, typer.Option(help="A candidate's uid, or new.")] = None,
+    answer: Annotated[
+        str | None,
+        typer.Argument(
+            help="link (it is this client), new (a client of its own), never (never these two), back (take the answer back)."
+        ),
+    ] = None,
+    client: Annotated[
+        str | None, typer.Argument(help="The client's uid: for link; for never only where several.")
+    ] = None,
+    decided: Annotated[bool, typer.Option("--decided", help="List the newest answers instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List questions about whose an event is, or answer one."""
+    """List questions about whose an event is, answer one for everybody, or take an answer back."""
     with reporting(), Hub.open(context.obj) as hub:
-        if id is not None and choice is not None:
-            result = acts.decide_review(hub, id, choice, getpass.getuser())
-            print_json(result) if as_json else console.print(f"{id}: {choice}", markup=False)
+        if id is not None and answer is not None:
+            who = getpass.getuser()
+            result = (
+                reviewing.take_back(hub, id, who)
+                if answer == "back"
+                else reviewing.decide(hub, id, answer, who, client)
+            )
+            nudge(hub)
+            print_json(result) if as_json else console.print(f"{id}: {answer} {client or ''}".rstrip(), markup=False)
             return
-        rows = views.reviews(hub)
+        rows = [r for r in reviewing.questions(hub, decided=decided) if id in (None, r["id"])]
     if as_json:
         print_json(rows)
         return
     table(
         both("Чьё это?", "Whose is it?"),
-        ("id", "", "", ""),
+        (
+            "id",
+            both("карточка", "card"),
+            both("почему вопрос", "why it is asked"),
+            both("кто это может быть", "candidates"),
+        )
+        + ((both("ответ", "answer"),) if decided else (both("что лежит", "events"),)),
         [
-            (r["id"], r["title"], say(r["reason"]), "; ".join(f"{c['name']} ({c['uid']})" for c in r["candidates"]))
+            (
+                r["id"],
+                f"{r['title'] or ''} ({r['record_uid']})",
+                say(r["reason"]),
+                "; ".join(map(_candidate, r["candidates"])),
+            )
+            + ((_answer(r["decision"]),) if decided else ("; ".join(map(_event, r["events"])),))
             for r in rows
         ],
     )
+
+
+def _candidate(one: dict[str, Any]) -> str:
+    reason = say(one["reason"]) if isinstance(one.get("reason"), dict) else ""
+    struck = both(" — никогда", " — never") if "never" in one else ""
+    return f"{one['name']} ({one['uid']}){f': {reason}' if reason else ''}{struck}"
+
+
+def _event(one: dict[str, Any]) -> str:
+    return f"{one['at'].astimezone():%Y-%m-%d %H:%M} {one['type']} {one['subject'] or ''}".rstrip()
+
+
+def _answer(decision: dict[str, Any]) -> str:
+    return f"{decision.get('choice', '')} {decision.get('client') or ''} ({decision.get('who', '')})"
 
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:

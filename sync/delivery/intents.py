@@ -22,6 +22,7 @@ from sync.store.types import dumps, loads
 
 IN_FLIGHT = ("sending", "offered", "unknown")
 OWN_NOTICE = "notice:%"  # in place of a record: the hub's own letter to its people, which needs nobody's yes
+CLIENT = "client"  # among an intent's fields: whom the record refers to there, which is no field of its own
 _BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds
 
 
@@ -57,7 +58,7 @@ def plan(
         return None  # what is to be deleted there is not written any more
     for old in open_ones:
         if _same(old.data, dict(data)) and old.op == op:
-            _told_again(tx, old, fields, why)
+            _told_again(tx, old, fields, why, needs)
             return None
     reasons = dict(why)
     for old in open_ones:
@@ -93,11 +94,12 @@ def _kept_reasons(old: Any, fields: Mapping[str, Any], why: Mapping[str, Any]) -
     return {**why, **{f: old.why[f] for f in same if old.why[f] == "human" or why.get(f, "observed") == "observed"}}
 
 
-def _told_again(tx: Connection, old: Any, fields: Mapping[str, Any], why: Mapping[str, Any]) -> None:
-    """The same write is wished once more, perhaps for another reason: what replaces a value is journalled with its reason."""
+def _told_again(tx: Connection, old: Any, fields: Mapping[str, Any], why: Mapping[str, Any], needs: str | None) -> None:
+    """The same write is wished once more, perhaps for another reason, or it waits for another record now: what replaces a
+    value is journalled with its reason."""
     reasons = _kept_reasons(old, fields, why)
-    if reasons != old.why:
-        tx.execute(intent.update().where(intent.c.id == old.id).values(why=reasons, fields=dict(fields)))
+    if reasons != old.why or needs != old.needs:
+        tx.execute(intent.update().where(intent.c.id == old.id).values(why=reasons, fields=dict(fields), needs=needs))
 
 
 def keep_reasons(tx: Connection, old: Any) -> None:
@@ -142,7 +144,10 @@ def sent(tx: Connection, record_uid: str) -> dict[tuple[str, str], dict[str, Any
     query = sa.select(intent.c.connection, intent.c.native_kind, intent.c.fields).where(
         intent.c.record_uid == record_uid, intent.c.op == "update", intent.c.state.in_(("sending", "unknown"))
     )
-    return {(r.connection, r.native_kind): r.fields for r in tx.execute(query)}
+    return {
+        (r.connection, r.native_kind): {f: value for f, value in r.fields.items() if f != CLIENT}
+        for r in tx.execute(query)
+    }
 
 
 def creating(tx: Connection, connection: str, native_kind: str) -> list[Any]:

@@ -6,7 +6,7 @@ read → (hash equal: same) → translate → identify → reconcile → events 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +20,16 @@ from sync.flow.plug import Cause, Plug, World
 from sync.flow.spread import confirmed, spread
 from sync.flow.translate import canonical_kind, columns, observed
 from sync.flow.weave import note, weave
-from sync.identity import Verdict, attach, introduce, recognise
+from sync.identity import Desk, Own, Source, Verdict, said
 from sync.lens import Translated
 from sync.store import new_uid
 from sync.store.tables import intent, link, record
 
-_NOBODY = Verdict(None, "none", Text("nothing identifies the sender", "ничто не указывает на отправителя"))
+_RANKS = {"crm": 0, "accounting": 1, "shop": 2, "form": 3, "mail": 4}
+
+
+_AS_BEFORE = Text("it was known before", "было известно раньше")
+_NOTHING = Text("nothing identifies the sender", "ничто не указывает на отправителя")
 
 
 @dataclass(slots=True)
@@ -64,10 +68,12 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     if made:
         data = _first_values(world, tx, plug, uid, found.kind, fields, cause, link_id)
         before, why = sides.begun(plug.mapping.lens(rec.kind), data), "seen"
+    _introduce(world, tx, plug, rec, uid, found, cause)
     news = sides.changes(before, sides.shown(plug, found, deleted=rec.deleted))
     if news:
         note(tx, uid, canonical_kind(found.kind), plug.name, why, news, world.now(), cause, plug.name, link_id)
-    client, verdict = _client(world, tx, plug, rec, uid, found, cause)
+    verdict = _client(world, tx, plug, rec, uid, found, cause)
+    client = verdict.client
     if found.kind == "offer":
         offers.store_rows(world, tx, plug, uid, found.fields, cause, link_id)
     woven = weave(world, tx, uid, cause)
@@ -77,7 +83,7 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
         documents.store(world, tx, plug, uid, found.fields.get("documents"), client, cause)
     if made and found.kind == "deal" and client:
         events.convert_lead(world, tx, uid, client, cause)
-    _event(world, tx, plug, rec, found, uid, client, verdict, cause)
+    _event(world, tx, plug, rec, found, uid, verdict, cause)
     planned = woven.intents + spread(world, tx, uid, cause)
     touched = _open_targets(tx, uid) if planned else set()
     return Absorbed("new" if known is None else "changed", touched)
@@ -133,7 +139,8 @@ def _place(
         }
         if len(same) == 1 and same[0].uid not in taken:
             return same[0].uid, False
-    if kind == "deal" and (uid := matching.deal_of(world, tx, plug, rec, found)) is not None:
+    desk = _desk(world, tx, plug, rec, cause)
+    if kind == "deal" and (uid := matching.deal_of(world, tx, plug, rec, found, desk)) is not None:
         return uid, False
     if kind in ("contact", "company") and found.client:
         return _card(world, tx, plug, rec, kind, found, cause)
@@ -143,20 +150,41 @@ def _place(
 def _card(
     world: World, tx: Connection, plug: Plug, rec: Record, kind: str, found: Translated, cause: Cause
 ) -> tuple[str, bool]:
-    """A system's card of a client: of the one that its phone, mail or INN leads to without doubt, else a client of its own.
+    """A system's card of a client: of the one that what it shows leads to without doubt, else a client of its own.
     Where that system has a card for the same client already, two are one only when a person says so."""
-    hub = world.config.hub
-    how = (found.client, plug.name, world.now(), hub.country, hub.own_domains, hub.own_lines)
-    client, sure = recognise(world.store, tx, *how)
+    desk, shown = _desk(world, tx, plug, rec, cause), said.of_card(found.client, kind)
+    client = desk.recognise(shown, kind)
     if client is not None:
         place = (link.c.record_uid == client, link.c.connection == plug.name, link.c.native_kind == rec.kind)
         twin = tx.execute(sa.select(link.c.id).where(*place)).first()
         if twin is None and _kind_of(tx, client) == kind:
             return client, False
-    uid = _make(world, tx, kind)
-    if client is None and sure:  # from now on its phone and mail lead here
-        introduce(tx, uid, *how)
-    return uid, True
+    return _make(world, tx, kind), True
+
+
+def _introduce(
+    world: World, tx: Connection, plug: Plug, rec: Record, uid: str, found: Translated, cause: Cause
+) -> None:
+    """What a card shows leads to its client from now on."""
+    if found.kind in ("contact", "company") and found.client and not rec.deleted:
+        desk = _desk(world, tx, plug, rec, cause)
+        desk.introduce(uid, found.kind, said.of_card(found.client, found.kind), world.now())
+
+
+def _desk(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) -> Desk:
+    source = Source(plug.name, f"{rec.kind}:{rec.id}", world.now(), ranks_of(world), cause.run_id, cause.inbox_id)
+    return Desk(world.store, tx, own_of(world), source)
+
+
+def own_of(world: World) -> Own:
+    """The firm's own side, as configured."""
+    hub = world.config.hub
+    return Own.of(hub.own_domains, hub.own_lines, hub.own_inns, hub.country)
+
+
+def ranks_of(world: World) -> dict[str, int]:
+    """Whose word counts first where connections name a client differently."""
+    return {p.name: _RANKS.get(p.role, len(_RANKS)) for p in world.plugs.values()}
 
 
 def _kind_of(tx: Connection, uid: str) -> str | None:
@@ -296,19 +324,19 @@ def name_problems(
 
 def _client(
     world: World, tx: Connection, plug: Plug, rec: Record, uid: str, found: Translated, cause: Cause
-) -> tuple[str | None, Verdict]:
+) -> Verdict:
     """Whose record it is. Once it is somebody's it stays theirs: only people move it."""
-    if found.kind not in ("lead", "deal") or not found.client:
-        current = tx.execute(sa.select(record.c.client_uid).where(record.c.uid == uid)).scalar()
-        return current, _NOBODY
-    row = tx.execute(sa.select(record.c.client_uid).where(record.c.uid == uid)).one()
-    if row.client_uid and plug.role == "accounting":
-        return row.client_uid, _NOBODY
-    client, verdict, _ = identify(world, tx, plug, found.client, cause)
+    row = tx.execute(sa.select(record.c.client_uid, record.c.person_uid).where(record.c.uid == uid)).one()
+    as_before = Verdict(row.client_uid, "none", _AS_BEFORE if row.client_uid else _NOTHING, row.person_uid)
+    if found.kind not in ("lead", "deal") or not found.client or (row.client_uid and plug.role == "accounting"):
+        return as_before
+    event = {**found.event, "type": _type(found), "comment": found.fields.get("comment")}
+    shown = said.of_event(found.client, event, found.fields.get("source") or plug.name)
+    verdict = _desk(world, tx, plug, rec, cause).identify(uid, "record", shown, event.get("at") or world.now())
     if row.client_uid:
-        return row.client_uid, verdict
-    tx.execute(record.update().where(record.c.uid == uid).values(client_uid=client))
-    if client is None and found.kind in ("lead", "deal"):
+        return replace(verdict, client=row.client_uid, person=row.person_uid or verdict.person)
+    tx.execute(record.update().where(record.c.uid == uid).values(client_uid=verdict.client, person_uid=verdict.person))
+    if verdict.ignored == "nothing":
         error = NeedHuman(
             Text(
                 "Neither phone nor e-mail nor INN: the record was taken, but it belongs to no client yet.",
@@ -318,36 +346,25 @@ def _client(
             field="client",
         )
         trouble.refuse(tx, plug.name, rec.kind, rec.id, error, world.now(), record_uid=uid, inbox_id=cause.inbox_id)
-    return client, verdict
+    return verdict
 
 
-def identify(
-    world: World, tx: Connection, plug: Plug, client: Mapping[str, Any], cause: Cause
-) -> tuple[str | None, Verdict, bool]:
-    hub, origin = world.config.hub, (cause.run_id, cause.inbox_id)
-    return attach(world.store, tx, client, plug.name, world.now(), hub.country, hub.own_domains, hub.own_lines, origin)
+def _type(found: Translated) -> str:
+    return found.event.get("type") or ("form" if found.kind == "lead" else "order")
 
 
 def _event(
-    world: World,
-    tx: Connection,
-    plug: Plug,
-    rec: Record,
-    found: Translated,
-    uid: str,
-    client: str | None,
-    verdict: Verdict,
-    cause: Cause,
+    world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, uid: str, verdict: Verdict, cause: Cause
 ) -> None:
     """The contact event of a lead or order, and the task that a new lead gets."""
     if found.kind not in ("lead", "deal") or plug.role == "accounting":
         return
-    event = found.event or {"type": "form" if found.kind == "lead" else "order"}
+    event = found.event or {"type": _type(found)}
     key = event_key_once(plug, rec, event)
     where = {"deal": uid} if found.kind == "deal" else {"lead": uid}
-    events.log(world, tx, plug, key, event, verdict, cause, client=client, **where)
+    events.log(world, tx, plug, key, event, verdict, cause, **where)
     if found.kind == "lead":
-        events.call_task(world, tx, uid, client, found.fields.get("created_at") or world.now())
+        events.call_task(world, tx, uid, verdict.client, found.fields.get("created_at") or world.now())
 
 
 def event_key_once(plug: Plug, rec: Record, event: Mapping[str, Any]) -> str:
@@ -366,13 +383,15 @@ def _activity(
     cause: Cause,
 ) -> Absorbed:
     """A letter, call or meeting: an event and nothing else. Its link keeps the hash, so that it is not read twice."""
-    client, verdict, _ = identify(world, tx, plug, found.client, cause)
     event = {**found.event, **found.fields}
     key = events.event_key(plug, rec.kind, rec.id, event)
-    uid, logged = events.log(world, tx, plug, key, event, verdict, cause, client=client)
-    renewed = known is not None and not logged and events.renew(tx, uid, event, client)
+    uid = events.find(world, tx, key) or new_uid()
+    desk = _desk(world, tx, plug, rec, cause)
+    verdict = desk.identify(uid, "activity", said.of_event(found.client, event), event.get("at") or world.now())
+    _, logged = events.log(world, tx, plug, key, event, verdict, cause, uid=uid)
+    renewed = known is not None and not logged and events.renew(tx, uid, event, verdict)
     _remember(world, tx, plug, rec, uid, digest, known, cause)
-    if client is None:
+    if verdict.ignored == "nothing":
         error = NeedHuman(
             Text("Nothing in it says whose event this is.", "Неясно, к какому клиенту относится это событие."),
             code="client.none",

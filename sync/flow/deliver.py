@@ -277,7 +277,8 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
     else:
         link_id = known.id
         tx.execute(link.update().where(link.c.id == known.id).values(**values))
-    changes = {f: [before.get(f), row.fields[f]] for f in row.fields if row.op == "create" or f in lens.two_way}
+    told = {*row.fields} if row.op == "create" else {*row.fields} & {*lens.two_way, intents.CLIENT}
+    changes = {f: [before.get(f), row.fields[f]] for f in row.fields if f in told}
     for why, fields in _by_reason(row, changes):
         note(tx, row.record_uid, kind, plug.name, f"wrote:{why}"[:24], fields, now, cause, "hub", link_id)
     written = {f: sides.canonical(lens.kind, f, v) for f, (_, v) in changes.items() if f in lens.fields}
@@ -295,6 +296,8 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
         documents.store(world, tx, plug, row.record_uid, found.fields.get("documents"), client, cause)
     if woven.changed:
         spread(world, tx, row.record_uid, cause)
+    if row.op == "create" and kind in ("company", "contact"):
+        dependencies.follow(world, tx, plug, row.record_uid, cause)
     _not_kept(world, tx, plug, row)
 
 

@@ -19,7 +19,7 @@ from sync.store import new_uid
 from sync.store.tables import document, record
 
 _FIELDS = ("kind", "number", "date", "amount", "currency", "posted", "reversed")
-_BY_DOCUMENT = Verdict(None, "document", Text("a document of the client's deal", "документ по сделке клиента"))
+_BY_DOCUMENT = Text("a document of the client's deal", "документ по сделке клиента")
 _TITLES = {
     "payment": Text("Payment", "Оплата"),
     "shipment": Text("Shipment", "Отгрузка"),
@@ -109,8 +109,7 @@ def _event(
             "at": at,
             "subject": f"{title.say(world.config.hub.language)}{number}{amount}",
         },
-        _BY_DOCUMENT,
+        Verdict(client, "document", _BY_DOCUMENT),
         cause,
-        client=client,
         deal=deal_uid,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note, tell_again, weave
-from sync.identity import Verdict
+from sync.identity import Verdict, follow
+from sync.identity.merging import cards_of, clients_of
 from sync.store import new_uid
 from sync.store.tables import activity, record, review, task
 from sync.store.types import stamp
@@ -28,16 +29,19 @@ def log(
     verdict: Verdict,
     cause: Cause,
     *,
-    client: str | None,
+    uid: str | None = None,
     deal: str | None = None,
     lead: str | None = None,
 ) -> tuple[str, bool]:
-    """Put one event on the timeline: (its uid, True), or (uid, False) when it stands there already."""
-    world.store.lock_key(tx, key)
-    known = tx.execute(sa.select(activity.c.uid).where(activity.c.key == key)).scalar()
+    """Put one event on the timeline: (its uid, True), or (uid, False) when it stands there already.
+
+    `uid`: of an event whose own sender was asked about; one of a deal or lead belongs to the client of that.
+    """
+    known = find(world, tx, key)
     if known is not None:
-        return str(known), False
-    uid = new_uid()
+        return known, False
+    client, follows = verdict.client, uid is None
+    uid = uid or new_uid()
     at: datetime = event.get("at") or world.now()
     thread = _thread(tx, event, key)
     deal = deal or _deal_of(world, tx, event, thread, client)
@@ -53,32 +57,44 @@ def log(
             text=event.get("text"),
             author=event.get("author"),
             client_uid=client,
+            person_uid=verdict.person,
+            label=verdict.ignored or None,
             deal_uid=deal,
             lead_uid=lead,
             connection=plug.name,
             thread=thread,
-            evidence={"rule": verdict.rule, "en": verdict.text.en, "ru": verdict.text.ru},
+            evidence=verdict.evidence(),
             inbox_id=cause.inbox_id,
             data={k: event[k] for k in ("participants", "files") if event.get(k)} or None,
             created_at=world.now(),
         )
     )
+    if client and follows:
+        follow(tx, uid, verdict, plug.name, world.now(), at)
     if client and event.get("direction") == "out" and event.get("type") in _ANSWERS:
         tx.execute(
             task.update()
-            .where(task.c.client_uid == client, task.c.done_at.is_(None), task.c.created_at <= at)
+            .where(task.c.client_uid.in_(cards_of(tx, client)), task.c.done_at.is_(None), task.c.created_at <= at)
             .values(done_at=at)
         )
     return uid, True
 
 
-def renew(tx: Connection, uid: str, event: Mapping[str, Any], client: str | None) -> bool:
+def find(world: World, tx: Connection, key: str) -> str | None:
+    """The uid of an event that stands on the timeline; its name is held until the transaction ends."""
+    world.store.lock_key(tx, key)
+    known = tx.execute(sa.select(activity.c.uid).where(activity.c.key == key)).scalar()
+    return None if known is None else str(known)
+
+
+def renew(tx: Connection, uid: str, event: Mapping[str, Any], verdict: Verdict) -> bool:
     """The same event with newer contents: a call has ended, its caller is known now. True when anything differs."""
     row = tx.execute(sa.select(activity).where(activity.c.uid == uid)).one()
     names = ("direction", "at", "duration", "subject", "text", "author")
     values = {n: event[n] for n in names if event.get(n) not in (None, "") and event[n] != getattr(row, n)}
-    if client and row.client_uid is None:
-        values["client_uid"] = client
+    if verdict.client and row.client_uid is None:
+        values |= {"client_uid": verdict.client, "person_uid": verdict.person, "label": None}
+        values["evidence"] = verdict.evidence()
     if values:
         tx.execute(activity.update().where(activity.c.uid == uid).values(**values))
     return bool(values)
@@ -103,26 +119,66 @@ def _thread(tx: Connection, event: Mapping[str, Any], key: str) -> str:
 
 
 def _deal_of(world: World, tx: Connection, event: Mapping[str, Any], thread: str, client: str | None) -> str | None:
-    """The deal that the event names, else that of its thread, else the client's only open one."""
-    if event.get("deal"):
-        query = sa.select(record.c.uid).where(record.c.kind == "deal", record.c.number == str(event["deal"]))
-        if client:
-            query = query.where(record.c.client_uid == client)
-        named = tx.execute(query.limit(2)).all()
-        if len(named) == 1:
-            return str(named[0].uid)
-    same = tx.execute(
-        sa.select(activity.c.deal_uid).where(activity.c.thread == thread, activity.c.deal_uid.is_not(None)).limit(1)
-    ).scalar()
-    if same or not client:
-        return same
+    """The deal that the event names, else that of its thread, else the only open one: of its own card, and only where that
+    has none of another card of the client. See `part`."""
+    cards = cards_of(tx, client) if client else []
+    crossed = sa.and_(
+        record.c.client_uid.in_(cards), activity.c.client_uid.in_(cards), record.c.client_uid != activity.c.client_uid
+    )
+    same = (
+        sa.select(activity.c.deal_uid)
+        .outerjoin(record, record.c.uid == activity.c.deal_uid)
+        .where(activity.c.thread == thread, activity.c.deal_uid.is_not(None))
+        .limit(1)
+    )
+    found = (
+        _named(tx, event, [client] if client else [])
+        or tx.execute(same.where(sa.not_(sa.func.coalesce(crossed, sa.false())))).scalar()
+        or _only_open(world, tx, [client] if client else [])
+    )
+    if found is not None or len(cards) < 2 or _open(world, tx, [str(client)]):
+        return found
+    return _named(tx, event, cards) or tx.execute(same).scalar() or _only_open(world, tx, cards)
+
+
+def _named(tx: Connection, event: Mapping[str, Any], cards: list[str]) -> str | None:
+    """The deal with the number that the event says, of these cards (of anybody, where the sender is not known)."""
+    if not event.get("deal"):
+        return None
+    query = sa.select(record.c.uid).where(record.c.kind == "deal", record.c.number == str(event["deal"]))
+    found = tx.execute((query.where(record.c.client_uid.in_(cards)) if cards else query).limit(2)).scalars().all()
+    return str(found[0]) if len(found) == 1 else None
+
+
+def _open(world: World, tx: Connection, cards: list[str]) -> list[str]:
+    """Two of the cards' open deals at most."""
     closed = [s.name for p in world.config.pipelines for s in p.stages if s.semantic != "open"]
-    open_deals = tx.execute(
-        sa.select(record.c.uid)
-        .where(record.c.kind == "deal", record.c.client_uid == client, record.c.stage.not_in(closed))
-        .limit(2)
-    ).all()
-    return str(open_deals[0].uid) if len(open_deals) == 1 else None
+    query = sa.select(record.c.uid).where(record.c.kind == "deal", record.c.stage.not_in(closed))
+    return list(tx.execute(query.where(record.c.client_uid.in_(cards)).limit(2)).scalars())
+
+
+def _only_open(world: World, tx: Connection, cards: list[str]) -> str | None:
+    found = _open(world, tx, cards) if cards else []
+    return found[0] if len(found) == 1 else None
+
+
+def part(tx: Connection, cards: Sequence[str], since: datetime) -> None:
+    """These cards are several clients again, having been one `since`. What rested on that is taken back: events lie on no deal
+    of another client, and a task that only an answer to another client ended is open again."""
+    clients = clients_of(tx, cards)
+    mine = sa.select(activity.c.uid, activity.c.client_uid, record.c.client_uid.label("of")).join(
+        record, record.c.uid == activity.c.deal_uid
+    )
+    crossed = (activity.c.client_uid.in_(cards), record.c.client_uid.in_(cards), activity.c.created_at >= since)
+    for row in tx.execute(mine.where(*crossed)).all():
+        if clients[row.client_uid] != clients[row.of]:
+            tx.execute(activity.update().where(activity.c.uid == row.uid).values(deal_uid=None))
+    answer = (activity.c.direction == "out", activity.c.type.in_(_ANSWERS), activity.c.client_uid.in_(cards))
+    answers = tx.execute(sa.select(activity.c.at, activity.c.client_uid).where(*answer).order_by(activity.c.at)).all()
+    for row in tx.execute(sa.select(task).where(task.c.client_uid.in_(cards), task.c.done_at.is_not(None))).all():
+        own = [a.at for a in answers if clients[a.client_uid] == clients[row.client_uid] and a.at >= row.created_at]
+        if row.done_at not in own and row.done_at in [a.at for a in answers]:
+            tx.execute(task.update().where(task.c.uid == row.uid).values(done_at=own[0] if own else None))
 
 
 def call_task(world: World, tx: Connection, lead_uid: str, client: str | None, since: datetime) -> None:
@@ -151,7 +207,7 @@ def convert_lead(world: World, tx: Connection, deal_uid: str, client: str, cause
         for r in tx.execute(
             sa.select(record.c.uid, record.c.title, record.c.data, record.c.created_at).where(
                 record.c.kind == "lead",
-                record.c.client_uid == client,
+                record.c.client_uid == client,  # its own card's: other systems are told, and that is not taken back
                 record.c.converted_deal.is_(None),
                 record.c.stage.in_(("new", "in_work", "qualified")),
             )

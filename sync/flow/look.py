@@ -81,9 +81,7 @@ def look(
     keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
     found = lens.get(row.shadow)
     numbered = row.number is not None or _names_another(world, tx, plug, kind, data, row, found)
-    seen = observed(
-        world.config, plug, found, deleted=gone, numbered=numbered, price_keys=keys, pipeline=pipeline.name
-    )
+    seen = observed(world.config, plug, found, deleted=gone, numbered=numbered, price_keys=keys, pipeline=pipeline.name)
     facts = _facts(plug, kind, gone, seen, pipeline)
     base = _typed(kind, row.base if row.base or row.number is None else _offered(tx, row, seen))
     base |= {f: seen[f] for f, value in _typed(kind, sent).items() if f in seen and same(f, seen[f], value)}

@@ -20,7 +20,7 @@ from adapters.base import Record
 from sync.errors import NeedHuman, Text
 from sync.flow.plug import Plug, World
 from sync.flow.weave import typed
-from sync.identity import recognise
+from sync.identity import Desk, merging, said
 from sync.lens import Translated
 from sync.model.compare import same, spelled
 from sync.store.tables import document, link, record
@@ -46,28 +46,31 @@ class Candidate:
         return self.client is False and self.amount is not True
 
 
-def deal_of(world: World, tx: Connection, plug: Plug, rec: Record, found: Translated) -> str | None:
-    """The deal that this new order belongs to; None: it is one of its own. NeedHuman where that cannot be told."""
+def deal_of(world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, desk: Desk) -> str | None:
+    """The deal that this new order belongs to; None: it is one of its own. NeedHuman where that cannot be told.
+
+    `desk` tells whose the order is.
+    """
     if rec.kind in plug.adapter.capabilities.offers:
-        return _by_our_number(world, tx, plug, rec, found)
+        return _by_our_number(world, tx, plug, rec, found, desk)
     number = found.event.get("deal") if plug.role == "accounting" else found.fields.get("number")
     if number:
         world.store.lock_key(tx, f"order:{number}")
     if plug.role != "accounting":
-        return _waiting_for(world, tx, plug, rec, found, str(number)) if number else None
+        return _waiting_for(world, tx, plug, rec, found, str(number), desk) if number else None
     uid = _by_document(tx, plug, rec, found)
     if uid is not None or not number:
         return uid
-    candidates = _candidates(world, tx, plug, rec, found, _numbered(tx, str(number)))
+    candidates = _candidates(world, tx, plug, rec, found, _numbered(tx, str(number)), desk)
     return _chosen(plug, str(number), candidates)
 
 
-def _by_our_number(world: World, tx: Connection, plug: Plug, rec: Record, found: Translated) -> str:
+def _by_our_number(world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, desk: Desk) -> str:
     """An order that a fetching system sends back carries our number; one without it is not ours to invent."""
     rows = tx.execute(sa.select(record).where(record.c.kind == "deal", record.c.number == rec.id).limit(20)).all()
     if len(rows) == 1:
         return str(rows[0].uid)
-    uid = _chosen(plug, rec.id, _candidates(world, tx, plug, rec, found, rows)) if rows else None
+    uid = _chosen(plug, rec.id, _candidates(world, tx, plug, rec, found, rows, desk)) if rows else None
     if uid is not None:
         return uid
     raise NeedHuman(
@@ -105,10 +108,12 @@ def _numbered(tx: Connection, number: str) -> Sequence[Any]:
     ).all()
 
 
-def _waiting_for(world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, number: str) -> str | None:
+def _waiting_for(
+    world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, number: str, desk: Desk
+) -> str | None:
     """The deal that accounting's order of this number has made before the order itself came: only where that is sure."""
     rows = [row for row in _numbered(tx, number) if _only_in_books(world, tx, row.uid, number)]
-    fitting = [one for one in _candidates(world, tx, plug, rec, found, rows) if one.fits and not one.taken]
+    fitting = [one for one in _candidates(world, tx, plug, rec, found, rows, desk) if one.fits and not one.taken]
     return fitting[0].uid if len(fitting) == 1 else None
 
 
@@ -126,13 +131,12 @@ def _only_in_books(world: World, tx: Connection, uid: str, number: str) -> bool:
 
 
 def _candidates(
-    world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, rows: Sequence[Any]
+    world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, rows: Sequence[Any], desk: Desk
 ) -> list[Candidate]:
-    hub, at = world.config.hub, _moment(found)
-    client = None
+    at, client = _moment(found), None
     if rows and found.client:
-        how = (found.client, plug.name, world.now(), hub.country, hub.own_domains, hub.own_lines)
-        client, _ = recognise(world.store, tx, *how)
+        shown = said.of_event(found.client, {**found.event, "type": "order"}, plug.name)
+        client = desk.whose(shown, at or world.now())
     made = []
     for row in rows:
         data = typed("deal", row.data)
@@ -153,7 +157,7 @@ def _same_client(tx: Connection, client: str | None, other: str | None, found: T
     if other is None:
         return None
     if client is not None:
-        return client == other
+        return merging.client_of(tx, client) == merging.client_of(tx, other)
     known = tx.execute(sa.select(record.c.data, record.c.title).where(record.c.uid == other)).one()
     inn = found.client.get("inn")
     if inn and known.data.get("inn"):

@@ -71,7 +71,7 @@ def make_again(world: World, tx: Connection, link_id: int, cause: Cause) -> int:
     lens = target.mapping.lens(old.native_kind)
     try:
         native = outgoing(world, tx, row, data, target, lens, None, links)
-        needs = dependencies.client_first(world, tx, row, target, lens, native, cause)
+        needs = dependencies.both_first(world, tx, row, target, lens, cause)
     except SverkaError as error:
         trouble.refuse(
             tx, *place, row.uid, error, world.now(), stage="delivery", record_uid=row.uid, inbox_id=cause.inbox_id

@@ -15,10 +15,12 @@ from sqlalchemy.engine import Connection
 
 from sync.config import Flow, When
 from sync.delivery import intents
-from sync.errors import SverkaError
-from sync.flow import dependencies, goods, trouble
+from sync.errors import NeedHuman, SverkaError
+from sync.flow import dependencies, goods, references, trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note, typed
+from sync.identity import merging
+from sync.identity.golden import named_by_domain
 from sync.lens import Lens
 from sync.model.compare import same
 from sync.reconcile.rows import in_our_words
@@ -102,12 +104,12 @@ def _one(
     if there is None and row.data.get("archived") and target.name in world.config.deleted_in(row.kind):
         return 0  # what would be deleted there is not made there first
     if not offers and (there is not None or native not in capabilities.creates):
-        return 0
+        return _its_client(world, tx, row, target, there, cause)
     number = there.number if there is not None else _free_number(tx, world, target, native, row, links)
     lens = target.mapping.lens(native)
     try:
         native_data = outgoing(world, tx, row, data, target, lens, number, links)
-        needs = None if offers else dependencies.client_first(world, tx, row, target, lens, native_data, cause)
+        needs = None if offers else dependencies.both_first(world, tx, row, target, lens, cause)
     except SverkaError as error:
         trouble.refuse(
             tx,
@@ -129,6 +131,18 @@ def _one(
     if made:  # what it waited for has come, or it is another one than was refused
         trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
     return 1 if made else 0
+
+
+def _its_client(world: World, tx: Connection, row: Any, target: Plug, there: Any, cause: Cause) -> int:
+    """The client of a record that is there, where it is to refer to them and they are not there (any more); 1 when planned."""
+    if there is None or references.wanted(world, tx, row, there) is not None:
+        return 0
+    try:
+        return int(
+            bool(dependencies.client_first(world, tx, row, target, target.mapping.lens(there.native_kind), cause))
+        )
+    except NeedHuman:
+        return 0  # it was tried, and waits in quarantine for itself
 
 
 def give(
@@ -197,16 +211,30 @@ def outgoing(
     """The native record for the other side, from the canonical one, its client, and the goods as they are known there."""
     view: dict[str, Any] = {**data, "uid": row.uid, "number": number or data.get("number")}
     if row.client_uid:
-        client = tx.execute(sa.select(record.c.data).where(record.c.uid == row.client_uid)).scalar_one()
+        client = _client_and_person(tx, row)
         view["client"] = {
             **client,
             "phone": next(iter(client.get("phones") or []), None),
             "email": next(iter(client.get("emails") or []), None),
-            **dependencies.client_ids(tx, row.client_uid, target),
+            **references.ids_of(tx, row, target),
         }
     if data.get("lines"):
         view["lines"] = goods.lines_for(world, tx, data["lines"], links, target)
     return lens.create(view)
+
+
+def _client_and_person(tx: Connection, row: Any) -> dict[str, Any]:
+    """Of a company its own fields and the person who acts for it: whom to ask for, and how to reach him."""
+    client = merging.golden_of(tx, row.client_uid)
+    kind = tx.execute(sa.select(record.c.kind).where(record.c.uid == row.client_uid)).scalar_one()
+    if kind != "company":
+        return client
+    known = {} if named_by_domain(client.get("name") or "") else {"company": client.get("name")}
+    if row.person_uid is None or row.person_uid == row.client_uid:
+        return {**client, **known}
+    person = merging.golden_of(tx, row.person_uid)
+    lists = {f: [*(person.get(f) or []), *(client.get(f) or [])] for f in ("phones", "emails")}
+    return {**client, **known, **{k: v for k, v in {"name": person.get("name"), **lists}.items() if v}}
 
 
 def _free_number(tx: Connection, world: World, target: Plug, native: str, row: Any, links: list[Any]) -> str | None:

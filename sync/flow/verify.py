@@ -381,8 +381,6 @@ def _facts(tx: Connection, uids: Sequence[str]) -> _Facts:
 
 def differing(world: World, tx: Connection, row: Any, one: Any) -> list[Difference]:
     """The fields in which a link's shadow does not show what the record holds, as the decision sees it."""
-    if one.merged_into is not None:
-        return []
     data = typed(one.kind, one.data)
     found = look(world, tx, one.kind, data, row, side_name(row), {}, world.config.pipeline(data.get("pipeline")))
     if found is None:

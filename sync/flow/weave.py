@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from sync.config import Pipeline
 from sync.delivery import intents
 from sync.errors import Text
-from sync.flow import goods, totals, trouble
+from sync.flow import goods, references, totals, trouble
 from sync.flow.look import Look, look, side_names
 from sync.flow.look import side_name as side_name  # where others look for it
 from sync.flow.look import takes_part as takes_part
@@ -36,7 +36,11 @@ class Woven:
 def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     """Reconcile one record over all its links, as they were last observed, and the hub's own pending edits."""
     world.store.lock_record(tx, uid)
-    row = tx.execute(sa.select(record.c.kind, record.c.data, record.c.merged_into).where(record.c.uid == uid)).one()
+    row = tx.execute(
+        sa.select(record.c.uid, record.c.kind, record.c.data, record.c.client_uid, record.c.person_uid).where(
+            record.c.uid == uid
+        )
+    ).one()
     data = typed(row.kind, row.data)
     links = tx.execute(
         sa.select(link).where(link.c.record_uid == uid, link.c.state == "linked").order_by(link.c.id)
@@ -67,7 +71,7 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
         totals.check(world, tx, uid, {**data, **plan.values}, plan.values, links)
     planned = 0
     for _, group in groupby(sorted(links, key=_place), key=_place):
-        planned += _intend(world, tx, uid, list(group), looks, plan, cause)
+        planned += _intend(world, tx, row, list(group), looks, plan, cause)
     return Woven(bool(plan.values), planned)
 
 
@@ -278,7 +282,7 @@ def _overtaken(tx: Connection, uid: str, one: Conflict, sides: Sequence[Side]) -
 
 
 def _intend(
-    world: World, tx: Connection, uid: str, links: Sequence[Any], looks: Mapping[int, Look], plan: Plan, cause: Cause
+    world: World, tx: Connection, whole: Any, links: Sequence[Any], looks: Mapping[int, Look], plan: Plan, cause: Cause
 ) -> int:
     """Plan the write to one place, or take back one that is not wanted any more; 1 when something new was planned.
 
@@ -288,25 +292,26 @@ def _intend(
         found = looks.get(row.id)
         wanted = plan.writes.get(found.side.name, {}) if found else {}
         patch = found.lens.put(_there(world, tx, wanted, row), row.shadow) if wanted and found else {}
-        if not patch:
+        client = references.wanted(world, tx, whole, row) if found else None
+        if not patch and not client:
             continue
         made = intents.plan(
             tx,
-            record_uid=uid,
+            record_uid=whole.uid,
             link_id=row.id,
             connection=row.connection,
             native_kind=row.native_kind,
             op="update",
-            data=patch,
-            fields=wanted,
-            why={f: plan.why[f][0] for f in wanted},
+            data={**patch, **(client or {})},
+            fields={**wanted, **({intents.CLIENT: references.name(tx, whole)} if client else {})},
+            why={f: plan.why[f][0] for f in wanted} | ({intents.CLIENT: "merge"} if client else {}),
             now=world.now(),
             run_id=cause.run_id,
         )
         return 1 if made else 0
     place = links[0]
-    if intents.drop(tx, uid, place.connection, place.native_kind, world.now()):
-        trouble.passed(tx, place.connection, place.native_kind, uid, world.now(), "delivery")
+    if intents.drop(tx, whole.uid, place.connection, place.native_kind, world.now()):
+        trouble.passed(tx, place.connection, place.native_kind, whole.uid, world.now(), "delivery")
     return 0
 
 

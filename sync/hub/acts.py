@@ -1,4 +1,4 @@
-"""What people do in the hub: move a deal, retry a quarantined record, decide a conflict, say whose an event is.
+"""What people do in the hub: move a deal, retry a quarantined record, decide a conflict.
 
 Each act only leaves a row behind (decision 7 of the design: commands need no work lock); the next piece of work carries it
 out. Each is refused with words when what it speaks of is gone or has moved.
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.errors import NeedHuman, SverkaError, Text
-from sync.flow import deletes, events, removal
+from sync.flow import deletes, removal
 from sync.flow.look import side_names
 from sync.flow.plug import Cause
 from sync.flow.restore import kept, make_again
@@ -25,18 +25,14 @@ from sync.flow.weave import note, tell_again, typed, weave
 from sync.hub.runtime import Hub
 from sync.reconcile import policy_for
 from sync.store.tables import (
-    activity,
     command,
     conflict,
     edit,
     inbox,
     intent,
     link,
-    observation,
     quarantine,
     record,
-    review,
-    task,
 )
 from sync.store.types import dumps
 
@@ -277,44 +273,6 @@ def settle_field(hub: Hub, tx: Connection, uid: str, field: str, value: Any, sid
         text = None if wish.value == value else {"en": "decided otherwise", "ru": "решено иначе"}
         state = "applied" if text is None else "dropped"
         tx.execute(edit.update().where(edit.c.id == wish.id).values(state=state, text=text))
-
-
-def decide_review(hub: Hub, review_id: int, choice: str, who: str) -> dict[str, Any]:
-    """`choice`: "new" (the holding card is a client of its own) or a candidate's uid (everything moves to that client)."""
-    with hub.store.begin() as tx:
-        row = tx.execute(sa.select(review).where(review.c.id == review_id, review.c.state == "open")).first()
-        if row is None:
-            raise _gone("review", review_id)
-        known = [c["uid"] for c in row.candidates]
-        if choice != "new" and choice not in known:
-            raise NeedHuman(
-                Text(f"Choose new or one of: {', '.join(known)}.", f"Выберите new или одного из: {', '.join(known)}."),
-                code="review.choice",
-            )
-        if choice != "new":
-            _move(hub, tx, row.record_uid, choice, who)
-        tx.execute(
-            review.update()
-            .where(review.c.id == review_id)
-            .values(state="decided", decision={"choice": choice, "who": who}, closed_at=hub.now())
-        )
-    return {"id": review_id, "choice": choice}
-
-
-def _move(hub: Hub, tx: Connection, card: str, client: str, who: str) -> None:
-    kind = tx.execute(sa.select(record.c.kind).where(record.c.uid == card)).scalar_one()
-    if kind in ("deal", "lead"):  # the question was which lead became this deal
-        events.convert(hub.world, tx, client, card, Cause(), who)
-        return
-    for table, column in (
-        (activity, "client_uid"),
-        (record, "client_uid"),
-        (task, "client_uid"),
-        (observation, "client_uid"),
-    ):
-        tx.execute(table.update().where(table.c[column] == card).values(**{column: client}))
-    tx.execute(record.update().where(record.c.uid == card).values(merged_into=client, updated_at=hub.now()))
-    note(tx, card, kind, "hub", "human", {"merged_into": [None, client]}, hub.now(), Cause(), who)
 
 
 def run_commands(hub: Hub) -> int:

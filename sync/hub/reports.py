@@ -14,7 +14,7 @@ from sync.flow.plug import Plug
 from sync.flow.translate import canonical_kind
 from sync.hub.agreement import ZERO, Books, Difference, Side, differences
 from sync.hub.runtime import Hub
-from sync.identity.resolver import names_agree
+from sync.identity.names import may_agree
 from sync.reconcile.stages import stage_of_facts
 from sync.store.tables import conflict, document, link, quarantine, record
 
@@ -48,10 +48,11 @@ def totals(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def _gathered(hub: Hub, tx: Connection) -> Iterable[tuple[Any, tuple[Any, ...]]]:
     """Each deal with its links, documents and open questions."""
-    client = record.alias("client")
+    card, client = record.alias("card"), record.alias("client")
     rows = tx.execute(
         sa.select(record, client.c.title.label("client_name"), client.c.data.label("client_data"))
-        .outerjoin(client, client.c.uid == record.c.client_uid)
+        .outerjoin(card, card.c.uid == record.c.client_uid)
+        .outerjoin(client, client.c.uid == sa.func.coalesce(card.c.merged_into, card.c.uid))
         .where(record.c.kind == "deal", record.c.merged_into.is_(None))
         .order_by(record.c.created_at)
     ).all()
@@ -88,7 +89,7 @@ def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions:
     books_side = next((s for s in sides if s[0].role == "accounting"), None)
     sales = _sales(deal, [reading for _, _, reading in ours])
     books = _books(hub, deal, books_side, [d for d in documents if books_side and d.connection == books_side[0].name])
-    found = differences(sales, books, names_agree)
+    found = differences(sales, books, may_agree)
     found += [_question(q) for q in questions] + [_stopped(q) for q in stopped]
     titles = books.titles
     order = books.order

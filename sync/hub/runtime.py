@@ -19,8 +19,10 @@ from adapters.base import Adapter, AdapterContext, Limiter
 from sync import config as configuration
 from sync.config import Config, Connection
 from sync.errors import SverkaError
+from sync.flow.absorb import own_of
 from sync.flow.plug import Plug, World
 from sync.hub.plugins import adapter_class, assert_own_packages, mapping_folder
+from sync.identity.replay import prepare
 from sync.intake.inbox import InboxWriter
 from sync.intake.kept import KeptInStore
 from sync.intake.spool import Spool
@@ -75,6 +77,8 @@ class Hub:
         self.wake: Callable[[str], None] = lambda _: None  # set by the engine: "there is work for this connection"
         self.world = World(self.store, config, self.plugs, now, lambda name: self.wake(name), self.leases.guard)
         self._writer: InboxWriter | None = None
+        if not frozen:
+            prepare(self.store, own_of(self.world))
 
     @classmethod
     def open(cls, path: Path, now: Callable[[], datetime] = utc_now, *, frozen: bool = False) -> Hub:

@@ -38,6 +38,8 @@ FIELDS: dict[str, tuple[str, str]] = {
     "order": ("document", "документ"),
     "invoice": ("invoice", "счёт"),
     "merged_into": ("merged into", "объединён с"),
+    "client": ("client", "клиент"),
+    "review": ("question", "вопрос"),
 }
 EVENTS: dict[str, tuple[str, str]] = {
     "form": ("form", "заявка"),
@@ -65,6 +67,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "edited": ("edited elsewhere after the deletion", "после удаления изменено в другой системе"),
     "revived": ("back again", "снова на месте"),
     "detached": ("deleted there, goes on without it", "удалено там, дальше без неё"),
+    "merge": ("clients were merged or parted", "клиенты объединены или разделены"),
     "linked": ("joined", "связано"),
     "seen": ("shown there", "показано там"),
     "mapping": ("read otherwise: the mapping was changed", "прочитано иначе: изменено сопоставление"),
@@ -100,6 +103,20 @@ def event(kind: str, direction: str, subject: str | None, evidence: Mapping[str,
         )
         for language in ("en", "ru")
     }
+
+
+def merged(name: str, who: str, why: Mapping[str, str], *, here: bool) -> dict[str, str]:
+    """Two cards became one client. `here`: the other one came into this card."""
+    return {
+        "en": f"{'merged from' if here else 'merged into'} {name} by {who}: {why['en']}",
+        "ru": f"{'объединено: сюда вошла карточка' if here else 'объединено: вошла в карточку'} {name}; "
+        f"решил(а) {who}: {why['ru']}",
+    }
+
+
+def parted(name: str, who: str) -> dict[str, str]:
+    """The same, taken back."""
+    return {"en": f"the merge with {name} was taken back by {who}", "ru": f"объединение с {name} отменил(а) {who}"}
 
 
 def change(why: str, who: str, changes: Mapping[str, Any], stages: Mapping[str, str]) -> dict[str, str]:

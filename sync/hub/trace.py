@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.flow import sides
-from sync.hub import telling
+from sync.hub import merges, telling
 from sync.hub.runtime import Hub
-from sync.model import keys
+from sync.identity import merging
 from sync.store.tables import (
     activity,
     conflict,
@@ -22,7 +22,7 @@ from sync.store.tables import (
     intent,
     journal,
     link,
-    observation,
+    merge,
     plan,
     price,
     quarantine,
@@ -47,9 +47,8 @@ class Hop:
     """One step. state: ok, wait, stop. `step` names it in code; the texts are for people."""
 
     at: datetime
-    step: (
-        str  # arrived, created, changed, written, offered, waits, refused, event, document, task, conflict, quarantined
-    )
+    # arrived, created, changed, written, offered, waits, refused, event, document, task, conflict, quarantined, merged, parted
+    step: str
     state: str
     place: str  # a connection, or "hub"
     text: dict[str, str]
@@ -95,11 +94,14 @@ def _find(hub: Hub, tx: Connection, query: str, limit: int) -> list[str]:
     add(sa.select(record.c.uid).where(record.c.number == query, record.c.kind.in_(("deal", "product", "company"))))
     add(sa.select(link.c.record_uid).where(sa.or_(link.c.number == query, link.c.external_id == query)))
     add(sa.select(document.c.deal_uid).where(document.c.number == query))
-    clients = _clients(hub, tx, query, limit)
+    today = merging.clients_of(tx, found)
+    found[:] = dict.fromkeys(today[uid] for uid in found)  # a card that was merged is shown as its client
+    clients = merges.clients_by(hub, tx, query, limit)
     if clients:
+        cards = [card for client in clients for card in merging.cards_of(tx, client)]
         add(
             sa.select(record.c.uid)
-            .where(record.c.client_uid.in_(clients))
+            .where(record.c.client_uid.in_(cards))
             .order_by(record.c.kind, record.c.created_at.desc())
         )
         found.extend(c for c in clients if c not in found)
@@ -107,44 +109,32 @@ def _find(hub: Hub, tx: Connection, query: str, limit: int) -> list[str]:
     return [f for f in found if f in known][:limit]
 
 
-def _clients(hub: Hub, tx: Connection, query: str, limit: int) -> list[str]:
-    values = [*keys.phones(query, hub.config.hub.country), keys.email(query), keys.inn(query)]
-    wanted = [v.split(";")[0] for v in values if v]
-    if wanted:
-        rows = tx.execute(sa.select(observation.c.client_uid).where(observation.c.value.in_(wanted)).distinct())
-        return [r.client_uid for r in rows]
-    if len(query) < 3 or not any(c.isalpha() for c in query):
-        return []
-    # Names are few and SQLite's LIKE does not fold Cyrillic: compare in one skeleton here
-    tokens = keys.name_tokens(query)
-    rows = tx.execute(
-        sa.select(record.c.uid, record.c.title).where(
-            record.c.kind.in_(("contact", "company")), record.c.title.is_not(None), record.c.merged_into.is_(None)
-        )
-    )
-    return [r.uid for r in rows if tokens and tokens <= keys.name_tokens(r.title)][:limit]
-
-
 def _trace(hub: Hub, tx: Connection, uid: str) -> Trace:
     row = tx.execute(sa.select(record).where(record.c.uid == uid)).one()
     client = None
     if row.client_uid:
-        card = tx.execute(sa.select(record.c.title, record.c.data).where(record.c.uid == row.client_uid)).one()
+        leading, data = merging.client_of(tx, row.client_uid), merging.golden_of(tx, row.client_uid)
+        title = tx.execute(sa.select(record.c.title).where(record.c.uid == leading)).scalar()
         client = {
-            "uid": row.client_uid,
-            "name": card.title,
-            **{k: card.data.get(k) for k in ("phones", "emails", "inn")},
+            "uid": leading,
+            "name": title or data.get("name"),
+            **{k: data.get(k) for k in ("phones", "emails", "inn")},
         }
+    cards = merging.cards_of(tx, uid) if row.kind in merging.KINDS else [uid]
     found = Trace(
         uid, row.kind, row.number, row.title, row.stage, client, row.amount, row.paid, row.shipped, row.currency
     )
     found.links = [
         {"connection": r.connection, "kind": r.native_kind, "id": r.external_id, "number": r.number, "state": r.state}
-        for r in tx.execute(sa.select(link).where(link.c.record_uid == uid).order_by(link.c.id))
+        for r in tx.execute(sa.select(link).where(link.c.record_uid.in_(cards)).order_by(link.c.id))
     ]
-    for part in (_arrivals, _intents, _events, _conflicts, _quarantine, _tasks):
-        found.hops += part(tx, uid)
-    found.hops += _journal(tx, uid, {s.name: s.title for p in hub.config.pipelines for s in p.stages})
+    stages = {s.name: s.title for p in hub.config.pipelines for s in p.stages}
+    for card in cards:
+        for part in (_arrivals, _intents, _events, _conflicts, _quarantine, _tasks):
+            found.hops += part(tx, card)
+        found.hops += _journal(tx, card, stages)
+    if row.kind in merging.KINDS:
+        found.hops += _merges(tx, cards)
     found.hops.sort(key=lambda h: h.at)
     if row.kind == "product":
         found.goods = _goods(tx, uid)
@@ -174,7 +164,7 @@ def _journal(tx: Connection, uid: str, stages: dict[str, str]) -> list[Hop]:
     for r in rows:
         changes = r.changes if sides.of_record(r) or r.why not in sides.OF_SIDES else _untold(r, rows)
         step = "written" if r.why.startswith("wrote") else r.why.partition(":")[0]
-        if changes or sides.of_record(r):
+        if (changes or sides.of_record(r)) and "merged_into" not in changes:  # merges speak for themselves
             hops.append(Hop(r.at, step, "ok", r.connection, telling.change(r.why, r.who, changes, stages)))
     return hops
 
@@ -231,6 +221,26 @@ def _intents(tx: Connection, uid: str) -> list[Hop]:
                 "ru": f"Посмотреть: sverka plans {r.asks}; подтвердить: sverka approve {r.asks}",
             }
         hops.append(Hop(r.created_at, "waits", _STATES[r.state], r.connection, text, reason, remedy))
+    return hops
+
+
+def _merges(tx: Connection, cards: Sequence[str]) -> list[Hop]:
+    """Which cards became one client here, or went into another one, and what of that was taken back."""
+    near = sa.or_(merge.c.kept.in_(cards), merge.c.gone.in_(cards))
+    rows = tx.execute(sa.select(merge).where(near).order_by(merge.c.at)).all()
+    ends = {end for r in rows for end in (r.kept, r.gone)}
+    names = {
+        r.uid: r.title or r.uid
+        for r in tx.execute(sa.select(record.c.uid, record.c.title).where(record.c.uid.in_(ends)))
+    }
+    hops = []
+    for r in rows:
+        here = r.kept in cards
+        text = telling.merged(names.get(r.gone if here else r.kept, "?"), r.who, r.why, here=here)
+        hops.append(Hop(r.at, "merged", "ok", "hub", text))
+        if r.state == "undone":
+            text = telling.parted(names.get(r.gone if here else r.kept, "?"), r.undone_by)
+            hops.append(Hop(r.undone_at, "parted", "ok", "hub", text))
     return hops
 
 

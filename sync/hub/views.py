@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.flow.exchange import waiting
-from sync.hub import approvals
+from sync.hub import approvals, merges, reviewing
 from sync.hub.runtime import Hub
+from sync.identity import merging
 from sync.store.tables import activity, conflict, cursor, inbox, link, notice, quarantine, record, review, task
 from sync.store.tables import run as runs
 
@@ -142,15 +143,8 @@ def _overtaken(tx: Connection, uids: set[str]) -> dict[tuple[str, str], dict[str
 
 
 def reviews(hub: Hub) -> list[dict[str, Any]]:
-    """Open questions about clients, with their candidates."""
-    query = (
-        sa.select(review, record.c.title, record.c.kind)
-        .join(record, record.c.uid == review.c.record_uid)
-        .where(review.c.state == "open")
-        .order_by(review.c.id)
-    )
-    with hub.store.read() as tx:
-        return [plain(r) for r in tx.execute(query)]
+    """Open questions about clients, with their candidates and the latest events that wait on the holding card."""
+    return reviewing.questions(hub)
 
 
 def notices(hub: Hub, limit: int = 20) -> list[dict[str, Any]]:
@@ -172,26 +166,52 @@ def tasks(hub: Hub) -> list[dict[str, Any]]:
 
 
 def client(hub: Hub, uid: str) -> dict[str, Any] | None:
-    """A client with their data, deals, leads, open tasks and the whole timeline, oldest first; None when unknown."""
+    """A client with their data, deals, leads, open tasks and the whole timeline, oldest first; None when unknown.
+
+    Cards that were merged are one client, under the leading card: `cards` are all of them, `merged` says which came when and
+    by whom, `asked` is the uid that was asked for. `question`: the open one, of a holding card. `person` of an event: who of
+    a company it was.
+    """
     with hub.store.read() as tx:
-        row = tx.execute(sa.select(record).where(record.c.uid == uid)).first()
-        if row is None:
+        cards = merging.cards_of(tx, uid)
+        rows = {r.uid: r for r in tx.execute(sa.select(record).where(record.c.uid.in_(cards)))}
+        if uid not in rows or rows[uid].kind not in merging.KINDS:
             return None
-        own = tx.execute(sa.select(record).where(record.c.client_uid == uid).order_by(record.c.created_at)).all()
+        own = tx.execute(sa.select(record).where(record.c.client_uid.in_(cards)).order_by(record.c.created_at)).all()
+        person = record.alias("person")
         events = tx.execute(
-            sa.select(activity, record.c.number.label("deal_number"))
+            sa.select(activity, record.c.number.label("deal_number"), person.c.title.label("person"))
             .outerjoin(record, record.c.uid == activity.c.deal_uid)
-            .where(activity.c.client_uid == uid)
+            .outerjoin(person, person.c.uid == activity.c.person_uid)
+            .where(sa.or_(activity.c.client_uid.in_(cards), activity.c.person_uid.in_(cards)))
             .order_by(activity.c.at, activity.c.uid)
         ).all()
-        todo = tx.execute(sa.select(task).where(task.c.client_uid == uid).order_by(task.c.due_at)).all()
+        todo = tx.execute(sa.select(task).where(task.c.client_uid.in_(cards)).order_by(task.c.due_at)).all()
+        asked = sa.select(review.c.id).where(review.c.record_uid == cards[0], review.c.state == "open")
+        question = tx.execute(asked.limit(1)).scalar()
+        merged = merges.merged(tx, uid)
+    leading = rows[cards[0]]
+    data = merging.golden_card([rows[card] for card in cards if card in rows])
     return {
-        **plain(row),
+        **plain(leading),
+        "title": leading.title or data.get("name"),
+        "data": data,
+        "asked": uid,
+        "cards": cards,
+        "merged": merged,
+        "question": question,
         "deals": [plain(r) for r in own if r.kind == "deal"],
         "leads": [plain(r) for r in own if r.kind == "lead"],
         "timeline": [plain(r) for r in events],
         "tasks": [plain(r) for r in todo],
     }
+
+
+def nobodys(hub: Hub, limit: int = 50) -> list[dict[str, Any]]:
+    """The newest events that are no client's (robots, colleagues, hidden numbers, nothing to go by), each with its reason."""
+    query = sa.select(activity).where(activity.c.label.is_not(None)).order_by(activity.c.at.desc(), activity.c.uid)
+    with hub.store.read() as tx:
+        return [plain(r) for r in tx.execute(query.limit(limit))]
 
 
 def totals(hub: Hub) -> dict[str, int]:

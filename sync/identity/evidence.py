@@ -27,7 +27,7 @@ _PHONE = re.compile(
     r"(?!\d)(?:\s*,?\s*(?:доб|вн|внутр|ext)\.?\s*\d{1,6})?"
 )
 _ADDRESS = re.compile(r"[\w.+\-]{1,64}@[\w\-]+(?:\.[\w\-]+)+")
-_FORM = re.compile(
+FORM = re.compile(
     r"\b(?:ООО|АО|ПАО|ЗАО|ОАО|НАО|ИП|АНО|ГУП|МУП|ФГУП|LLC|JSC|Ltd|OOO|OOO|ТОО)\b|общество с огр|акционерное общ|"
     r"индивидуальный предпр|некоммерческая орг|унитарное предпр",
     re.IGNORECASE,
@@ -186,7 +186,7 @@ def _letter(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         return
     if box is not None:
         found.mailboxes.append(box)
-    if _FORM.search(shown):
+    if FORM.search(shown):
         _company(found, shown)
     else:
         found.name = names.parse(shown)
@@ -196,9 +196,7 @@ def _letter(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         _named_in(found, body.own)
     if box is not None:
         found.mailboxes[0] = _common(box, found, shown)
-    found.outsider = (
-        found.outsider and not found.domain and not any(_FORM.search(x) for x in body.signature.split("\n"))
-    )
+    found.outsider = found.outsider and not found.domain and not any(FORM.search(x) for x in body.signature.split("\n"))
 
 
 def _labelled(found: Evidence, text: str, own: Own) -> bool:
@@ -239,7 +237,7 @@ def _signature(found: Evidence, text: str, shown: str, own: Own) -> None:
     signer = names.NO_NAME
     for line in lines[:3]:
         plain = re.split(r"[,|•]| [—–-] ", line)[0]
-        if not re.search(r"\d|@|http|www", plain) and not _FORM.search(plain) and len(plain) < 60:
+        if not re.search(r"\d|@|http|www", plain) and not FORM.search(plain) and len(plain) < 60:
             signer = names.parse(plain)
             if signer:
                 break
@@ -260,7 +258,7 @@ def _signature(found: Evidence, text: str, shown: str, own: Own) -> None:
             continue
         if signer and names.parse(re.split(r"[,|•]| [—–-] ", line)[0]) == signer:
             continue
-        if _FORM.search(line) or (
+        if FORM.search(line) or (
             index in (1, 2) and not re.search(r"[,:]", line) and len(line) < 60 and not _job(line)
         ):
             _company(found, line)
@@ -288,8 +286,11 @@ def _call(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
     raw = next((t for t in theirs if t), "")
     if outgoing and not raw:
         raw = _text(event, "from_number")
+    _said_beside(found, event)
+    known = bool(found.mailboxes or found.inns or found.companies)
     if _HIDDEN.fullmatch(raw.lower()):
-        found.ignored = "hidden"
+        found.ignored = "" if known else "hidden"
+        found.name = names.parse(_text(event, "from_name") or _text(event, "name"))
         return
     raw = re.sub(r"^(?:sips?|tel):", "", raw, flags=re.IGNORECASE).partition("@")[0]
     _phones(found, "from_number", [raw], own.country)
@@ -297,8 +298,9 @@ def _call(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         found.ignored = "own_line"
         return
     note = _text(event, "note") or _text(event, "comment")
-    if not found.phones and not note:
-        found.ignored = "hidden"
+    if not found.phones and not note and not known:
+        digits = sum(c.isdigit() for c in raw)
+        found.ignored = "hidden" if not digits else "own_line" if digits <= 5 else "nothing"
         return
     if note and len(note) <= 120:
         if (parts := _FROM.match(note.strip())) is not None:
@@ -310,6 +312,15 @@ def _call(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         _numbers(found, note)
     if not found.name:
         found.name = names.parse(_text(event, "from_name") or _text(event, "name"))
+
+
+def _said_beside(found: Evidence, event: Mapping[str, Any]) -> None:
+    """What a telephone system knows of the caller besides his number."""
+    _mailboxes(found, _texts(event, "email", "emails"))
+    for raw in _texts(event, "inn"):
+        _inn(found, raw)
+    for raw in _texts(event, "company"):
+        _company(found, raw)
 
 
 def _numbers(found: Evidence, text: str) -> None:
@@ -327,7 +338,7 @@ def _named_in(found: Evidence, text: str) -> None:
     """«Прошу акт сверки по ООО "Каскад", ИНН …»: the company that a letter's text is about."""
     for match in _ABOUT.finditer(text):
         name = match["name"].strip()
-        if _FORM.search(name):
+        if FORM.search(name):
             found.companies.insert(0, companies.parse(name))
             return
 

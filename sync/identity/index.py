@@ -12,27 +12,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import orjson
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sync.identity import companies
 from sync.identity.names import ABSENT, Agreement, Name, compare, parse
+from sync.store.tables import identity_job, identity_key, identity_profile
 
 VERSION = 1
 CAP = 24  # profiles fetched for one key: past that the key identifies nobody anyway
 
-SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS identity_profile (
-        uid VARCHAR(36) NOT NULL PRIMARY KEY, kind VARCHAR(8) NOT NULL, data TEXT NOT NULL) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS identity_key (
-        kind VARCHAR(8) NOT NULL, value TEXT NOT NULL, uid VARCHAR(36) NOT NULL,
-        PRIMARY KEY (kind, value, uid)) WITHOUT ROWID""",
-    """CREATE TABLE IF NOT EXISTS identity_job (
-        person VARCHAR(36) NOT NULL, company VARCHAR(36) NOT NULL, since VARCHAR(32) NOT NULL, until VARCHAR(32) NOT NULL,
-        PRIMARY KEY (person, company)) WITHOUT ROWID""",
-    "CREATE INDEX IF NOT EXISTS ix_identity_job_company ON identity_job (company)",
-)
+TABLES = (identity_profile, identity_key, identity_job)
 
 
 @dataclass(slots=True)
@@ -116,10 +110,23 @@ class Index:
 
     @classmethod
     def sqlite(cls, connection: sqlite3.Connection) -> Index:
-        """An index in a SQLite database, its tables made when they are missing."""
-        for statement in SCHEMA:
-            connection.execute(statement)
+        """An index in a private SQLite database, its tables made when they are missing."""
+        dialect = sqlite.dialect()
+        for table in TABLES:
+            connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))
+            for one in table.indexes:
+                connection.execute(str(CreateIndex(one, if_not_exists=True).compile(dialect=dialect)))
         return cls(connection.execute)
+
+    @classmethod
+    def of(cls, tx: Connection) -> Self:
+        """The hub's own index, in a transaction on either database."""
+
+        def run(sql: str, values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+            found = tx.exec_driver_sql(sql, tuple(values))
+            return found.all() if found.returns_rows else ()
+
+        return cls(run, "?" if tx.dialect.name == "sqlite" else "%s")
 
     def _sql(self, sql: str, count: int = 1) -> str:
         """The statement with `count` placeholders for `#`, and the driver's sign for `?`."""
@@ -196,13 +203,14 @@ class Index:
 
     def add(self, profiles: Sequence[Profile]) -> None:
         """Store profiles; the last one of a uid counts."""
-        self._insert(
-            "INSERT INTO identity_profile (uid, kind, data) VALUES ",
-            [(p.uid, p.kind, p.dump()) for p in profiles],
-            " ON CONFLICT (uid) DO UPDATE SET data = excluded.data",
-        )
+        self.add_profiles((p.uid, p.kind, p.dump()) for p in profiles)
         staged = [(kind, value, p.uid) for p in profiles for kind, value in p.leads()]
         self._insert("INSERT INTO identity_staged (kind, value, uid) VALUES ", staged)
+
+    def add_profiles(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """(uid, kind, dump); each uid once."""
+        start = "INSERT INTO identity_profile (uid, kind, data) VALUES "
+        self._insert(start, rows, " ON CONFLICT (uid) DO UPDATE SET data = excluded.data")
 
     def add_keys(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """(kind, value, uid) straight into the keys; fast when they come sorted."""
@@ -210,8 +218,12 @@ class Index:
 
     def employ_all(self, jobs: Iterable[Job]) -> None:
         rows = {(j.person, j.company): (j.person, j.company, j.since, j.until) for j in jobs}
+        self.employ_rows(rows.values())
+
+    def employ_rows(self, rows: Iterable[tuple[str, str, str, str]]) -> None:
+        """(person, company, since, until); of those that are there already nothing changes."""
         start = "INSERT INTO identity_job (person, company, since, until) VALUES "
-        self._insert(start, rows.values(), " ON CONFLICT DO NOTHING")
+        self._insert(start, rows, " ON CONFLICT DO NOTHING")
 
     def add_staff_domains(self, rows: Iterable[tuple[str, str]]) -> None:
         self._insert("INSERT INTO identity_staff (company, domain) VALUES ", rows)

@@ -45,6 +45,9 @@ _RELAY = re.compile(r"(?:^|\.)(?:" + "|".join(re.escape(mark) for mark in RELAYS
 _TEST_DOMAINS = re.compile(r"(?:^|\.)(?:example\.(?:com|org|net)|test|invalid|localhost)$")
 
 
+_EXAMPLE = re.compile(r"(?:.+\.)?example\.[a-z]+")  # reserved for texts and trials (RFC 2606): no company's
+
+
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """One address. `value` is the key under which it is known."""
@@ -71,7 +74,7 @@ def read(text: str) -> Mailbox | None:
     if _RELAY.search(domain):
         return Mailbox(value, "relay")
     kind = "role" if local in ROLES or re.sub(r"[\d._\-]+", "", local) in ROLES else "person"
-    if domain in FREE_MAIL:
+    if domain in FREE_MAIL or _EXAMPLE.fullmatch(domain):
         return Mailbox(value, kind)
     if _TEST_DOMAINS.search(domain) and local in ("test", "a", "aaa", "qwe", "asd", "123", "user", "mail"):
         return Mailbox(value, "relay")

@@ -10,7 +10,7 @@ from functools import lru_cache
 from rapidfuzz.distance import OSA
 
 from sync.identity.lexicon import FIRST_NAMES, NOBODY
-from sync.model.keys import one_script, skeleton
+from sync.model.keys import name_tokens, one_script, skeleton
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*\.?")
 # «Мироно вЛеонид»: the space slipped by one letter
@@ -309,3 +309,11 @@ def nobody(text: str) -> bool:
     """Whether a text in a name's place is made of words that name nobody («Отдел снабжения»)."""
     words = _WORD.findall(text)
     return bool(words) and all(skeleton(w.rstrip(".").lower().replace("-", "")) in NOBODY or len(w) < 3 for w in words)
+
+
+def may_agree(a: str, b: str) -> bool:
+    """Whether two names may be one's: one is missing, or they share a word that is not merely an initial. For comparing
+    what two systems call one client that they are known to share; far too little to find one by."""
+    left = {t for t in name_tokens(a) if len(t) > 1}
+    right = {t for t in name_tokens(b) if len(t) > 1}
+    return not left or not right or bool(left & right)

@@ -58,8 +58,7 @@ class Person:
 
 def look(found: Evidence, index: Index) -> Seen:
     """One look-up per key; profiles and employments of whatever they lead to."""
-    wanted = _wanted(found)
-    holders = index.holders(wanted)
+    holders = index.holders(shown_keys(found))
     seen = Seen()
     kinds: dict[str, set[str]] = {}
     for key, uids in holders.items():
@@ -99,7 +98,8 @@ def _kin(seen: Seen, profiles: dict[str, Profile], kinds: dict[str, set[str]], i
             kinds.setdefault(uid, set()).add("domain")
 
 
-def _wanted(found: Evidence) -> list[tuple[str, str]]:
+def shown_keys(found: Evidence) -> list[tuple[str, str]]:
+    """(kind, canonical value) of everything that may lead to somebody."""
     wanted = [("inn", v) for v in found.inns[:3]] + [("ogrn", v) for v in found.ogrns[:2]]
     for box in found.mailboxes[:4]:
         wanted.append(("email", box.value))

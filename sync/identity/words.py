@@ -20,6 +20,7 @@ _KEYS = {
     "named": ("the company named is the one the signs point to", "названа та компания, на которую указывает остальное"),
     "trader": ("the sole trader is this person", "индивидуальный предприниматель — этот человек"),
     "held": ("a question about this sender is open", "по этому отправителю ещё не решён вопрос"),
+    "decided": ("a person decided so for the same signs", "при тех же признаках так решил человек"),
     "self": ("a private person", "частное лицо"),
     "new": ("nobody with these signs was known", "никого с такими признаками не было"),
     "new_company": ("no company with these signs was known", "компании с такими признаками не было"),

@@ -131,11 +131,13 @@ class Store:
             record = metadata.tables["record"]
             tx.execute(sa.select(record.c.uid).where(record.c.uid == uid).with_for_update()).first()
 
-    def lock_key(self, tx: Connection, key: str) -> None:
-        """Hold a name (a phone number, an order) for which there may be no row yet, until the transaction ends."""
+    def lock_key(self, tx: Connection, key: str, *, shared: bool = False) -> None:
+        """Hold a name (a phone number, an order) for which there may be no row yet, until the transaction ends. `shared`:
+        beside others who share it, while nobody holds it alone."""
         if not self.sqlite:
             number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), signed=True)
-            tx.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+            lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+            tx.execute(sa.select(lock(number)))
 
 
 def _sqlite_events(engine: sa.Engine) -> None:

@@ -87,8 +87,10 @@ record = Table(
     Column("data", Json, nullable=False),  # the canonical fields
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    Column("merged_into", String(36)),
+    Column("merged_into", String(36)),  # of a card: the one that its client is known by, where that is another one
     Column("converted_deal", String(36)),  # of a lead
+    Column("person_uid", String(36)),  # of a lead or deal: the person behind it; the client may be a company
+    Column("held", Boolean),  # a holding card: whose it is, is a question; NULL: no card of that kind
     Index("ix_record_number", "kind", "number"),
     Index(
         "ix_record_client",
@@ -96,6 +98,12 @@ record = Table(
         "kind",
         sqlite_where=text("client_uid IS NOT NULL"),
         postgresql_where=text("client_uid IS NOT NULL"),
+    ),
+    Index(
+        "ix_record_merged",
+        "merged_into",
+        sqlite_where=text("merged_into IS NOT NULL"),
+        postgresql_where=text("merged_into IS NOT NULL"),
     ),
 )
 
@@ -143,15 +151,98 @@ observation = Table(
     "observation",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("kind", String(10), nullable=False),  # phone, email, inn, ext
-    Column("value", Text, nullable=False),  # canonical
+    Column("kind", String(10), nullable=False),  # phone, email, inn, ogrn, kpp, name, company, domain
+    Column("value", Text, nullable=False),  # canonical; of a name its skeleton
     Column("raw", Text, nullable=False),
-    Column("client_uid", String(36), nullable=False),
+    Column("client_uid", String(36), nullable=False),  # the card that it was seen on: a company or a person
     Column("source", Text, nullable=False),  # connection
     Column("first_seen", Moment, nullable=False),
     Column("last_seen", Moment, nullable=False),
-    UniqueConstraint("kind", "value", "client_uid"),
+    Column("record", Text, nullable=False, server_default=""),  # the source's record: native kind and id
+    UniqueConstraint("kind", "value", "client_uid", "source", "record"),
     Index("ix_observation_client", "client_uid"),
+)
+
+# The resolver's view of the observations, computed: sync/identity/index.py makes the same tables in a private file too
+identity_profile = Table(
+    "identity_profile",
+    metadata,
+    Column("uid", String(36), primary_key=True),  # of the card
+    Column("kind", String(8), nullable=False),  # company, person
+    Column("data", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+identity_key = Table(
+    "identity_key",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("uid", String(36), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+identity_job = Table(
+    "identity_job",
+    metadata,
+    Column("person", String(36), primary_key=True),
+    Column("company", String(36), primary_key=True),
+    Column("since", String(32), nullable=False),
+    Column("until", String(32), nullable=False),  # empty while it lasts
+    Index("ix_identity_job_company", "company"),
+    sqlite_with_rowid=False,
+)
+
+belongs = Table(
+    "belongs",  # an event or record and the card that it was linked to; merges of cards are not written in here
+    metadata,
+    Column("thing", String(36), primary_key=True),  # of an activity, a lead, a deal, or a client's own record
+    Column("what", String(8), nullable=False),  # activity, record
+    Column("card", String(36)),
+    Column("person", String(36)),  # the card of the person; the client's card may be a company's
+    Column("rule", String(24), nullable=False),
+    Column("evidence", Json, nullable=False),  # the keys that agreed and a sentence, {keys, en, ru}
+    Column("source", String(64), nullable=False),  # connection
+    Column("said", Json),  # what it shows of its sender, as the resolver reads it; a rebuild reads it again
+    Column("who", Text, nullable=False),  # hub, or the person who decided
+    Column("at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),  # when it happened: a rebuild takes things in this order
+    Index("ix_belongs_card", "card"),
+    Index("ix_belongs_person", "person"),
+)
+
+merge = Table(
+    "merge",  # two cards that are one client; taking it back leaves what was there before
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kept", String(36), nullable=False),
+    Column("gone", String(36), nullable=False),
+    Column("rule", String(24), nullable=False),  # review, human, dedupe, or the rule that it rests on
+    Column("why", Json, nullable=False),  # {en, ru}
+    Column("who", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("state", String(8), nullable=False),  # stands, undone
+    Column("undone_at", Moment),
+    Column("undone_by", Text),
+    Index("ix_merge_kept", "kept"),
+    Index("ix_merge_gone", "gone"),
+)
+
+never_pair = Table(
+    "never_pair",  # people said: never these two
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("card", String(36), nullable=False),
+    Column("other", String(36)),  # the other card, or
+    Column("signature", Text),  # the keys of a sender who has no card
+    Column("who", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("state", String(8), nullable=False),  # stands, undone
+    Column("undone_at", Moment),
+    Column("undone_by", Text),
+    Index("ix_never_pair_card", "card"),
+    Index("ix_never_pair_other", "other"),
+    Index("ix_never_pair_signature", "signature"),
 )
 
 activity = Table(
@@ -175,6 +266,8 @@ activity = Table(
     Column("inbox_id", BigInteger),
     Column("data", Json),
     Column("created_at", Moment, nullable=False),
+    Column("person_uid", String(36)),  # who of the client it was; the same as the client when that is a private person
+    Column("label", String(12)),  # why it is no client's event: robot, own_staff, own_line, hidden, nothing
     Index("ix_activity_client", "client_uid", "at"),
     Index("ix_activity_deal", "deal_uid"),
     Index("ix_activity_thread", "thread"),
@@ -364,6 +457,10 @@ review = Table(
     Column("decision", Json),
     Column("created_at", Moment, nullable=False),
     Column("closed_at", Moment),
+    Column("signature", Text),  # of the question: the keys and name asked about; the same question is asked once
+    Column("thing", String(36)),  # the event or record that raised it
+    Index("ix_review_record", "record_uid"),
+    Index("ix_review_signature", "signature"),
 )
 
 task = Table(

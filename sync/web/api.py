@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sync.errors import NeedHuman, RecordRefused, Text
-from sync.hub import Hub, acts, views
+from sync.hub import Hub, acts, merges, reviewing, views
 from sync.hub.trace import trace
-from sync.web.deeds import read_small, row_id, who
+from sync.web.deeds import answer_review, read_small, row_id, who
 from sync.web.show import as_json
 
 MOST = 500  # rows in one answer
@@ -35,7 +35,9 @@ class Api:
             "/api/runs": lambda r: {"runs": views.last_runs(self._hub, r.query_params.get("connection"), _limit(r))},
             "/api/quarantine": lambda r: {"quarantine": views.quarantined(self._hub)},
             "/api/conflicts": lambda r: {"conflicts": views.conflicts(self._hub)},
-            "/api/reviews": lambda r: {"reviews": views.reviews(self._hub)},
+            "/api/reviews": lambda r: {
+                "reviews": reviewing.questions(self._hub, decided=r.query_params.get("state") == "decided")
+            },
             "/api/arrivals": self._arrivals,
         }
         posts = {
@@ -43,6 +45,8 @@ class Api:
             "/api/quarantine/{id}/retry": self._retry,
             "/api/conflicts/{id}": self._conflict,
             "/api/reviews/{id}": self._review,
+            "/api/client/{uid}/merge": self._merge,
+            "/api/client/{uid}/unmerge": self._unmerge,
         }
         return [
             *(Route(path, _answered(view), methods=["GET"]) for path, view in gets.items()),
@@ -82,8 +86,20 @@ class Api:
         return acts.decide_conflict(self._hub, id, side, who(request), given.get("seen"), given.get("reason"))
 
     def _review(self, request: Request, said: Mapping[str, Any]) -> Any:
-        given = _fields(said, choice=str)
-        return acts.decide_review(self._hub, row_id(request, "review"), given.get("choice", ""), who(request))
+        """{"choice": "link", "client": uid}; "new"; "never", of one client or of all; "back"."""
+        given = _fields(said, choice=str, client=(str, type(None)))
+        id, choice = row_id(request, "review"), given.get("choice", "")
+        return answer_review(self._hub, id, choice, who(request), given.get("client"))
+
+    def _merge(self, request: Request, said: Mapping[str, Any]) -> Any:
+        """{"card": whom this client is merged from, "why", "mixed": a company and a person are meant}."""
+        given = _fields(said, card=str, why=str, mixed=bool)
+        uid, card, why = request.path_params["uid"], given.get("card", ""), given.get("why", "")
+        return merges.merge(self._hub, uid, card, who(request), why, mixed=given.get("mixed", False))
+
+    def _unmerge(self, request: Request, said: Mapping[str, Any]) -> Any:
+        _fields(said)
+        return merges.unmerge(self._hub, request.path_params["uid"], who(request))
 
 
 def _answered(view: Callable[[Request], Any]) -> Callable[[Request], Any]:

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sync.errors import BadConfig, NeedHuman, RecordRefused, RetryLater, SverkaError, Text
-from sync.hub import Hub, acts, approvals, views
+from sync.hub import Hub, acts, approvals, merges, reviewing, views
 from sync.web.body import Body
 
 FORM_BYTES = 64 << 10
@@ -26,6 +26,9 @@ _STATUS = {
     "conflict.side": 422,
     "conflict.reason": 422,
     "review.choice": 422,
+    "client.none": 404,
+    "identity.itself": 422,
+    "identity.kinds": 422,
     "web.body": 413,
     "web.json": 400,
 }
@@ -56,6 +59,8 @@ class Deeds:
             Route("/act/conflicts/{id}", self._posted(self._conflict), methods=["POST"]),
             Route("/act/plans/{id}/approve", self._posted(self._approve), methods=["POST"]),
             Route("/act/reviews/{id}", self._posted(self._review), methods=["POST"]),
+            Route("/act/client/{uid}/merge", self._posted(self._merge), methods=["POST"]),
+            Route("/act/client/{uid}/unmerge", self._posted(self._unmerge), methods=["POST"]),
         ]
 
     def _posted(self, deed: Callable[[Request, dict[str, str]], str]) -> Callable[[Request], Any]:
@@ -109,8 +114,24 @@ class Deeds:
         return f"plan&n={done['writes']}"
 
     def _review(self, request: Request, form: dict[str, str]) -> str:
-        acts.decide_review(self._hub, row_id(request, "review"), form.get("choice", ""), who(request))
+        answer_review(self._hub, row_id(request, "review"), form.get("choice", ""), who(request), form.get("client"))
         return "review"
+
+    def _merge(self, request: Request, form: dict[str, str]) -> str:
+        why, mixed = form.get("why", "").strip()[:500], form.get("mixed") == "yes"
+        merges.merge(self._hub, request.path_params["uid"], form.get("card", "")[:200], who(request), why, mixed=mixed)
+        return "merge"
+
+    def _unmerge(self, request: Request, form: dict[str, str]) -> str:
+        merges.unmerge(self._hub, form.get("card", "")[:36], who(request))
+        return "unmerge"
+
+
+def answer_review(hub: Hub, id: int, choice: str, name: str, client: str | None) -> dict[str, Any]:
+    """What a page or a call says to a question: link, new, never, or back (the answer is taken back)."""
+    if choice == "back":
+        return reviewing.take_back(hub, id, name)
+    return reviewing.decide(hub, id, choice, name, client or None)
 
 
 def who(request: Request) -> str:

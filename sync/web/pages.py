@@ -11,12 +11,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sync.errors import NeedHuman, SverkaError, Text
-from sync.hub import Hub, acts, views
+from sync.hub import Hub, acts, reviewing, views
 from sync.hub.trace import Hop, Trace, trace
 from sync.store.types import dumps
 from sync.web.show import page
 
 QUERY = 200  # characters of a search
+DECIDED = 20  # answers shown, each with the button that takes it back
 COUNTS = ("new", "changed", "same", "skipped", "failed")
 
 
@@ -117,7 +118,8 @@ class Pages:
         return "conflicts.html", {"conflicts": [_sides(row) for row in views.conflicts(self._hub)]}
 
     def _reviews(self, request: Request) -> tuple[str, dict[str, Any]]:
-        return "reviews.html", {"reviews": views.reviews(self._hub)}
+        decided = reviewing.questions(self._hub, decided=True, limit=DECIDED)
+        return "reviews.html", {"reviews": views.reviews(self._hub), "decided": decided}
 
 
 def _run(row: dict[str, Any]) -> dict[str, Any]:

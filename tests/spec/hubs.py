@@ -42,7 +42,7 @@ from sync.store.types import dumps
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 _kits = itertools.count(1)
 PHONE = "+79161234567"
-CLIENT = {"name": "Анна Тестова", "phone": PHONE, "email": "anna@example.ru"}
+CLIENT = {"name": "Анна Тестова", "phone": PHONE, "email": "anna@mail.ru"}
 
 
 class Clock:
@@ -247,7 +247,7 @@ def contents(store: Store, without: tuple[str, ...] = ()) -> dict[str, str]:
 _MADE = frozenset({
     "id", "uid", "at", "run_id", "inbox_id", "record_uid", "client_uid", "deal_uid", "lead_uid", "product_uid", "link_id",
     "shadow_hash", "batch", "first_seen", "last_seen", "created_at", "updated_at", "first_at", "last_at", "since",
-    "closed_at", "done_at", "processed_at", "received_at",
+    "closed_at", "done_at", "processed_at", "received_at", "person_uid", "thing", "card", "person", "seen_at",
 })  # fmt: skip
 
 

@@ -192,10 +192,14 @@ _WROTE = re.compile(r'"why":"wrote:\w+"')
 _SESSION = re.compile(r"\b[0-9a-f]{32}\b(\.\d+)?")
 # of every table: what is the same however often the process died on the way
 _COLUMNS = {
-    "record": "kind number title stage client_uid amount currency paid shipped data merged_into converted_deal",
+    "record": "kind number title stage client_uid amount currency paid shipped data merged_into converted_deal person_uid held",
     "link": "connection native_kind external_id record_uid shadow base state number",
-    "observation": "kind value raw client_uid source",
-    "activity": "key type direction subject text client_uid deal_uid lead_uid connection thread evidence data",
+    "observation": "kind value raw client_uid source record",
+    "activity": "key type direction subject text client_uid deal_uid lead_uid connection thread evidence data person_uid label",
+    "belongs": "what card person rule evidence source said",
+    "identity_profile": "uid kind data",
+    "identity_key": "kind value uid",
+    "identity_job": "person company since until",
     "document": "deal_uid connection key kind number amount currency posted reversed",
     "price": "product_uid connection price_type value currency",
     "stock": "product_uid connection warehouse qty",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sync.errors import NeedHuman
-from sync.hub import acts, works
+from sync.hub import acts, reviewing, works
 from sync.hub.runtime import Hub
 from sync.store.tables import command, conflict, edit, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, Kit, one, open_kit, rows, sync
@@ -86,7 +86,7 @@ def test_what_cannot_be(kit: Kit) -> None:
     assert rows(hub, edit) == []
     refused(lambda: acts.retry(hub, 99), "quarantine.gone")
     refused(lambda: acts.decide_conflict(hub, 99, "hub", "x"), "conflict.gone")
-    refused(lambda: acts.decide_review(hub, 99, "new", "x"), "review.gone")
+    refused(lambda: reviewing.decide(hub, 99, "new", "x"), "review.gone")
 
 
 def test_a_stage_that_is_kept_elsewhere(kit: Kit) -> None:

@@ -196,9 +196,7 @@ def test_the_client_is_made_before_the_deal_that_refers_to_them(kit: Kit, tmp_pa
     assert kit.writes() == [("crm", "contact"), ("crm", "deal"), ("crm", "deal")]
     (client,) = kit.world("crm").rows("contact")
     assert [d["contact"] for d in there(kit, "deal")] == [client, client]
-    assert there(kit, "contact") == [
-        {"name": "Анна Тестова", "phones": ["+79161234567"], "emails": ["anna@example.ru"]}
-    ]
+    assert there(kit, "contact") == [{"name": "Анна Тестова", "phones": ["+79161234567"], "emails": ["anna@mail.ru"]}]
     uid = one(hub, record, kind="contact").uid
     assert one(hub, link, native_kind="contact").record_uid == uid
     kit.world("shop").put("deal", {**DEAL, "number": "1045"})
@@ -220,15 +218,37 @@ def test_a_company_is_a_client_as_well(kit: Kit, tmp_path: Path) -> None:
     hub = with_clients(kit, tmp_path)
     kit.world("shop").put("deal", {**DEAL, "client": {**CLIENT, "company": "ООО «Проба»", "inn": "7707083893"}})
     sync(hub)
-    assert [c["inn"] for c in there(kit, "company")] == ["7707083893"]
-    assert [("contact" in d, bool(d["company"])) for d in there(kit, "deal")] == [(False, True)]
+    assert [(c["inn"], c["name"]) for c in there(kit, "company")] == [("7707083893", "ООО «Проба»")]
+    assert [c["name"] for c in there(kit, "contact")] == ["Анна Тестова"], "who acts for it is made there as well"
+    assert kit.writes() == [("crm", "company"), ("crm", "contact"), ("crm", "deal")]
+    ((company,), (contact,)) = kit.world("crm").rows("company"), kit.world("crm").rows("contact")
+    assert [(d["company"], d["contact"], d["client"]["name"]) for d in there(kit, "deal")] == [
+        (company, contact, "Анна Тестова")
+    ]
+    quiet(kit, hub)
+
+
+def test_a_company_that_cannot_be_made_keeps_back_its_person_and_deal(kit: Kit, tmp_path: Path) -> None:
+    hub = with_clients(kit, tmp_path)
+    kit.world("crm").plan.faults = [{"call": "write", "kind": "company", "mode": "refuse", "times": 1}]
+    kit.world("shop").put("deal", {**DEAL, "client": {**CLIENT, "company": "ООО «Проба»", "inn": "7707083893"}})
+    sync(hub)
+    assert (there(kit, "contact"), there(kit, "deal")) == ([], [])
+    codes = {q.code: q for q in rows(hub, quarantine)}
+    assert set(codes) == {"fault.refused", "delivery.parent"}
+    acts.retry(hub, codes["fault.refused"].id)
+    sync(hub)
+    sync(hub)
+    assert [(bool(d["company"]), bool(d["contact"])) for d in there(kit, "deal")] == [(True, True)]
+    assert {q.state for q in rows(hub, quarantine)} == {"closed"}
+    quiet(kit, hub)
 
 
 def test_a_client_that_cannot_be_made_keeps_back_only_their_own_deals(kit: Kit, tmp_path: Path) -> None:
     hub = with_clients(kit, tmp_path)
     kit.world("crm").plan.faults = [{"call": "write", "kind": "contact", "mode": "refuse", "times": 1}]
     kit.world("shop").put("deal", DEAL)
-    other = {"name": "Борис Пробный", "phone": "+79037654321", "email": "boris@example.ru"}
+    other = {"name": "Борис Пробный", "phone": "+79037654321", "email": "boris@mail.ru"}
     kit.world("shop").put("deal", {**DEAL, "number": "2", "client": other})
     sync(hub)
     assert [d["number"] for d in there(kit, "deal")] == ["2"]

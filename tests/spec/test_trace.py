@@ -46,7 +46,7 @@ def steps(hub: Hub, query: str = "1043") -> list[str]:
 
 def test_found_by_whatever_people_know(hub: Hub) -> None:
     for query in (
-        "1043", " 1043 ", PHONE, "8 (916) 123-45-67", "anna@example.ru", "Анна Тестова", "тестова", "Testova"
+        "1043", " 1043 ", PHONE, "8 (916) 123-45-67", "anna@mail.ru", "Анна Тестова", "тестова", "Testova"
     ):  # fmt: skip
         found = trace(hub, query)
         assert (found[0].kind, found[0].number) == ("deal", "1043"), query

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sync.hub.agreement import Books, Side, differences
-from sync.identity.resolver import names_agree
+from sync.identity.names import may_agree
 
 D = Decimal
 SALES = Side("1043", "Анна Тестова", None, D("100.10"), "RUB", stage="paid")
@@ -16,7 +16,7 @@ ORDER = Side("УТ-17", "Тестова Анна", None, D("100.10"), "RUB")
 
 
 def found(sales: Side, books: Books) -> list[str]:
-    return [d.kind for d in differences(sales, books, names_agree)]
+    return [d.kind for d in differences(sales, books, may_agree)]
 
 
 def changed(side: Side, **values: Any) -> Side:
@@ -47,7 +47,7 @@ def test_an_order_that_is_not_there(books: Books, kinds: list[str]) -> None:
 
 
 def test_the_sums_differ_by_a_kopeck() -> None:
-    (one,) = differences(SALES, Books(changed(ORDER, amount=D("100.11"))), names_agree)
+    (one,) = differences(SALES, Books(changed(ORDER, amount=D("100.11"))), may_agree)
     assert one.kind == "sum"
     assert one.amount == D("0.01")
     assert "0.01" in one.text.ru
@@ -58,7 +58,7 @@ def test_the_lines_behind_a_gap_are_named() -> None:
     ours = [{"sku": "БЛТ-8", "qty": D(2), "sum": D("50.00")}, {"sku": "ГК-8", "qty": D(1), "sum": D("50.10")}]
     theirs = [{"sku": "БЛТ-8", "qty": D(1), "sum": D("25.00")}, {"sku": "ГК-8", "qty": D(1), "sum": D("50.10")}]
     order = changed(ORDER, amount=D("75.10"), lines=theirs)
-    (one,) = differences(changed(SALES, lines=ours), Books(order), names_agree)
+    (one,) = differences(changed(SALES, lines=ours), Books(order), may_agree)
     assert "БЛТ-8: 1 × = 25.00 / 2 × = 50.00" in one.text.ru
     assert "ГК-8" not in one.text.ru
 
@@ -70,14 +70,14 @@ def test_lines_of_one_article_count_together_whatever_their_order() -> None:
         {"sku": "A", "qty": D(1), "sum": D(5)},
     ]
     theirs = [{"sku": "B", "qty": D(1), "sum": D(1)}, {"sku": "A", "qty": D(2), "sum": D(10)}]
-    (one,) = differences(changed(SALES, lines=ours), Books(changed(ORDER, amount=D(1), lines=theirs)), names_agree)
+    (one,) = differences(changed(SALES, lines=ours), Books(changed(ORDER, amount=D(1), lines=theirs)), may_agree)
     assert "строки" not in one.text.ru
 
 
 def test_another_composition_of_the_same_sum_is_named() -> None:
     ours = [{"key": "1", "sku": "A", "qty": D(2), "sum": D("100.10")}]
     theirs = [{"key": "1", "sku": "B", "qty": D(1), "sum": D("100.10")}]
-    (one,) = differences(changed(SALES, lines=ours), Books(changed(ORDER, lines=theirs), D("100.10")), names_agree)
+    (one,) = differences(changed(SALES, lines=ours), Books(changed(ORDER, lines=theirs), D("100.10")), may_agree)
     assert one.kind == "lines"
     assert "A: — / 2 × = 100.10; B: 1 × = 100.10 / —" in one.text.ru
 
@@ -105,7 +105,7 @@ def test_the_same_composition_in_other_words_is_no_difference() -> None:
 
 
 def test_other_currencies_are_not_subtracted() -> None:
-    (one,) = differences(SALES, Books(changed(ORDER, amount=D(1), currency="USD")), names_agree)
+    (one,) = differences(SALES, Books(changed(ORDER, amount=D(1), currency="USD")), may_agree)
     assert one.amount is None
     assert "USD" in one.text.ru
 
@@ -126,7 +126,7 @@ def test_the_counterparty(sales: dict[str, Any], order: dict[str, Any], differs:
 
 
 def test_a_payment_that_accounting_has_not_posted() -> None:
-    (one,) = differences(changed(SALES, paid=True), Books(ORDER, paid=D("60.05")), names_agree)
+    (one,) = differences(changed(SALES, paid=True), Books(ORDER, paid=D("60.05")), may_agree)
     assert (one.kind, one.amount) == ("payment", D("40.05"))
 
 
@@ -137,13 +137,13 @@ def test_an_overpayment_and_a_payment_that_the_deal_does_not_show() -> None:
 
 
 def test_shipped_before_it_was_paid_and_shipped_only_there() -> None:
-    (one,) = differences(SALES, Books(ORDER, paid=D(1), shipped=D(3)), names_agree)
+    (one,) = differences(SALES, Books(ORDER, paid=D(1), shipped=D(3)), may_agree)
     assert (one.kind, one.amount) == ("shipment", D(2))
     assert found(changed(SALES, shipped=True), Books(ORDER, D(1), D(1))) == ["shipment"]
 
 
 def test_the_stage_against_the_facts() -> None:
-    (one,) = differences(SALES, Books(ORDER, stage="won", titles={"won": "Завершён", "paid": "Оплачен"}), names_agree)
+    (one,) = differences(SALES, Books(ORDER, stage="won", titles={"won": "Завершён", "paid": "Оплачен"}), may_agree)
     assert one.kind == "status"
     assert "Завершён" in one.text.ru
     assert "Оплачен" in one.text.ru
