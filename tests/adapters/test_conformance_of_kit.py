@@ -211,6 +211,38 @@ class LostIsRetried(MemoryAdapter):
             return super().write(change)
 
 
+class IgnoresDeletes(MemoryAdapter):
+    """Takes a delete for an update of nothing."""
+
+    def _write(self, change):
+        done = super()._write(replace(change, delete=False))
+        return replace(done, deleted=True) if change.delete else done
+
+
+class DeletesInSilence(MemoryAdapter):
+    """Does it, and answers with the record as it stood before."""
+
+    def _write(self, change):
+        return replace(super()._write(change), deleted=False)
+
+
+class DeletesOnce(MemoryAdapter):
+    """What is gone is an error to it."""
+
+    def _write(self, change):
+        if change.delete and self.world.rows(change.kind)[change.id]["deleted"]:
+            raise RecordRefused(Text("not found", "не найдено"), code="memory.absent")
+        return super()._write(change)
+
+
+class DeletesTheLot(MemoryAdapter):
+    def _write(self, change):
+        done = super()._write(change)
+        for id in [*self.world.rows(change.kind)] if change.delete else ():
+            self.world.delete(change.kind, id)
+        return done
+
+
 class ForgetsKey(MemoryAdapter):
     def find(self, kind, key):
         self.context.limiter.wait()
@@ -292,6 +324,13 @@ MEMORY = [
     (WritesThenComplains, "test_stale_update_is_refused", "changed the record"),
     (LostIsRetried, "test_lost_create_is_unknown", "OutcomeUnknown was not raised"),
     (LostIsRetried, "test_lost_update_is_unknown", "PreconditionFailed was raised instead"),
+    (OverwritesStale, "test_stale_delete_is_refused", "PreconditionFailed was not raised"),
+    (WritesThenComplains, "test_stale_delete_is_refused", "changed the record"),
+    (LostIsRetried, "test_lost_delete_is_unknown", "OutcomeUnknown was not raised"),
+    (IgnoresDeletes, "test_delete_removes_the_record", "read as a live one"),
+    (DeletesInSilence, "test_delete_removes_the_record", "does not say that the record is deleted"),
+    (DeletesOnce, "test_delete_of_what_is_gone_is_done", "not found"),
+    (DeletesTheLot, "test_delete_removes_the_record", "changed another record"),
     (ForgetsKey, "test_lost_create_is_unknown", "not found by its key"),
     (FindsAnything, "test_unknown_key_finds_nothing", "finds something"),
     (LeaksLibraryErrors, "test_busy_scan_is_retried", "TimeoutError"),
