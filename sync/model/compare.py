@@ -20,6 +20,7 @@ OF_ITS_SIDE = frozenset({"key", "product"})
 # both rows have that, it is what is compared.
 MONEY = ("price", "discount", "tax", "vat_included", "sum")
 CENT = Decimal("0.01")
+_ABSURD = 20  # digits: such a sum says nothing
 Row = Mapping[str, Any]
 
 
@@ -115,7 +116,7 @@ def line_total(row: Row) -> Decimal | None:
     if row.get("vat_included") is False:
         tax = _number(row.get("tax"))
         total += tax if tax is not None else total * rate / 100 if rate is not None else 0
-    return total.quantize(CENT, ROUND_HALF_UP)
+    return total.quantize(CENT, ROUND_HALF_UP) if total.adjusted() < _ABSURD else None
 
 
 def _number(value: Any) -> Decimal | None:

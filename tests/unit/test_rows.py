@@ -189,6 +189,23 @@ def test_what_the_record_has_got_meanwhile_is_not_added_again() -> None:
     assert merge_rows(held, [(base, [*base, goods("B", 2, "10.00")])]) is None
 
 
+def test_absurd_numbers_say_nothing() -> None:
+    most = Decimal("9999999999999.999999")
+    row = {
+        "key": "1",
+        "name": "A",
+        "qty": Decimal("9999999999999.999"),
+        "price": most,
+        "vat_rate": most,
+        "vat_included": False,
+    }
+    assert line_total(row) is None
+    assert line_total({**row, "sum": Decimal("9999999999999.99"), "vat_rate": Decimal(20)}) == Decimal(
+        "11999999999999.99"
+    )
+    assert in_our_words([row], [{**row, "name": "a"}], GOODS) == [row]
+
+
 def test_thousands_of_lines_are_no_trouble() -> None:
     ours = [goods(f"A{n}", 1, "1.00") for n in range(3000)]
     theirs = [{**row, "key": str(n), "name": row["name"].upper()} for n, row in enumerate(reversed(ours))]
