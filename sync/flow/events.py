@@ -129,6 +129,7 @@ def _deal_of(world: World, tx: Connection, event: Mapping[str, Any], thread: str
         sa.select(activity.c.deal_uid)
         .outerjoin(record, record.c.uid == activity.c.deal_uid)
         .where(activity.c.thread == thread, activity.c.deal_uid.is_not(None))
+        .order_by(activity.c.created_at, activity.c.uid)
         .limit(1)
     )
     found = (
@@ -205,12 +206,14 @@ def convert_lead(world: World, tx: Connection, deal_uid: str, client: str, cause
     leads = [
         r
         for r in tx.execute(
-            sa.select(record.c.uid, record.c.title, record.c.data, record.c.created_at).where(
+            sa.select(record.c.uid, record.c.title, record.c.data, record.c.created_at)
+            .where(
                 record.c.kind == "lead",
                 record.c.client_uid == client,  # its own card's: other systems are told, and that is not taken back
                 record.c.converted_deal.is_(None),
                 record.c.stage.in_(("new", "in_work", "qualified")),
             )
+            .order_by(record.c.created_at, record.c.uid)
         )
         if stamp(r.created_at) >= since
     ]

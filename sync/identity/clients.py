@@ -70,7 +70,7 @@ class Desk:
         self.own = own
         self.source = source
         self.index = Index.of(tx)
-        self._held = False  # whether the cards made now are holding cards
+        self._held = ""  # the kind of holding card that a question makes now
 
     # -- events and records --------------------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Desk:
         return Verdict(client, decision.rule, decision.text, person, agreed)
 
     def _remember(self, found: Evidence, decision: Decision, said: Said, at: datetime) -> tuple[str | None, str | None]:
-        self._held = decision.question
+        self._held = decision.client_kind if decision.question else ""
         answer = remember(decision, found, self.index, self._make)
         client, person = self._home(answer.client), self._home(answer.person)
         self._observe({client, person}, found, said, at)
@@ -180,12 +180,12 @@ class Desk:
             client, person = self._remember(found, decision, said, at)
             card = str(client)
         else:
-            self._held = True
-            card = self._make("company" if found.companies and not found.name else "person")
+            self._held = "company" if found.companies and not found.name else "person"
+            card = self._make(self._held)
             title = self._title(found)
             data = {"name": title} if title else {}
             self.tx.execute(record.update().where(record.c.uid == card).values(title=title, data=data))
-            self._note(card, "company" if found.companies and not found.name else "contact", "created", data)
+            self._note(card, KINDS[self._held], "created", data)
         listed = self._candidates(decision, card)
         self.tx.execute(
             review.insert().values(
@@ -264,7 +264,12 @@ class Desk:
         uid, now = new_uid(), self.source.now
         self.tx.execute(
             record.insert().values(
-                uid=uid, kind=KINDS[kind], data={}, held=True if self._held else None, created_at=now, updated_at=now
+                uid=uid,
+                kind=KINDS[kind],
+                data={},
+                held=True if self._held == kind else None,
+                created_at=now,
+                updated_at=now,
             )
         )
         return uid

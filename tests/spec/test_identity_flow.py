@@ -145,6 +145,16 @@ def test_a_family_phone(hub: Hub) -> None:
     assert len(rows(hub, review)) == 1, "the same question is asked once"
 
 
+def test_only_the_clients_card_is_a_holding_card(hub: Hub) -> None:
+    """Somebody new writes for a company of which only the name is known: who it is, is certain."""
+    order(hub, "1", company="ООО Ромашка", inn="7707083893", name="Анна Тестова", phone=PHONE)
+    deal = order(hub, "2", company="ООО Ромашка", name="Борис Пробный", phone="+7 903 765-43-21")
+    question = one(hub, review)
+    assert (deal.client_uid, one(hub, record, uid=deal.client_uid).held) == (question.record_uid, True)
+    assert [(p.title, p.held) for p in people(hub)] == [("Анна Тестова", None), ("Борис Пробный", None)]
+    assert question.candidates[0]["name"] == "ООО Ромашка"
+
+
 def test_a_bookkeeper_of_two_companies(hub: Hub, kit: Kit) -> None:
     """With an INN in the letter: that company. Without: a question, and the person is known all the same."""
     signature = "Добрый день! Акт по {}\n\n--\nВера Счётова\nглавный бухгалтер\nтел. 8 916 765-43-21"
