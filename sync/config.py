@@ -362,10 +362,8 @@ def cannot_delete(config: Config, kind: str, connection: str, able: list[str]) -
         path,
         _line(source, ["deletes", kind]),
         f"deletes.{kind}",
-        f"{connection} cannot delete a {kind} (nothing is ever deleted in 1C, nor for good in a shop); "
-        f"name those that shall: {instead}",
-        f"{connection} не умеет удалять записи вида {kind} (в 1С хаб не удаляет ничего, в магазине — ничего насовсем); "
-        f"назовите тех, кому это можно: {instead}",
+        f"{connection} cannot delete a {kind}; name those that shall: {instead}",
+        f"{connection} не умеет удалять записи вида {kind}; назовите тех, кому это можно: {instead}",
     )
 
 

@@ -53,7 +53,7 @@ def _deleted(world: World, tx: Connection, plug: Plug, known: Any, uid: str, kin
         _note(world, tx, plug, uid, kind, "detached", {"link": [_name(known), None]}, cause)
     elif removal.is_fact(world, plug, kind):
         return
-    elif _unsent(tx, known):
+    elif _unsent(world, tx, known, kind):
         tx.execute(link.update().where(link.c.id == known.id).values(state="gone"))
         _no_writes(world, tx, known)
         ask(world, tx, uid)
@@ -105,8 +105,15 @@ def _gone_links(tx: Connection, uid: str) -> list[Any]:
     return list(tx.execute(query.order_by(link.c.id)))
 
 
-def _unsent(tx: Connection, known: Any) -> bool:
-    """Whether something that was changed elsewhere had not arrived there yet."""
+def _unsent(world: World, tx: Connection, known: Any, kind: str) -> bool:
+    """Whether something that was changed elsewhere had not arrived there yet. Where the others would be deleted, what people
+    are still being asked about counts as well: somebody has just entered it."""
+    asked = (conflict.c.record_uid == known.record_uid, conflict.c.state == "open")
+    if (
+        world.config.deleted_in(kind)
+        and tx.execute(sa.select(conflict.c.id).where(*asked).limit(1)).first() is not None
+    ):
+        return True
     place = [intent.c[name] == getattr(known, name) for name in ("record_uid", "connection", "native_kind")]
     query = sa.select(intent.c.id).where(*place, intent.c.op == "update", intent.c.state.in_(_OPEN_WRITES))
     return tx.execute(query.limit(1)).first() is not None

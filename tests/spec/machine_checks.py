@@ -41,6 +41,7 @@ def at_any_time(trio: Trio) -> None:
     _legal_stages(trio, writes, notes, names)
     _owners_untouched(trio, writes)
     _no_deletes(trio)
+    _deletes_follow(trio, writes)
 
 
 def at_rest(trio: Trio) -> None:
@@ -257,6 +258,24 @@ def _no_deletes(trio: Trio) -> None:
     for (rec, side, _), history in trio.ghost.shown.items():
         if history and not trio.ghost.deleted.get(rec):
             assert trio.find(side, rec) is not None, f"I11: {rec} vanished from {side}"
+
+
+def _deletes_follow(trio: Trio, writes: list[Write]) -> None:
+    """I3, I11: the hub deletes only what a user has deleted elsewhere, and nothing that a user has edited since."""
+    for write in writes:
+        if not write.deleted:
+            continue
+        rec = (write.kind, str(write.after["number" if write.kind == "deal" else "name"]))
+        others = trio.ghost.deleted.get(rec, set()) - {write.side} - ({BOOKS} if write.kind == "deal" else set())
+        assert others, f"I11: {rec} was deleted in {write.side}, and nowhere by a user"
+        assert write.side != BOOKS, f"I11: {rec} was deleted in accounting"
+        if True in trio.ghost.decided.get((rec, "archived"), []):
+            continue  # a person has seen it
+        since = trio.ghost.since[rec]
+        for (one, side, name), history in trio.ghost.shown.items():
+            if (one, side) == (rec, write.side):
+                late = [h.value for h in history if h.by == "user" and since < h.tick < write.tick]
+                assert not late, f"I3: {rec} was deleted in {side} although a user had entered {name} = {late} there"
 
 
 def _conflicts_are_real(trio: Trio) -> None:

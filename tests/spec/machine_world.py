@@ -221,6 +221,7 @@ class Ghost:
         default_factory=set
     )  # (record, field, side, value) seen, not chosen
     deleted: dict[Any, set[str]] = field(default_factory=dict)  # record → sides where a user deleted it
+    since: dict[Any, int] = field(default_factory=dict)  # record → when a user deleted it first
     removed: set[tuple[Any, Any]] = field(default_factory=set)  # (record, tag) taken away by somebody
 
     def tick(self) -> int:
@@ -460,6 +461,7 @@ class Trio:
             return False
         self.world(side).delete(rec[0], found[0], purge=purge)
         self.ghost.deleted.setdefault(rec, set()).add(side)
+        self.ghost.since.setdefault(rec, self.ghost.tick())
         if side == BOOKS:  # a deleted document is a cancelled one
             self.ghost.speak(rec, BOOKS, "stage", "lost")
         self._tell(side, rec[0], found[0])

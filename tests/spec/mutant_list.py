@@ -278,7 +278,7 @@ MUTANTS: list[Mutant] = [
         "deleted here and edited there: the edit goes under",
         "whole records",
         "sync/flow/deletes.py",
-        "elif _unsent(tx, known):",
+        "elif _unsent(world, tx, known, kind):",
         "elif False:",
         "crash",
         scene("deletes"),

@@ -218,6 +218,20 @@ def test_an_edit_that_was_heard_of_first_takes_the_delete_back(kit: Kit, field: 
     assert (in_crm(kit), kit.writes()) == ([False], [])
 
 
+def test_what_people_are_asked_about_is_an_edit_too(kit: Kit) -> None:
+    """Two have just entered different words, so nothing is on its way to the CRM, and there it is deleted: a question."""
+    hub = opened(kit)
+    kit.world("shop").put("deal", {"comment": "от магазина"}, "s1")
+    kit.world("crm").put("deal", {"comment": "от менеджера"}, crm_id(hub))
+    for name in ("shop", "crm"):
+        works.poll(hub, hub.plugs[name])
+    assert [c.field for c in rows(hub, conflict, state="open")] == ["comment"]
+    kit.world("crm").delete("deal", crm_id(hub))
+    sync(hub)
+    assert "deleted_edited" in [c.cause for c in rows(hub, conflict, state="open")]
+    assert kit.world("shop").rows("deal")["s1"]["deleted"] is False
+
+
 def test_another_version_of_the_same_is_no_edit(kit: Kit) -> None:
     hub = opened(kit)
     kit.world("shop").delete("deal", "s1")
