@@ -155,9 +155,16 @@ def _fields(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         if form := keys.ogrn(raw):
             found.ogrns.append(form)
     found.kpp = keys.kpp(_text(event, "kpp")) or found.kpp
-    for raw in _texts(event, "company"):
-        _company(found, raw)
     found.name = names.parse(_text(event, "name"))
+    for raw in _texts(event, "company"):
+        if not oneself(found.name, raw):
+            _company(found, raw)
+
+
+def oneself(name: names.Name, raw: str) -> bool:
+    """A person who fills in the company's field with the own name works for nobody."""
+    company = companies.parse(raw)
+    return name.full and not company.form and set(company.words) == set(name.words)
 
 
 def _letter(found: Evidence, event: Mapping[str, Any], own: Own) -> None:

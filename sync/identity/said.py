@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sync.identity import companies, evidence
+from sync.identity import companies, evidence, names
 
 _LONGEST = 20_000  # characters of a letter's text that count
 _MOST = 40  # values of one field; more are a list of somebody's contacts
@@ -49,6 +49,8 @@ def _one_name(fields: dict[str, Any]) -> dict[str, Any]:
     """A company's name in the field of the person's is the company's, and said once."""
     name, company = fields.get("name", ""), fields.get("company", "")
     as_company = companies.parse(name) if name else companies.NO_COMPANY
+    if name and evidence.oneself(names.parse(name), company):
+        return {k: v for k, v in fields.items() if k != "company"}
     if as_company and evidence.FORM.search(name):
         fields = {**fields, "company": company or name}
     elif not as_company or as_company.key != companies.parse(company).key:

@@ -229,3 +229,11 @@ def test_nothing_is_raised_whatever_comes(kind: str, fields: dict[str, Any]) -> 
 def test_a_letter_is_taken_apart_whatever_stands_in_it(body: str) -> None:
     parts = letter.read(body)
     assert isinstance(parts.own + parts.signature + parts.foreign, str)
+
+
+@pytest.mark.parametrize(
+    ("company", "found"), [("Иван Тестов", 0), ("ТЕСТОВ ИВАН", 0), ("ИП Тестов Иван", 1), ("Тестов и сыновья", 1)]
+)
+def test_ones_own_name_is_no_company(company: str, found: int) -> None:
+    event = {"kind": "web_form", "name": "Иван Тестов", "company": company, "phone": "+79990000001"}
+    assert len(read(event, OWN).companies) == found
