@@ -46,7 +46,7 @@ _BUSY = (  # records about which something is open
 )
 _WAITING = (
     "SELECT external_id, data FROM quarantine WHERE connection = ? AND native_kind = ? AND stage = 'intake'"
-    " AND state = 'open' AND code = 'offer.no_product' AND external_id"
+    " AND state = 'open' AND state <> 'closed' AND code = 'offer.no_product' AND external_id"
 )
 
 
@@ -176,8 +176,9 @@ def _settled(it: Page, offers: list[Offer]) -> list[Offer]:
     links: dict[str, list[Any]] = {}
     for row in it.among(_LINKS, (it.plug.name, it.goods), uids):
         links.setdefault(row[0], []).append(row)
-    sql = "SELECT uid, data FROM record WHERE kind = ? AND merged_into IS NULL AND uid"
-    records = dict(it.among(sql, ("product",), uids))
+    # Asked for by uid alone: with the kind beside it SQLite would go through all products
+    found = it.among("SELECT uid, kind, merged_into, data FROM record WHERE uid", (), uids)
+    records = {uid: data for uid, kind, merged, data in found if kind == "product" and merged is None}
     settled = []
     for one in offers:
         if one.uid:
