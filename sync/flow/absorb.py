@@ -6,7 +6,7 @@ read → (hash equal: same) → translate → identify → reconcile → events 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,16 +20,11 @@ from sync.flow.plug import Cause, Plug, World
 from sync.flow.spread import confirmed, spread
 from sync.flow.translate import canonical_kind, columns, observed
 from sync.flow.weave import note, weave
-from sync.identity import Desk, Own, Source, Verdict, said
+from sync.flow.whose import client_of, desk_of, event_type, introduce, known_card
+from sync.identity import Verdict, said
 from sync.lens import Translated
 from sync.store import new_uid
 from sync.store.tables import intent, link, record
-
-_RANKS = {"crm": 0, "accounting": 1, "shop": 2, "form": 3, "mail": 4}
-
-
-_AS_BEFORE = Text("it was known before", "было известно раньше")
-_NOTHING = Text("nothing identifies the sender", "ничто не указывает на отправителя")
 
 
 @dataclass(slots=True)
@@ -68,11 +63,11 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     if made:
         data = _first_values(world, tx, plug, uid, found.kind, fields, cause, link_id)
         before, why = sides.begun(plug.mapping.lens(rec.kind), data), "seen"
-    _introduce(world, tx, plug, rec, uid, found, cause)
+    introduce(world, tx, plug, rec, uid, found, cause)
     news = sides.changes(before, sides.shown(plug, found, deleted=rec.deleted))
     if news:
         note(tx, uid, canonical_kind(found.kind), plug.name, why, news, world.now(), cause, plug.name, link_id)
-    verdict = _client(world, tx, plug, rec, uid, found, cause)
+    verdict = client_of(world, tx, plug, rec, uid, found, cause)
     client = verdict.client
     if found.kind == "offer":
         offers.store_rows(world, tx, plug, uid, found.fields, cause, link_id)
@@ -139,56 +134,12 @@ def _place(
         }
         if len(same) == 1 and same[0].uid not in taken:
             return same[0].uid, False
-    desk = _desk(world, tx, plug, rec, cause)
+    desk = desk_of(world, tx, plug, rec, cause)
     if kind == "deal" and (uid := matching.deal_of(world, tx, plug, rec, found, desk)) is not None:
         return uid, False
-    if kind in ("contact", "company") and found.client:
-        return _card(world, tx, plug, rec, kind, found, cause)
+    if kind in ("contact", "company") and found.client and (uid := known_card(tx, desk, plug, rec, kind, found)):
+        return uid, False
     return _make(world, tx, kind), True
-
-
-def _card(
-    world: World, tx: Connection, plug: Plug, rec: Record, kind: str, found: Translated, cause: Cause
-) -> tuple[str, bool]:
-    """A system's card of a client: of the one that what it shows leads to without doubt, else a client of its own.
-    Where that system has a card for the same client already, two are one only when a person says so."""
-    desk, shown = _desk(world, tx, plug, rec, cause), said.of_card(found.client, kind)
-    client = desk.recognise(shown, kind)
-    if client is not None:
-        place = (link.c.record_uid == client, link.c.connection == plug.name, link.c.native_kind == rec.kind)
-        twin = tx.execute(sa.select(link.c.id).where(*place)).first()
-        if twin is None and _kind_of(tx, client) == kind:
-            return client, False
-    return _make(world, tx, kind), True
-
-
-def _introduce(
-    world: World, tx: Connection, plug: Plug, rec: Record, uid: str, found: Translated, cause: Cause
-) -> None:
-    """What a card shows leads to its client from now on."""
-    if found.kind in ("contact", "company") and found.client and not rec.deleted:
-        desk = _desk(world, tx, plug, rec, cause)
-        desk.introduce(uid, found.kind, said.of_card(found.client, found.kind), world.now())
-
-
-def _desk(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) -> Desk:
-    source = Source(plug.name, f"{rec.kind}:{rec.id}", world.now(), ranks_of(world), cause.run_id, cause.inbox_id)
-    return Desk(world.store, tx, own_of(world), source)
-
-
-def own_of(world: World) -> Own:
-    """The firm's own side, as configured."""
-    hub = world.config.hub
-    return Own.of(hub.own_domains, hub.own_lines, hub.own_inns, hub.country)
-
-
-def ranks_of(world: World) -> dict[str, int]:
-    """Whose word counts first where connections name a client differently."""
-    return {p.name: _RANKS.get(p.role, len(_RANKS)) for p in world.plugs.values()}
-
-
-def _kind_of(tx: Connection, uid: str) -> str | None:
-    return tx.execute(sa.select(record.c.kind).where(record.c.uid == uid)).scalar()
 
 
 def _make(world: World, tx: Connection, kind: str) -> str:
@@ -322,44 +273,13 @@ def name_problems(
     )
 
 
-def _client(
-    world: World, tx: Connection, plug: Plug, rec: Record, uid: str, found: Translated, cause: Cause
-) -> Verdict:
-    """Whose record it is. Once it is somebody's it stays theirs: only people move it."""
-    row = tx.execute(sa.select(record.c.client_uid, record.c.person_uid).where(record.c.uid == uid)).one()
-    as_before = Verdict(row.client_uid, "none", _AS_BEFORE if row.client_uid else _NOTHING, row.person_uid)
-    if found.kind not in ("lead", "deal") or not found.client or (row.client_uid and plug.role == "accounting"):
-        return as_before
-    event = {**found.event, "type": _type(found), "comment": found.fields.get("comment")}
-    shown = said.of_event(found.client, event, found.fields.get("source") or plug.name)
-    verdict = _desk(world, tx, plug, rec, cause).identify(uid, "record", shown, event.get("at") or world.now())
-    if row.client_uid:
-        return replace(verdict, client=row.client_uid, person=row.person_uid or verdict.person)
-    tx.execute(record.update().where(record.c.uid == uid).values(client_uid=verdict.client, person_uid=verdict.person))
-    if verdict.ignored == "nothing":
-        error = NeedHuman(
-            Text(
-                "Neither phone nor e-mail nor INN: the record was taken, but it belongs to no client yet.",
-                "Нет ни телефона, ни почты, ни ИНН: запись принята, но пока ни за кем не числится.",
-            ),
-            code="client.none",
-            field="client",
-        )
-        trouble.refuse(tx, plug.name, rec.kind, rec.id, error, world.now(), record_uid=uid, inbox_id=cause.inbox_id)
-    return verdict
-
-
-def _type(found: Translated) -> str:
-    return found.event.get("type") or ("form" if found.kind == "lead" else "order")
-
-
 def _event(
     world: World, tx: Connection, plug: Plug, rec: Record, found: Translated, uid: str, verdict: Verdict, cause: Cause
 ) -> None:
     """The contact event of a lead or order, and the task that a new lead gets."""
     if found.kind not in ("lead", "deal") or plug.role == "accounting":
         return
-    event = found.event or {"type": _type(found)}
+    event = found.event or {"type": event_type(found)}
     key = event_key_once(plug, rec, event)
     where = {"deal": uid} if found.kind == "deal" else {"lead": uid}
     events.log(world, tx, plug, key, event, verdict, cause, **where)
@@ -386,7 +306,7 @@ def _activity(
     event = {**found.event, **found.fields}
     key = events.event_key(plug, rec.kind, rec.id, event)
     uid = events.find(world, tx, key) or new_uid()
-    desk = _desk(world, tx, plug, rec, cause)
+    desk = desk_of(world, tx, plug, rec, cause)
     verdict = desk.identify(uid, "activity", said.of_event(found.client, event), event.get("at") or world.now())
     _, logged = events.log(world, tx, plug, key, event, verdict, cause, uid=uid)
     renewed = known is not None and not logged and events.renew(tx, uid, event, verdict)

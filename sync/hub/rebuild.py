@@ -13,9 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from sync.flow.absorb import own_of, ranks_of
 from sync.flow.plug import Cause
 from sync.flow.weave import note
+from sync.flow.whose import own_of, ranks_of
 from sync.hub.runtime import Hub
 from sync.identity import evidence, golden, observed
 from sync.identity.clients import KINDS, REBUILD

@@ -19,8 +19,8 @@ from adapters.base import Adapter, AdapterContext, Limiter
 from sync import config as configuration
 from sync.config import Config, Connection
 from sync.errors import SverkaError
-from sync.flow.absorb import own_of
 from sync.flow.plug import Plug, World
+from sync.flow.whose import own_of
 from sync.hub.plugins import adapter_class, assert_own_packages, mapping_folder
 from sync.identity.replay import prepare
 from sync.intake.inbox import InboxWriter
