@@ -17,10 +17,10 @@ from sync.errors import NeedHuman, Text
 from sync.flow import events
 from sync.flow.plug import Cause
 from sync.flow.weave import note
+from sync.flow.whose import own_of
 from sync.hub import merges
 from sync.hub.runtime import Hub
-from sync.identity import evidence, merging, observed, settle
-from sync.identity.evidence import Own
+from sync.identity import evidence, merging, observed
 from sync.identity.index import Index, Profile
 from sync.store.tables import activity, belongs, record, review
 from sync.store.tables import merge as merge_rows
@@ -202,7 +202,11 @@ def _new(hub: Hub, tx: Connection, row: Any) -> dict[str, Any]:
     card = row.record_uid
     tx.execute(record.update().where(record.c.uid == card).values(held=None))
     index = Index.of(tx)
-    made = settle.as_new(index, card) is None and _introduce(hub, tx, index, row)
+    profile = index.profiles([card]).get(card)
+    if profile is not None:
+        profile.held = False
+        index.put(profile)
+    made = profile is None and _introduce(hub, tx, index, row)
     merges.look_again(hub, tx, [card])
     return {"client": card, **({"introduced": True} if made else {})}
 
@@ -212,9 +216,7 @@ def _introduce(hub: Hub, tx: Connection, index: Index, row: Any) -> bool:
     said = tx.execute(sa.select(belongs.c.said, belongs.c.seen_at).where(belongs.c.thing == row.thing)).first()
     if said is None or not said.said:
         return False
-    config = hub.config.hub
-    own = Own.of(config.own_domains, config.own_lines, config.own_inns, config.country)
-    found = evidence.read({**said.said, "at": stamp(said.seen_at)}, own)
+    found = evidence.read({**said.said, "at": stamp(said.seen_at)}, own_of(hub.world))
     kind = tx.execute(sa.select(record.c.kind).where(record.c.uid == row.record_uid)).scalar_one()
     profile = Profile(row.record_uid, "company" if kind == "company" else "person")
     index.save(observed.with_card(profile, found))

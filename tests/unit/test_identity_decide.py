@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync.identity import settle
 from sync.identity.contract import Resolver
 from sync.identity.evidence import Own
 from sync.identity.index import Index
@@ -366,22 +365,3 @@ def test_any_events_are_answered_alike_when_they_come_again(events: list[dict[st
         answers.append([(a.client, a.person, a.decision.rule, a.decision.question) for a in map(hub.answer, events)])
         connection.close()
     assert answers[0] == answers[1]
-
-
-def test_a_decision_is_used_at_once(hub: Resolver) -> None:
-    first = hub.answer(form(name="Зоя Чудова", email="zoya@mail.ru", company="ООО Кедр"))
-    held = str(first.client)
-    settle.as_known(hub.index, held, "C1", "2026-03-02")
-    assert told(hub.answer(form(name="Зоя", email="zoya@mail.ru"))) == ("C1", first.person)
-    other = hub.answer(form(name="Яков Чудов", email="yakov@mail.ru", company="ООО Кедр"))
-    settle.as_new(hub.index, str(other.client))
-    assert told(hub.answer(form(name="Яков", email="yakov@mail.ru")))[0] == other.client
-    assert settle.as_known(hub.index, "absent", "C1") is None
-    assert settle.as_new(hub.index, "absent") is None
-
-
-def test_a_person_on_a_holding_card_becomes_a_known_one(hub: Resolver) -> None:
-    held = str(hub.answer(form(name="Ольга Белова", email="olga@mail.ru", phone="8 916 123-45-12")).client)
-    settle.as_known(hub.index, held, "P2")
-    assert told(hub.answer(form(name="Ольга", email="olga@mail.ru"))) == ("P2", "P2")
-    assert told(hub.answer(call("89161234512"))) == ("P2", "P2")
