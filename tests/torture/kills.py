@@ -213,7 +213,9 @@ class Torture:
             sys.path.insert(0, str(self.site))
             sys.argv = ["sverka", "-c", str(self.config), "sync"]
             from sync.cli import main
+            from sync.hub import plugins
 
+            plugins.available.cache_clear()  # the parent may have asked before the plug-in was there
             main()
             code = 0
         except SystemExit as error:
