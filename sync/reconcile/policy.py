@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-# Payment, shipment, stock, price and legal requisites belong to accounting; the deal's course to the CRM.
+# Sums, payment, shipment, stock, price and legal requisites belong to accounting; the deal's course to the CRM.
 DEFAULTS: dict[str, str] = {
     "product.name": "accounting",
     "product.full_name": "accounting",
@@ -27,10 +27,9 @@ DEFAULTS: dict[str, str] = {
     "deal.cancelled": "accounting",
     "deal.stage": "crm",
     "deal.title": "crm",
-    # what was ordered is changed by whoever talks to the client; of two changes at once the accountant's counts
-    "deal.amount": "prefer:accounting",
-    "deal.tax": "prefer:accounting",
-    "deal.lines": "prefer:accounting",
+    "deal.amount": "accounting",
+    "deal.tax": "accounting",
+    "deal.lines": "accounting",
     "company.inn": "accounting",
     "company.kpp": "accounting",
     "company.ogrn": "accounting",

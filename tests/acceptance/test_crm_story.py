@@ -49,6 +49,11 @@ adapter = "onec_exchange"
 login = "1c"
 password = "1c-secret"
 
+[owners]
+"deal.lines" = "prefer:accounting"
+"deal.amount" = "prefer:accounting"
+"deal.tax" = "prefer:accounting"
+
 [[flow]]
 kind = "lead"
 from = "tilda"

@@ -57,6 +57,7 @@ def hub(kit: Kit) -> Hub:
         },
         [("deal", "shop", "crm", "always"), ("deal", "shop", "onec", "always")],
         hub={"mappings": str(folder)},
+        owners=dict.fromkeys(("deal.lines", "deal.amount", "deal.tax"), "prefer:accounting"),
     )
     assert opened.broken == {}
     for id, goods in (("g1", BOLT), ("g2", NUT), ("g3", WASHER)):
