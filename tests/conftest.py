@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Generator
 
@@ -13,6 +14,17 @@ pytest_plugins = ["tests.databases"]
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """A body of bytes is no name: one that holds a time (a zip does) is called otherwise by each process that collects."""
     return argname if isinstance(val, bytes) and len(val) > 30 else None
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: some tests wait for a clock or a server."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests stay to the end: the search for garbage need not go through them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
