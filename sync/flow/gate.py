@@ -24,7 +24,7 @@ from sync.delivery.intents import OWN_NOTICE
 from sync.errors import NeedHuman, Text
 from sync.flow import approval
 from sync.flow.plug import World
-from sync.store.tables import intent, link, plan, record, run
+from sync.store.tables import intent, lease, link, plan, record, run
 from sync.store.types import dumps
 
 REASONS = ("first_run", "divergence")
@@ -80,8 +80,13 @@ def released(world: World, free: bool) -> sa.ColumnElement[bool]:
 
 def _free(world: World) -> tuple[sa.ColumnElement[bool], ...]:
     """What no plan holds, and no run that is still finding out how much there is. A delivery makes its own intents go."""
+    now = world.now()
+    held = sa.select(lease.c.name).where(  # the run of a process that has died goes on in its row only
+        lease.c.name.in_([sa.literal("fetch:") + run.c.connection, sa.literal("take:") + run.c.connection]),
+        lease.c.expires_at > now,
+    )
     going_on = sa.select(run.c.id).where(
-        run.c.outcome == "running", run.c.work != "deliver", run.c.started_at > world.now() - WHOLE
+        run.c.outcome == "running", run.c.work != "deliver", run.c.started_at > now - WHOLE, held.exists()
     )
     return intent.c.plan_id.is_(None), sa.or_(intent.c.run_id.is_(None), intent.c.run_id.not_in(going_on))
 

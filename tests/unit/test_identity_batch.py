@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync.errors import BadConfig
@@ -140,6 +140,7 @@ def test_a_wrong_schema_says_what_is_valid(schema: dict[str, str]) -> None:
 _ROW = st.fixed_dictionaries({}, optional={n: st.text(max_size=20) for n in SCHEMA})
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text waits for tables of characters
 @given(st.lists(_ROW, max_size=8))
 def test_any_records_are_grouped_alike_in_any_order(rows: list[dict[str, Any]]) -> None:
     def partition(listed: list[int]) -> set[frozenset[int]]:
