@@ -10,6 +10,7 @@ import typer
 
 from sync.cli.output import both, console, print_json, reporting, say, stderr, table
 from sync.hub import Hub, views
+from sync.hub import duplicates as finding
 from sync.hub import rebuild as rebuilding
 from sync.identity import contract
 
@@ -56,6 +57,56 @@ def dedupe(
         stderr.print(
             both(f"Записей: {count}, клиентов: {groups}", f"Records: {count}, clients: {groups}"), markup=False
         )
+
+
+@app.command("duplicates")
+def duplicates(
+    context: typer.Context,
+    save: Annotated[bool, typer.Option("--save", help="Keep the plan, to be approved by its id.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
+    """Show which cards of the connected systems are one client, and why. Merges nothing: sverka approve does."""
+    with reporting(), Hub.open(context.obj, frozen=True) as hub:
+        told = finding.find(hub)
+        if save and not told["over"]:
+            told["id"] = finding.save(hub)
+    if as_json:
+        print_json(told)
+    else:
+        _show_duplicates(told, save)
+    if told["over"]:
+        raise typer.Exit(3)
+
+
+def _show_duplicates(told: dict[str, Any], save: bool) -> None:
+    console.print(both("ПРОБНЫЙ ПРОГОН: ничего не изменено.", "DRY RUN: nothing was changed."), style="bold")
+    rows = [
+        (_named(group["kept"]) if not number else "", "←", _named(card), say(card["why"]))
+        for group in told["groups"]
+        for number, card in enumerate(group["cards"])
+    ]
+    table(both("Вероятные дубли", "Probable duplicates"), ("", "", "", ""), rows[:SHOWN])
+    if len(rows) > SHOWN:
+        console.print(both(f"… и ещё {len(rows) - SHOWN}: --json", f"… and {len(rows) - SHOWN} more: --json"))
+    apart = [(one["names"][0], "≠", one["names"][1], say(one["why"])) for one in told["apart"][:SHOWN]]
+    table(both("Похожи, но оставлены порознь", "Alike, and left apart"), ("", "", "", ""), apart)
+    console.print(
+        both(
+            f"Клиентов: {told['clients']}, групп: {len(told['groups'])}, карточек к объединению: {told['merges']}",
+            f"Clients: {told['clients']}, groups: {len(told['groups'])}, cards to be merged: {told['merges']}",
+        )
+    )
+    if told["over"]:
+        stderr.print(f"✗ {say(told['over'])}", style="red", markup=False, soft_wrap=True)
+    elif told.get("id"):
+        text = both(f"План {told['id']} сохранён. Выполнить его:", f"The plan {told['id']} is kept. To carry it out:")
+        console.print(f"{text} sverka approve {told['id']}", markup=False, soft_wrap=True)
+    elif save:
+        console.print(both("Объединять нечего.", "There is nothing to merge."))
+
+
+def _named(card: dict[str, Any]) -> str:
+    return f"{card['name']} ({', '.join(card['systems'])})" if card["systems"] else card["name"]
 
 
 @app.command("rebuild")
