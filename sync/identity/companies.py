@@ -15,6 +15,7 @@ from sync.model.keys import one_script, skeleton
 
 _LONG = sorted((f for f in LEGAL_FORMS if " " in f), key=len, reverse=True)
 _LONG_FORM = re.compile("|".join(f.replace(" ", r"\s+") for f in _LONG))
+_BRACKETS = re.compile(r"\([^)]*\)")
 _WORDS = re.compile(r"[^\W_]+")
 # What people write into a company's field when they have none
 _NONE = re.compile(
@@ -45,7 +46,7 @@ NO_COMPANY = Company()
 def parse(text: str) -> Company:
     """The parts of a company's name; nothing for «нет», «физлицо», «-» and other ways to say that there is none."""
     clean = one_script(unicodedata.normalize("NFC", text[:250])).strip().lower()
-    clean = re.sub(r"\([^)]*\)", " ", clean) if not clean.startswith("(") else clean
+    clean = _BRACKETS.sub(" ", clean) if not clean.startswith("(") else clean
     if not clean or _NONE.fullmatch(clean.strip(" \"'«».-")):
         return NO_COMPANY
     form = ""

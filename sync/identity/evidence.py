@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from sync.identity import companies, letter, mailbox, names
@@ -51,6 +52,16 @@ _MACHINE_SUBJECT = re.compile(
 )
 _MACHINE_NAME = re.compile(r"^(?:mail\s+delivery|mailer|postmaster|робот|robot|no-?reply)", re.IGNORECASE)
 _OUR_ROLE = re.compile(r"бухгалтер|юрист|представител", re.IGNORECASE)
+_ASIDE = re.compile(r"[,|•]| [—–-] ")  # what stands behind a name in its line: the post, the company
+_NO_NAME = re.compile(r"\d|@|http|www")
+_CONTACTS = re.compile(r"\d{5}|@|http|www|^тел|^моб|^e-?mail|^инн|^кпп", re.IGNORECASE)
+_POST = re.compile(
+    r"(?:^|\W)(?:менеджер|директор|бухгалтер|инженер|специалист|руководитель|начальник|отдел|юрист|секретарь|"
+    r"manager|director|engineer|head|sales|ceo|cto)",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"^(?:sips?|tel):", re.IGNORECASE)
+_BETWEEN = re.compile(r"[;,\s]+(?=\S+@)")
 MANY = 12  # a field with more values than that is a list of somebody's contacts, not of the sender's
 
 
@@ -129,10 +140,7 @@ def _all_own(found: Evidence, own: Own) -> bool:
 
 def _form(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
     """Web forms and orders: the buyer's fields; the recipient of a gift is nobody's evidence."""
-    shop = _text(event, "shop").lower().replace(" ", "_").replace("-", "_")
-    found.third_party = any(
-        shop == place or shop.startswith(place + "_") or place in shop.split(".") for place in MARKETPLACES
-    )
+    found.third_party = _marketplace(_text(event, "shop"))
     _fields(found, event, own)
     comment = _text(event, "comment")
     if comment:
@@ -144,6 +152,12 @@ def _form(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         found.name = names.parse(f"{_text(event, 'first_name')} {_text(event, 'last_name')}")
     if found.third_party:
         found.mailboxes = [m for m in found.mailboxes if m.kind != "relay"]
+
+
+@lru_cache(maxsize=1_000)
+def _marketplace(shop: str) -> bool:
+    shop = shop.lower().replace(" ", "_").replace("-", "_")
+    return any(shop == place or shop.startswith(place + "_") or place in shop.split(".") for place in MARKETPLACES)
 
 
 def _fields(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
@@ -243,8 +257,8 @@ def _signature(found: Evidence, text: str, shown: str, own: Own) -> None:
     lines = [line for line in text.split("\n") if line.strip()]
     signer = names.NO_NAME
     for line in lines[:3]:
-        plain = re.split(r"[,|•]| [—–-] ", line)[0]
-        if not re.search(r"\d|@|http|www", plain) and not FORM.search(plain) and len(plain) < 60:
+        plain = _ASIDE.split(line, 1)[0]
+        if not _NO_NAME.search(plain) and not FORM.search(plain) and len(plain) < 60:
             signer = names.parse(plain)
             if signer:
                 break
@@ -261,9 +275,9 @@ def _signature(found: Evidence, text: str, shown: str, own: Own) -> None:
                 found.mailboxes.append(box)
         if _OUR_ROLE.search(line):
             found.outsider = True
-        if re.search(r"\d{5}|@|http|www|^тел|^моб|^e-?mail|^инн|^кпп", line, re.IGNORECASE):
+        if _CONTACTS.search(line):
             continue
-        if signer and names.parse(re.split(r"[,|•]| [—–-] ", line)[0]) == signer:
+        if signer and names.parse(_ASIDE.split(line, 1)[0]) == signer:
             continue
         if FORM.search(line) or (
             index in (1, 2) and not re.search(r"[,:]", line) and len(line) < 60 and not _job(line)
@@ -282,8 +296,7 @@ def _common(box: Mailbox, found: Evidence, shown: str) -> Mailbox:
 
 def _job(line: str) -> bool:
     """A line of a signature that names a post, not a company."""
-    return re.search(r"(?:^|\W)(?:менеджер|директор|бухгалтер|инженер|специалист|руководитель|начальник|отдел|юрист|секретарь|"
-        r"manager|director|engineer|head|sales|ceo|cto)", line, re.IGNORECASE) is not None  # fmt: skip
+    return _POST.search(line) is not None
 
 
 def _call(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
@@ -299,7 +312,7 @@ def _call(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         found.ignored = "" if known else "hidden"
         found.name = names.parse(_text(event, "from_name") or _text(event, "name"))
         return
-    raw = re.sub(r"^(?:sips?|tel):", "", raw, flags=re.IGNORECASE).partition("@")[0]
+    raw = _SCHEME.sub("", raw).partition("@")[0]
     _phones(found, "from_number", [raw], own.country)
     if any(p in own.lines for p in found.phones):
         found.ignored = "own_line"
@@ -382,7 +395,7 @@ def _found_phones(line: str, country: str) -> list[str]:
 
 
 def _mailboxes(found: Evidence, raws: list[str]) -> None:
-    parts = [part for raw in raws for part in re.split(r"[;,\s]+(?=\S+@)", raw.strip()) if part]
+    parts = [part for raw in raws for part in _BETWEEN.split(raw.strip()) if part]
     if len(parts) > MANY:
         found.refused.append(("email", f"{len(parts)}", "too_many"))
         return

@@ -76,8 +76,9 @@ def parse(text: str) -> Name:
     text = one_script(unicodedata.normalize("NFC", text[:200]))
     if "@" in text:
         return NO_NAME
-    text = _SLIPPED.sub(r"\1\2 \3", text)
-    text = _GLUED.sub(r"\1 \2", text)
+    if not (text.istitle() or text.islower()):
+        text = _SLIPPED.sub(r"\1\2 \3", text)
+        text = _GLUED.sub(r"\1 \2", text)
     words: list[str] = []
     initials: list[str] = []
     for found in _WORD.findall(text)[:8]:
@@ -96,7 +97,7 @@ def parse(text: str) -> Name:
 
 def _with_roles(text: str, words: list[str], initials: tuple[str, ...]) -> Name:
     rest = list(words)
-    patronymic = next((w for w in rest[1:] + rest[:1] if _PATRONYMIC.match(w)), "") if len(rest) > 1 else ""
+    patronymic = next((w for w in rest[1:] + rest[:1] if _fathers(w)), "") if len(rest) > 1 else ""
     if patronymic:
         rest.remove(patronymic)
     known = [w for w in rest if w in FIRST_NAMES]
@@ -155,6 +156,12 @@ def _nearest(word: str) -> frozenset[str]:
     return together or (next(iter(found)) if len(found) == 1 else frozenset())
 
 
+@lru_cache(maxsize=20_000)
+def _fathers(word: str) -> bool:
+    return _PATRONYMIC.match(word) is not None
+
+
+@lru_cache(maxsize=20_000)
 def _surname_like(word: str) -> bool:
     return re.search(r"(?:[oe]va?|ina?|skii|skaia|ska|enko|chuk|ian|dze|shvili|ih)$", word) is not None
 
@@ -191,10 +198,15 @@ def _word_by_word(a: Name, b: Name) -> bool:
         return False
     rest = list(long.words)
     for word in short.words:
-        like = next((w for w in rest if w == word), None) or next((w for w in rest if _slip(w, word)), None)
-        if like is None:
+        if word in rest:
+            rest.remove(word)
+            continue
+        for like in rest:
+            if _slip(like, word):
+                rest.remove(like)
+                break
+        else:
             return False
-        rest.remove(like)
     return True
 
 
@@ -255,10 +267,12 @@ def _root(word: str) -> str:
     return re.sub(r"(?:ovich|evich|ovna|evna|ich|ichna|inichna)$", "", word)
 
 
+@lru_cache(maxsize=20_000)
 def _stem(surname: str) -> str:
     return _ENDING.sub("", surname)
 
 
+@lru_cache(maxsize=20_000)
 def _letters(word: str) -> str:
     """A skeleton with one sign for what is one Cyrillic letter, so that one slip of the finger counts as one."""
     for pair, sign in (("ia", "я"), ("iu", "ю"), ("sh", "ш"), ("ch", "ч"), ("zh", "ж")):
@@ -269,12 +283,12 @@ def _letters(word: str) -> str:
 def _slip(a: str, b: str) -> bool:
     """One misspelt word, never two different known ones (Валентин and Валентина, Волков and Волкова)."""
     short = min(len(a), len(b))
-    if short < 4 or (a in FIRST_NAMES and b in FIRST_NAMES):
-        return False
-    if _stem(a) == _stem(b) and a[-1] != b[-1] and "a" in (a[-1], b[-1]):
-        return False
     allowed = 2 if short >= 9 else 1
-    return OSA.distance(_letters(a), _letters(b), score_cutoff=allowed) <= allowed
+    if short < 4 or OSA.distance(_letters(a), _letters(b), score_cutoff=allowed) > allowed:
+        return False
+    if a in FIRST_NAMES and b in FIRST_NAMES:
+        return False
+    return _stem(a) != _stem(b) or a[-1] == b[-1] or "a" not in (a[-1], b[-1])
 
 
 def _loose(a: Name, b: Name) -> Agreement:

@@ -20,6 +20,9 @@ _LIKE = dict(zip("АВЕКМНОРСТУХаекорсухіѕј", "ABEKMHOPCTYX
 _TO_LATIN = str.maketrans(_LIKE | {"в": "b", "м": "m", "т": "t", "н": "h", "ԁ": "d", "ԛ": "q", "ԝ": "w", "һ": "h"})
 _TO_CYRILLIC = str.maketrans({latin: own for own, latin in _LIKE.items() if own not in "іѕј"} | {"ё": "ё"})
 _MIXED = re.compile(r"(?=[^\W\d_]*[A-Za-z])(?=[^\W\d_]*[\u0400-\u04ff])[^\W\d_]+")
+_LATIN = re.compile(r"[A-Za-z]")
+_DOUBLE = re.compile(r"(.)\1+")
+_MAILBOX = re.compile(r"([^\s@<>,;\"()]{1,64})@([^\s@<>,;\"()]+\.[^\s@<>,;\"().]{2,})")
 _PURE_LATIN = re.compile(r"[\x00-\x7f]*")
 _BETWEEN = re.compile(r"[;,/|\n](?!\s*(?:вн|доб|ext|#))")
 _EXTENSION = re.compile(r"(?:вн\.?|внутр\.?|добавочный)\s*(?=\d)", re.IGNORECASE)
@@ -168,7 +171,7 @@ def email(text: str) -> str | None:
         folded = local.translate(_TO_LATIN)
         # A box at a Latin domain has a Latin name; «о.belova» with a Cyrillic «о» is a slip of the keyboard
         text = one_script(f"{folded if folded.isascii() and _PURE_LATIN.fullmatch(domain) else local}{at}{domain}")
-    match = re.fullmatch(r"([^\s@<>,;\"()]{1,64})@([^\s@<>,;\"()]+\.[^\s@<>,;\"().]{2,})", text)
+    match = _MAILBOX.fullmatch(text)
     if match is None:
         return None
     local, domain = match[1], match[2]
@@ -219,6 +222,8 @@ def one_script(text: str) -> str:
     >>> one_script("Cветлана, antоnov")
     'Светлана, antonov'
     """
+    if text.isascii() or _LATIN.search(text) is None:
+        return text
     return _MIXED.sub(lambda m: _unmix(m[0]), text)
 
 
@@ -249,7 +254,8 @@ def name_tokens(text: str) -> frozenset[str]:
 def skeleton(word: str) -> str:
     """One lower-case word, of either script, as a Latin skeleton."""
     latin = "".join(_LETTERS.get(c, c) for c in word)
-    latin = "".join(c for c in unicodedata.normalize("NFD", latin) if not unicodedata.combining(c))
+    if not latin.isascii():
+        latin = "".join(c for c in unicodedata.normalize("NFD", latin) if not unicodedata.combining(c))
     for old, new in _FOLDS:
         latin = latin.replace(old, new)
-    return re.sub(r"(.)\1+", r"\1", latin)
+    return _DOUBLE.sub(r"\1", latin)

@@ -193,9 +193,17 @@ def _put_image(data: Native, element: etree._Element) -> None:
         data.setdefault("images", []).append(picture)
 
 
+def _put_barcode(data: Native, element: etree._Element) -> None:
+    """Штрихкод: a text; several of them a list."""
+    if code := (element.text or "").strip():
+        known = data.get("barcode")
+        data["barcode"] = code if known is None else [*([known] if isinstance(known, str) else known), code]
+
+
 FIELDS = {"Артикул": "sku", "Наименование": "name", "Описание": "description", "Штрихкод": "barcode"}
 PARTS: dict[str, str | Callable[[Native, etree._Element], None]] = {
     **FIELDS,
+    "Штрихкод": _put_barcode,
     "Картинка": _put_image,
     "БазоваяЕдиница": _put_unit,
     "Группы": _put_groups,

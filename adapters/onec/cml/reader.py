@@ -213,7 +213,7 @@ def _offer(element: etree._Element) -> Record:
             characteristic = text(part)
         elif name == "ХарактеристикиТовара":
             put_features(data, part)
-        elif name in ("Склады", "Остатки"):
+        elif name in ("Склады", "Остатки", "КоличествоНаСкладах"):
             _stocks(part, data, stocks)
         elif name == "ПометкаУдаления":
             deleted = deleted or text(part).lower() == "true"
@@ -229,21 +229,28 @@ def _offer(element: etree._Element) -> Record:
 
 
 def _stock_row(element: etree._Element, stocks: list[Native]) -> None:
-    """<Склад ИдСклада= КоличествоНаСкладе=/>, or with <Ид> and <Количество> inside (the Bitrix module's rests)."""
-    warehouse, quantity = element.get("ИдСклада"), element.get("КоличествоНаСкладе")
-    if warehouse is None:
-        warehouse, quantity = text(child(element, "Ид")), text(child(element, "Количество"))
-    if warehouse and quantity:
-        stocks.append({"warehouse": warehouse.strip(), "qty": quantity.strip()})
+    """<Склад ИдСклада= КоличествоНаСкладе=/>, or with elements inside: <Ид> and <Количество> (the Bitrix module's rests), or
+    the two names of the attributes. A quantity without a warehouse stays a row, so that its lack is named."""
+    warehouse, quantity = element.get("ИдСклада", ""), element.get("КоличествоНаСкладе", "")
+    for part in element:
+        name = NAMES[part.tag]
+        if name in ("Ид", "ИдСклада"):
+            warehouse = warehouse or text(part)
+        elif name in ("Количество", "КоличествоНаСкладе"):
+            quantity = quantity or text(part)
+    if quantity := quantity.strip():
+        stocks.append({"warehouse": warehouse.strip(), "qty": quantity})
 
 
 def _stocks(element: etree._Element, data: Native, stocks: list[Native]) -> None:
-    """The other forms of stock: <Склады ИдСклада= …/>, <Склады><Склад …/>, <Остатки><Остаток>(<Склад>|<Количество>)."""
+    """The other forms of stock: <Склады ИдСклада= …/>, <Склады><Склад …/>, <Остатки><Остаток>(<Склад>|<Количество>),
+    <КоличествоНаСкладах><КоличествоНаСкладе>(<ИдСклада>, <Количество>)."""
     if element.get("ИдСклада") is not None:
         _stock_row(element, stocks)
     for row in element:
-        if NAMES[row.tag] == "Склад":
+        if NAMES[row.tag] in ("Склад", "КоличествоНаСкладе"):
             _stock_row(row, stocks)
+            continue
         for part in row:
             if NAMES[part.tag] == "Склад":
                 _stock_row(part, stocks)

@@ -34,9 +34,25 @@ def findings(client: ODataClient, names: Names, settings: ODataSettings) -> Iter
 
 def _stage(client: ODataClient, names: Names, settings: ODataSettings) -> Iterator[Finding]:
     """Where the accountant will see the deal's stage."""
+    if "deal" in settings.shows:
+        won, lost = "», «".join(settings.deal_won), "», «".join(settings.deal_lost)
+        yield Finding(
+            "stage",
+            True,
+            Text(
+                f"The stage is shown in the order's Сделка: «{won}» is won, «{lost}» lost, all else in work.",
+                f"Этап показывается в сделке заказа: «{won}» — выиграна, «{lost}» — проиграна, остальное — в работе.",
+            ),
+        )
+    elif "attribute" not in settings.shows:
+        where = {"state": Text("state", "состояние заказа"), "comment": Text("comment", "комментарий документа")}
+        shown = where[next(iter(settings.shows))]
+        yield Finding(
+            "stage",
+            True,
+            Text(f"The stage is shown in the order's {shown.en}.", f"Этап показывается здесь: {shown.ru}."),
+        )
     if "attribute" not in settings.shows:
-        where = ", ".join(sorted(settings.shows))
-        yield Finding("stage", True, Text(f"The stage is shown in: {where}.", f"Этап показывается здесь: {where}."))
         return
     try:
         key = attribute_key(client, names, settings.attribute)

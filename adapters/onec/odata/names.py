@@ -10,6 +10,7 @@ class Names:
     """Entity sets and properties; "" where the configuration has no such thing."""
 
     order: str  # the document that answers to a deal
+    title: str  # what 1C calls it
     lines: tuple[str, ...]  # its tabular parts
     line_total: str  # the line's sum with VAT
     currency: str  # the document's property with the currency's key, without _Key
@@ -44,6 +45,7 @@ class Names:
 
 UT = Names(
     order="Document_ЗаказКлиента",
+    title="Заказ клиента",
     lines=("Товары",),
     line_total="СуммаСНДС",
     currency="Валюта",
@@ -61,6 +63,7 @@ UT = Names(
 )
 UNF = Names(
     order="Document_ЗаказПокупателя",
+    title="Заказ покупателя",
     lines=("Запасы", "Работы"),
     line_total="Всего",
     currency="ВалютаДокумента",
@@ -76,6 +79,7 @@ UNF = Names(
 )
 BP = Names(
     order="Document_СчетНаОплатуПокупателю",
+    title="Счет",
     lines=("Товары",),
     line_total="Сумма",
     currency="ВалютаДокумента",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from adapters.onec.settings import OneCSettings
 
@@ -26,6 +26,9 @@ class ODataSettings(OneCSettings):
     # the client deal (Catalog_СделкиСКлиентами), both, or the document's comment
     show_stage: Literal["auto", "state", "attribute", "deal", "both", "comment"] = "auto"
     attribute: str = "Статус сделки CRM"  # the additional attribute's name (Дополнительный реквизит)
+    # 1C's client deal knows won, lost and in work only: which words of the mapping's table of stages are the first two
+    deal_won: tuple[str, ...] = Field(("Завершён",), min_length=1)
+    deal_lost: tuple[str, ...] = Field(("Отменён",), min_length=1)
     # the attribute that holds the number of the site's order: the stock site exchange makes and fills this one
     number_attribute: str = "Номер заказа на сайте"
     exchange_plan: str = ""  # "ExchangePlan_Имя(guid'…')": a change feed, where a plan holds the objects
@@ -33,6 +36,17 @@ class ODataSettings(OneCSettings):
     page: int = Field(500, ge=1, le=5000)
     timeout: int = Field(60, ge=1)  # seconds
     verify_tls: bool = True
+
+    @model_validator(mode="after")
+    def _has_the_place(self) -> Self:
+        """A stage that is shown nowhere would look as if all were well."""
+        wanted = {"state": "unf", "deal": "ut", "both": "ut"}.get(self.show_stage, self.configuration)
+        if wanted != self.configuration:
+            raise ValueError(
+                f'show_stage = "{self.show_stage}" is for configuration = "{wanted}"; with "{self.configuration}" set '
+                "attribute or comment"
+            )
+        return self
 
     @property
     def shows(self) -> frozenset[str]:
