@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from sync.cli.app import app
@@ -236,3 +239,30 @@ def test_the_commands(kit: Kit, tmp_path: Path) -> None:
     back = json.loads(command("undo", number, "--json").output)
     assert back["done"] == 4
     assert json.loads(command("status", "--json").output)["duplicates"] == 0
+
+
+@pytest.mark.parametrize("kit", ["sqlite"], indirect=True)
+def test_nothing_personal_is_logged_not_even_before_it_is_redacted(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is merged, asked, refused or fails: names, phones, addresses and numbers of clients are told to no log."""
+    caplog.set_level(logging.DEBUG)
+    order = {"stage": "new", "currency": "RUB"}
+    with capture_logs() as events:
+        hub = bases(kit)
+        give(hub, "shop", "deal", "8", {**order, "number": "8", "client": {"name": "Анна Чужая", "phone": ANNA}})
+        give(
+            hub,
+            "shop",
+            "deal",
+            "9",
+            {**order, "number": "9", "client": {"name": "Вера", "phone": "8 916 123", "inn": "1"}},
+        )
+        kit.world("crm").plan.faults += [{"call": call, "mode": "refuse", "times": 9} for call in ("write", "gather")]
+        done = approvals.approve(hub, str(duplicates.save(hub)), "Ирина")
+        refused(lambda: merges.merge(hub, "Тестова", "anna@mail.ru", "Ирина"), "identity.itself")
+        sync(hub, trouble=True)
+        undo.apply(hub, done["run"], "Ирина")
+        structlog.get_logger("sverka.test").info("the test hears what is logged")
+    told = caplog.text + repr(events)
+    assert "the test hears" in told
+    for secret in ("Тестова", "Чужая", "Пробный", "9161234567", "916 123", "anna@", INN):
+        assert secret not in told, secret
