@@ -262,7 +262,7 @@ def test_nothing_personal_is_logged_not_even_before_it_is_redacted(kit: Kit, cap
         sync(hub, trouble=True)
         undo.apply(hub, done["run"], "Ирина")
         structlog.get_logger("sverka.test").info("the test hears what is logged")
-    told = caplog.text + repr(events)
+    told = (caplog.text + repr(events)).lower()
     assert "the test hears" in told
-    for secret in ("Тестова", "Чужая", "Пробный", "9161234567", "916 123", "anna@", INN):
+    for secret in ("тестов", "чужая", "проб", "9161234567", "916 123", "anna@", INN):
         assert secret not in told, secret
