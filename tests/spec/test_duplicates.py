@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from sync.hub import approvals, duplicates, merges, undo, views
 from sync.hub.runtime import Hub
 from sync.identity import merging
 from sync.store.tables import intent, journal, link, merge, record, review, run
-from tests.spec.hubs import BOTH, Kit, contents, give, one, open_kit, rows, sync
+from tests.spec.hubs import BOTH, Kit, contents, dying, give, one, open_kit, rows, sync
 
 BASES = {
     "crm": {"kinds": ["contact", "company"]},
@@ -239,6 +240,46 @@ def test_the_commands(kit: Kit, tmp_path: Path) -> None:
     back = json.loads(command("undo", number, "--json").output)
     assert back["done"] == 4
     assert json.loads(command("status", "--json").output)["duplicates"] == 0
+
+
+@pytest.mark.parametrize("kit", ["sqlite"], indirect=True)
+def test_killed_while_it_is_approved_it_is_done_wholly_or_not_at_all(kit: Kit) -> None:
+    hub = bases(kit)
+    ends = set()
+    for after in range(20):
+        id = str(duplicates.save(hub))
+        with dying(after) as death:
+            approvals.approve(hub, id, "Ирина")
+        standing = rows(hub, merge, state="stands")
+        ends.add((len(standing), approvals.show(hub, id)["state"]))
+        for one_merge in standing:
+            merges.unmerge(hub, one_merge.id, "Ирина")
+        if not death.died:
+            break
+    assert not death.died
+    assert ends == {(0, "waiting"), (4, "applied")}
+
+
+def test_of_two_people_who_approve_at_one_instant_one_is_told_that_it_is_done(kit: Kit) -> None:
+    hub = bases(kit)
+    id = str(duplicates.save(hub))
+    gate, codes = threading.Barrier(2), []
+
+    def act(who: str) -> None:
+        gate.wait(20)
+        try:
+            approvals.approve(hub, id, who)
+            codes.append("ok")
+        except NeedHuman as refusal:
+            codes.append(refusal.code)
+
+    threads = [threading.Thread(target=act, args=(who,)) for who in ("Ирина", "Олег")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == ["ok", "plan.applied"]
+    assert len(rows(hub, merge, state="stands")) == 4
 
 
 @pytest.mark.parametrize("kit", ["sqlite"], indirect=True)
