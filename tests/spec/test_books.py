@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sync.hub import acts
+from sync.hub import acts, checks
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, quarantine, record
 from tests.peers.odata import ODataPeer
@@ -51,7 +51,7 @@ class Firm:
             Posted=True, **{"Валюта_Key" if configuration == "ut" else "ВалютаДокумента_Key": currency},
             ДополнительныеРеквизиты=[number], **{table: [line]},
         )["Ref_Key"]  # fmt: skip
-        books = {
+        self.books = {
             "adapter": "onec_odata", "url": f"{base.url}/base", "login": base.login, "password": base.password,
             "configuration": configuration, "mapping": f"onec_odata_{configuration}", "show_stage": show,
         }  # fmt: skip
@@ -65,7 +65,7 @@ class Firm:
             "lines": lines,
         }
         self.hub = kit.open(
-            {"shop": {"role": "shop", "kinds": ["deal"]}, "books": books}, [("deal", "shop", "books", "never")]
+            {"shop": {"role": "shop", "kinds": ["deal"]}, "books": self.books}, [("deal", "shop", "books", "never")]
         )
         kit.world("shop").put("deal", {**order, "client": CLIENT})
 
@@ -122,6 +122,19 @@ def test_a_stage_set_by_hand_is_seen_by_the_accountant_and_nothing_is_left_over(
     assert deal(hub).stage == "in_work"
     assert rows(hub, quarantine, state="open") == []
     assert rows(hub, conflict, state="open") == []
+
+
+@pytest.mark.parametrize("firm", [("ut", "both")], indirect=True)
+def test_check_says_where_the_stage_is_shown_and_what_is_missing_for_it(kit: Kit, firm: Firm) -> None:
+    def said(hub: Hub) -> str:
+        return "\n".join(f"{line.ok} {line.step}: {line.text.ru}" for line in checks.check(hub, "books"))
+
+    assert "True stage: Этап показывается в реквизите «Статус сделки CRM»" in said(firm.hub)
+    assert "flow" not in said(firm.hub)
+    firm.base.state["published"].remove(DEALS)
+    assert f"False published: 1С не публикует {DEALS}." in said(firm.hub)
+    connections = {"shop": {"role": "shop", "kinds": ["deal"]}, "books": firm.books}
+    assert "True flow: Ни один поток сделок его не называет" in said(kit.open(connections, []))
 
 
 @pytest.mark.parametrize("firm", [("ut", "both")], indirect=True)
