@@ -158,6 +158,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "The hub does not guess whose an event is. Until you decide, it lies on a card of its own.",
         "Узел не угадывает, чьё это событие. Пока вы не решите, оно лежит на отдельной карточке.",
     ),
+    "duplicates": (
+        "Probable duplicates among clients: {n}. Nothing is merged by itself; to see and approve them:",
+        "Вероятных дублей среди клиентов: {n}. Сами они не объединяются; посмотреть и подтвердить:",
+    ),
     "review.new": ("None of them: a client of its own", "Никто из них: отдельный клиент"),
     "review.this": ("This one", "Вот этот"),
     "review.of": ("This one: {name}", "Вот этот: {name}"),
