@@ -88,17 +88,14 @@ def dedupe(records: Path, schema: Path | None, out: Path) -> tuple[int, int]:
     with records.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         cards.check_schema(kinds, reader.fieldnames or ())
-        key = next((column for column, kind in kinds.items() if kind == "id"), "id")
-        if key not in (reader.fieldnames or ()):
+        rows_ = list(reader)
+        key = cards.id_column(kinds, reader.fieldnames or (), rows_)
+        if not key:
             raise BadConfig(
-                Text(
-                    f"The file has no column {key} with the records' ids.",
-                    f"В файле нет столбца {key} с номерами записей.",
-                ),
+                Text("The file has no column id with the records' ids.", "В файле нет столбца id с номерами записей."),
                 code="identity.columns",
                 setting="--in",
             )
-        rows_ = list(reader)
     found = [cards.read(row, {**kinds, key: "id"}, number) for number, row in enumerate(rows_)]
     groups = batch.group(found)
     with out.open("w", encoding="utf-8", newline="") as file:
