@@ -31,10 +31,10 @@ MUTANTS: list[Mutant] = [
         "unknown counts as empty",
         "R0",
         DECIDE,
-        "    knowing, current = [s for s in sides if name in s.seen], record.get(name, NEVER)\n",
+        "    names = _unsettled(record, sides)\n",
         "    from dataclasses import replace\n"
-        "    knowing = [s if name in s.seen else replace(s, seen={**s.seen, name: None}) for s in sides]\n"
-        "    current = record.get(name, NEVER)\n",
+        "    sides = [replace(s, seen={**dict.fromkeys(record), **s.seen}) for s in sides]\n"
+        "    names = _unsettled(record, sides)\n",
         "table",
         table("title"),
     ),
@@ -114,7 +114,7 @@ MUTANTS: list[Mutant] = [
         "both moved: the first wins in silence",
         "R5 manual I3",
         DECIDE,
-        'return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in new) else "both_moved"), ""',
+        'return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in _new(name, moved)) else "both_moved"), ""',
         'return first.seen[name], "observed", first.name',
         "table",
         table("title"),
