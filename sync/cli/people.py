@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.output import both, console, print_json, reporting, say, table
+from sync.cli.output import both, console, print_json, reporting, say, shown, table
 from sync.hub import Hub, acts, reviewing, trace, views
 from sync.hub.service import nudge
 from sync.schedule.worklock import WorkLock
@@ -134,20 +134,37 @@ def conflicts(
         return
     table(
         both("Расхождения", "Conflicts"),
-        ("id", "", "", both("поле", "field"), both("было | теперь", "before | now"), both("кто", "who"), ""),
+        (
+            "id",
+            "",
+            "",
+            both("поле", "field"),
+            both("почему", "why"),
+            both("было согласовано", "agreed before"),
+            both("теперь", "now"),
+            both("кто изменил", "changed by"),
+            both("с", "since"),
+            "",
+        ),
         [
             (
                 r["id"],
                 r["kind"],
                 r["number"] or r["title"],
                 r["field"],
-                f"{r['base']} | {r['sides']}",
+                say(trace.CAUSES.get(r["cause"])),
+                shown(r["base"]),
+                "; ".join(f"{side} = {shown(value)}" for side, value in {"hub": r["held"], **r["sides"]}.items()),
                 ", ".join(r["who"] or ()),
+                r["since"],
                 _overtaken(r["overtaken"]),
             )
             for r in rows
         ],
     )
+    if rows:
+        example = f"sverka conflicts {rows[0]['id']} --take {next(iter(rows[0]['sides']))}"
+        console.print(both(f"Решить: {example}", f"To decide: {example}"), markup=False, soft_wrap=True)
 
 
 def _overtaken(found: dict[str, Any] | None) -> str:

@@ -278,5 +278,6 @@ def _distinct(name: str, sides: Sequence[Side]) -> list[Any]:
 
 
 def _conflict(name: str, cause: str, record: Mapping[str, Any], knowing: Sequence[Side]) -> Conflict:
-    moved = tuple(s.name for s in knowing if _moved(s, name, record.get(name, NEVER)))
-    return Conflict(name, cause, {s.name: s.seen[name] for s in knowing}, record.get(name), moved)
+    moved = [s for s in knowing if _moved(s, name, record.get(name, NEVER))]
+    agreed = next((s.base[name] for s in [*moved, *knowing] if name in s.base), record.get(name))
+    return Conflict(name, cause, {s.name: s.seen[name] for s in knowing}, agreed, tuple(s.name for s in moved))

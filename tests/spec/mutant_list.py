@@ -120,6 +120,15 @@ MUTANTS: list[Mutant] = [
         table("title"),
     ),
     Mutant(
+        "a question shows the newest value as the agreed one",
+        "R5 manual",
+        DECIDE,
+        "agreed = next((s.base[name] for s in [*moved, *knowing] if name in s.base), record.get(name))",
+        "agreed = record.get(name)",
+        "named",
+        named("weave", "both_changed_is_a_conflict_whatever_was_seen_first", "shop"),
+    ),
+    Mutant(
         "the preferred side is not preferred",
         "R5 prefer",
         DECIDE,
