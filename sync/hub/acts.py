@@ -178,9 +178,7 @@ def decide_conflict(
     """Take one side's value ("hub" keeps the record's own, or takes what a person wished there). `seen` are the values that
     the person looked at: when they have moved since, nothing is decided. A loss wants its `reason`."""
     with hub.store.begin() as tx:
-        row = tx.execute(sa.select(conflict).where(conflict.c.id == conflict_id)).first()
-        if row is None or row.state != "open":
-            raise _closed(conflict_id, row)
+        row = _open(tx, conflict_id)
         if seen is not None and dumps(seen) != dumps(row.sides):
             raise NeedHuman(
                 Text(
@@ -213,6 +211,19 @@ def decide_conflict(
     hub.wake("")
     more = {"stays_deleted": stays} if stays else {}
     return {"id": conflict_id, "field": row.field, "value": value, **more}
+
+
+def open_conflict(hub: Hub, conflict_id: int) -> Any:
+    """The row of an open conflict; NeedHuman with what became of it otherwise."""
+    with hub.store.read() as tx:
+        return _open(tx, conflict_id)
+
+
+def _open(tx: Connection, conflict_id: int) -> Any:
+    row = tx.execute(sa.select(conflict).where(conflict.c.id == conflict_id)).first()
+    if row is None or row.state != "open":
+        raise _closed(conflict_id, row)
+    return row
 
 
 def _reason_of_loss(hub: Hub, row: Any, data: Mapping[str, Any], value: Any, reason: str | None) -> str | None:
