@@ -149,7 +149,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     ),
     "conflict.who": ("changed by", "изменили"),
     "conflict.decided": ("{who} had decided: {value}.", "Решение, которое принял(а) {who}: {value}."),
-    "conflict.base": ("as agreed before", "как было согласовано"),
+    "conflict.base": ("agreed before", "раньше было согласовано"),
     "conflict.take": ("Take this", "Взять это"),
     "conflict.keep": ("Keep this", "Оставить это"),
     "conflict.of": ("{verb}: {side}, {value}", "{verb}: {side}, {value}"),
