@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,9 +39,7 @@ def deals(
         print_json({"rows": rows, "totals": found})
         return
     if xlsx is None:
-        cells = [
-            tuple("; ".join(r[name]) if name == "differences" else r[name] for name in workbook.FIELDS) for r in rows
-        ]
+        cells = [tuple(_shown(r[name]) for name in workbook.FIELDS) for r in rows]
         table(both("Сделки и документы учёта", "Deals and accounting documents"), workbook.HEADERS[language], cells)
     said = both(
         f"Сделок {found['deals']}, с расхождениями {found['different']}.",
@@ -55,3 +54,9 @@ def deals(
     console.print(f"{xlsx}: {said}" if xlsx else said, markup=False, soft_wrap=True)
     if mail:
         console.print(both("Письмо поставлено в очередь отправки.", "The letter was queued."), markup=False)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.strftime("%d.%m.%Y")
+    return "; ".join(value) if isinstance(value, list) else value

@@ -180,7 +180,7 @@ def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
         lines=fields.get("lines"),
     )
     facts = (fields.get("paid"), fields.get("shipped"), True if row.deleted_at else fields.get("cancelled"))
-    stage = fields.get("stage") or stage_of_facts(pipeline.facts, *facts)
+    stage = stage_of_facts(pipeline.facts, *facts) or fields.get("stage")
     return Books(order, _sum(documents, "payment"), _sum(documents, "shipment"), stage=stage, titles=titles)
 
 

@@ -65,6 +65,9 @@ _NAMES = {
     "en": {"all": "Deals", "different": "Differences", "total": "Total"},
 }
 _MONEY = (*SUMS, "gap")
+_MONEY_SHOWN = "#,##0.00;[Red]-#,##0.00"
+_WRAPPED = ("client", "counterparty", "differences")
+_LINE = 15  # points
 
 
 def write(rows: list[dict[str, Any]], language: str, target: Path | IO[bytes]) -> None:
@@ -121,17 +124,25 @@ def _add_totals(sheet: Any, rows: list[dict[str, Any]], language: str) -> None:
 
 
 def _format(sheet: Any) -> None:
-    from openpyxl.styles import Alignment, Font
+    from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
 
     for cell in sheet[1]:
         cell.font, cell.alignment = Font(bold=True), Alignment(wrap_text=True, vertical="top")
+        cell.fill = PatternFill("solid", fgColor="E7E6E6")
+    for row in sheet.iter_rows(2):  # a text of several lines is seen whole: not every program grows its row by itself
+        lines = [
+            sum(1 + len(part) // width for part in cell.value.split("\n"))
+            for cell, name, width in zip(row, FIELDS, _WIDTHS, strict=True)
+            if name in _WRAPPED and isinstance(cell.value, str)
+        ]
+        sheet.row_dimensions[row[0].row].height = _LINE * max([1, *lines])
     for number, (name, width) in enumerate(zip(FIELDS, _WIDTHS, strict=True), 1):
         sheet.column_dimensions[get_column_letter(number)].width = width
         for cell in next(sheet.iter_cols(number, number, 2), ()):
-            cell.alignment = Alignment(vertical="top", wrap_text=name in ("client", "counterparty", "differences"))
+            cell.alignment = Alignment(vertical="top", wrap_text=name in _WRAPPED)
             if name in _MONEY:
-                cell.number_format = "#,##0.00"
+                cell.number_format = _MONEY_SHOWN
             elif name == "order_date":
                 cell.number_format = "DD.MM.YYYY"
 
@@ -139,7 +150,7 @@ def _format(sheet: Any) -> None:
 def _cell(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula is shown as the text it is; a date has no zone there."""
     if isinstance(value, list):
-        value = "; ".join(value)
+        value = "\n".join(value)
     if isinstance(value, datetime):
         return value.replace(tzinfo=None)
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -167,12 +167,10 @@ def dedupe(records: Path, schema: Path | None, out: Path, tell: Callable[[Text],
     kinds = cards.DEFAULT_SCHEMA if schema is None else _object(_text(schema), schema)
     columns, rows_ = _table(records)
     cards.check_schema(kinds, columns)
-    key = next((column for column, kind in kinds.items() if kind == "id"), "id")
-    if key not in columns:
+    key = cards.id_column(kinds, columns, rows_)
+    if not key:
         raise BadConfig(
-            Text(
-                f"The file has no column {key} with the records' ids.", f"В файле нет столбца {key} с номерами записей."
-            ),
+            Text("The file has no column id with the records' ids.", "В файле нет столбца id с номерами записей."),
             code="identity.columns",
             setting="--in",
         )

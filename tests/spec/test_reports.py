@@ -137,7 +137,9 @@ def test_sums_of_different_currencies_are_never_added_up(kit: Kit, tmp_path: Pat
         6: ["Итого USD", 7, 7, 0],
     }
     assert everything[f"{at['order_date']}2"].value.strftime("%d.%m.%Y") == "02.03.2026", "by the firm's clock"
-    assert {everything[f"{at[n]}5"].number_format for n in ("amount", "order_amount", "gap", "paid")} == {"#,##0.00"}
+    assert {everything[f"{at[n]}5"].number_format for n in ("amount", "order_amount", "gap", "paid")} == {
+        "#,##0.00;[Red]-#,##0.00"
+    }
     assert (everything.auto_filter.ref, everything.freeze_panes) == (f"A1:{at['differences']}4", "B2")
     assert [different.cell(4, 1).value, different.max_row] == ["Итого RUB", 4]
     book.close()

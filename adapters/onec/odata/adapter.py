@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
@@ -106,7 +106,11 @@ class OneCOData(Adapter):
             return None
         name = self._names.goods if kind == "product" else self._names.order
         expand = (
-            "ЕдиницаИзмерения" if kind == "product" and self._names.units else "Контрагент" if kind == "order" else ""
+            "ЕдиницаИзмерения"
+            if kind == "product" and self._names.units
+            else self._names.with_party
+            if kind == "order"
+            else ""
         )
         rows = self._client.rows(name, filter=f"Ref_Key eq guid'{id}'", expand=expand)
         if not rows:
@@ -143,8 +147,6 @@ class OneCOData(Adapter):
         found = self.read("order", change.id)
         if found is None:
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
-        if self._stage.shows == {"deal"} and found.data.get("deal_status") == self._stage.outcome(word):
-            return replace(found, data={**found.data, "crm_status": word})  # a deal in work has no word of its own
         return found
 
     def _post(self, id: str, row: Native, wanted: object, *, again: bool) -> None:
@@ -210,12 +212,12 @@ class OneCOData(Adapter):
                 self._note(now, rows, self._around(rows))
             keys = now.changed(cursor["versions"])
             if self._client.cheaper_by_key(len(keys), now.total):
-                for rows in self._client.pages_of(name, keys, expand="Контрагент"):
+                for rows in self._client.pages_of(name, keys, expand=self._names.with_party):
                     yield Page(self._with_parts(rows, self._around(rows)), cursor)
                 yield Page([], {"since": since, "versions": now.digests}, last=True)
                 return
         now = Versions()
-        for rows in self._client.pages(name, where, expand="Контрагент"):
+        for rows in self._client.pages(name, where, expand=self._names.with_party):
             around = self._around(rows)
             self._note(now, rows, around)
             yield Page(self._with_parts(rows, around), cursor)

@@ -30,13 +30,21 @@ class Names:
     price_types: str = "Catalog_ВидыЦен"
     goods: str = "Catalog_Номенклатура"
     parties: str = "Catalog_Контрагенты"
+    partners: str = ""  # УТ: whom several Контрагенты belong to; their phones stand here
     prices: str = "InformationRegister_ЦеныНоменклатуры"
     attributes: str = "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения"
+
+    @property
+    def with_party(self) -> str:
+        """What is expanded in an order."""
+        return "Контрагент,Партнер" if self.partners else "Контрагент"
 
     def needed(self, shows: frozenset[str]) -> list[str]:
         """The entity sets that must be published for this connection."""
         sets = [self.goods, self.parties, self.order, "Catalog_Валюты", self.attributes]
-        sets += [s for s in (self.units, self.warehouses, self.stock, self.state_register, self.statuses) if s]
+        sets += [
+            s for s in (self.partners, self.units, self.warehouses, self.stock, self.state_register, self.statuses) if s
+        ]
         sets += [self.prices, self.price_types] if self.price_type else []
         sets += [self.deals] if "deal" in shows and self.deals else []
         sets += [self.states] if self.states else []
@@ -59,6 +67,7 @@ UT = Names(
     stock_amount="ВНаличии",
     state_register="InformationRegister_СостоянияЗаказовКлиентов",
     deals="Catalog_СделкиСКлиентами",
+    partners="Catalog_Партнеры",
     order_in_units=True,
 )
 UNF = Names(

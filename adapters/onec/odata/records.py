@@ -115,15 +115,15 @@ class Orders:
             "posted": row.get("Posted"),
             "deletion_mark": row.get("DeletionMark"),
             "comment": unmarked(row.get("Комментарий")),
-            "crm_status": self._stage.shown(row, extra, state_word, deal),
-            "counterparty": party(row.get("Контрагент") or {}),
+            "counterparty": party(row.get("Контрагент") or {}, row.get("Партнер") or {}),
             "lines": lines or None,  # all of them cancelled: nothing is said of what was ordered
             "amount": row.get("СуммаДокумента") if lines else None,
             **self._facts(row, state, state_word),
         }
         if deal is not None:
             data["deal_status"] = deal.get("Статус")
-        return Record("order", str(row["Ref_Key"]), _filled(data), _version(row), bool(row.get("DeletionMark")))
+        shown = {"crm_status": self._stage.shown(row, extra, state_word)}  # empty is said, too
+        return Record("order", str(row["Ref_Key"]), _filled(data) | shown, _version(row), bool(row.get("DeletionMark")))
 
     def _lines(self, row: Native, goods: Mapping[str, Native], rates: Mapping[str, Any]) -> list[Native]:
         found = []
@@ -192,20 +192,35 @@ def _by_register(state: Native | None) -> Native:
     }
 
 
-def party(row: Native) -> Native:
-    """Контрагент: a company has an official name, a person a full name."""
+def party(row: Native, partner: Native | None = None) -> Native:
+    """Контрагент: a company has an official name, a person a full name. Phones and addresses stand with it or, in УТ, with its
+    Партнер."""
     if not row:
         return {}
-    legal = row.get("ЮрФизЛицо") in ("ЮрЛицо", "ЮридическоеЛицо", "") and len(str(row.get("ИНН") or "")) == 10
+    contacts = [one for source in (row, partner or {}) for one in source.get("КонтактнаяИнформация") or []]
+    phones, emails = [], []
+    for one in contacts:
+        said = str(one.get("Представление") or "").strip()
+        if one.get("Тип") == "Телефон":
+            phones.append(str(one.get("НомерТелефона") or "").strip() or said)
+        elif "@" in (address := str(one.get("АдресЭП") or "").strip() or said):
+            emails.append(address)
     return _filled(
         {
             "id": row.get("Ref_Key"),
             "name": row.get("Description"),
-            "official_name" if legal else "full_name": row.get("НаименованиеПолное") or row.get("Description"),
+            "official_name" if is_legal(row) else "full_name": row.get("НаименованиеПолное") or row.get("Description"),
             "inn": row.get("ИНН"),
             "kpp": row.get("КПП"),
+            "phones": [p for p in dict.fromkeys(phones) if p] or None,
+            "emails": list(dict.fromkeys(emails)) or None,
         }
     )
+
+
+def is_legal(row: Native) -> bool:
+    """Whether Контрагент is a company; a sole trader is a person with an ИНН of 12 digits."""
+    return row.get("ЮрФизЛицо") in ("ЮрЛицо", "ЮридическоеЛицо", "") and len(str(row.get("ИНН") or "")) == 10
 
 
 def local(value: Any, zone: ZoneInfo) -> str | None:

@@ -22,9 +22,9 @@ class ODataSettings(OneCSettings):
     login: str
     password: SecretStr
     configuration: Literal["ut", "unf", "bp"] = "ut"  # УТ (also КА, ERP), УНФ or БП
-    # How the accountant sees the deal's stage in 1C: УНФ has its own order state; elsewhere an additional attribute (string),
-    # the client deal (Catalog_СделкиСКлиентами), both, or the document's comment
-    show_stage: Literal["auto", "state", "attribute", "deal", "both", "comment"] = "auto"
+    # How the accountant sees the deal's stage in 1C: УНФ has its own order state; УТ an additional attribute (string) and the
+    # client deal (Catalog_СделкиСКлиентами), БП the attribute; anywhere the attribute alone, or the document's comment
+    show_stage: Literal["auto", "state", "attribute", "both", "comment"] = "auto"
     attribute: str = "Статус сделки CRM"  # the additional attribute's name (Дополнительный реквизит)
     # 1C's client deal knows won, lost and in work only: which words of the mapping's table of stages are the first two
     deal_won: tuple[str, ...] = Field(("Завершён",), min_length=1)
@@ -40,7 +40,7 @@ class ODataSettings(OneCSettings):
     @model_validator(mode="after")
     def _has_the_place(self) -> Self:
         """A stage that is shown nowhere would look as if all were well."""
-        wanted = {"state": "unf", "deal": "ut", "both": "ut"}.get(self.show_stage, self.configuration)
+        wanted = {"state": "unf", "both": "ut"}.get(self.show_stage, self.configuration)
         if wanted != self.configuration:
             raise ValueError(
                 f'show_stage = "{self.show_stage}" is for configuration = "{wanted}"; with "{self.configuration}" set '
@@ -51,8 +51,6 @@ class ODataSettings(OneCSettings):
     @property
     def shows(self) -> frozenset[str]:
         """Where the stage is written: state, attribute, deal, comment."""
-        if self.show_stage == "both":
-            return frozenset({"attribute", "deal"})
-        if self.show_stage != "auto":
-            return frozenset({self.show_stage})
-        return frozenset({"state" if self.configuration == "unf" else "attribute"})
+        auto = {"ut": "both", "unf": "state", "bp": "attribute"}[self.configuration]
+        chosen = auto if self.show_stage == "auto" else self.show_stage
+        return frozenset({"attribute", "deal"} if chosen == "both" else {chosen})

@@ -1,7 +1,7 @@
 """Where the accountant sees the deal's stage, and how it is read from there.
 
-УНФ: the order's state. УТ, КА, ERP: an additional attribute of the order, the client deal (Сделка) that it belongs to, or
-both. БП: an additional attribute. Anywhere: a mark in the comment.
+УНФ: the order's state. УТ, КА, ERP: an additional attribute of the order, and the client deal (Сделка) that it belongs to,
+which knows won, lost and in work only and is therefore not read back. БП: the attribute. Anywhere: a mark in the comment.
 """
 
 from __future__ import annotations
@@ -23,17 +23,14 @@ class Stage:
         self._settings = settings
         self.shows = settings.shows
 
-    def shown(self, row: Native, extra: Mapping[str, object], state: str, deal: Native | None) -> str:
-        """The word that stands in 1C; "" where none does. A deal in work stands for several stages, so it says none."""
+    def shown(self, row: Native, extra: Mapping[str, object], state: str) -> str:
+        """The word that stands in 1C; "" where none does, which is to say so: it is written there then."""
         if "attribute" in self.shows:
             return str(extra.get(self._settings.attribute) or "")
         if "state" in self.shows:
             return state
-        if "comment" in self.shows:
-            found = _MARK.search(str(row.get("Комментарий") or ""))
-            return found[1] if found else ""
-        words = {WON: self._settings.deal_won[0], LOST: self._settings.deal_lost[0]}
-        return words.get(str((deal or {}).get("Статус")), "")
+        found = _MARK.search(str(row.get("Комментарий") or ""))
+        return found[1] if found else ""
 
     def outcome(self, word: str) -> str:
         """The status of the client deal for a stage's word."""
