@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 from lxml import etree
 
@@ -243,4 +242,6 @@ GOODS = ByTag(
         "СтавкиНалогов": _put_vat,
     }
 )
-OFFERS = ByTag({**_SHARED, "Цены": put_prices, "Количество": "quantity", "Склад": STOCK, "Склады": STOCKS, "Остатки": STOCKS})
+OFFERS = ByTag(
+    {**_SHARED, "Цены": put_prices, "Количество": "quantity", "Склад": STOCK, "Склады": STOCKS, "Остатки": STOCKS}
+)

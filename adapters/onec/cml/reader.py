@@ -47,7 +47,9 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | Non
     try:
         for element in elements(stream, _TAGS):
             name = NAMES[element.tag]
-            if name == "Товар" or name == "Предложение":  # written out: all the others together are a thousandth of them
+            if (
+                name == "Товар" or name == "Предложение"
+            ):  # written out: all the others together are a thousandth of them
                 kind = "product" if name == "Товар" else "offer"
                 if kind == "product" and (parent := element.getparent()) is not goods:
                     goods, wanted = parent, _holder(element) not in ("Документ", "ПодчиненныйДокумент")
