@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.output import both, console, print_json, reporting, say, stderr, table
+from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
+from sync.errors import Text
 from sync.hub import Hub, views
 from sync.hub import duplicates as finding
 from sync.hub import rebuild as rebuilding
@@ -27,6 +28,11 @@ def register(parent: typer.Typer) -> None:
     parent.add_typer(app, name="identity")
 
 
+def _aside(text: Text) -> None:
+    """Beside the result: what could not be used."""
+    stderr.print(f"! {text.say(Voice.language)}", style="yellow", markup=False, soft_wrap=True)
+
+
 @app.command("eval")
 def evaluate(
     base: _File,
@@ -36,7 +42,7 @@ def evaluate(
 ) -> None:
     """Answer contact events one after another against a base of clients, as the hub would log them."""
     with reporting():
-        count = contract.evaluate(base, events, meta, out)
+        count = contract.evaluate(base, events, meta, out, _aside)
         stderr.print(both(f"Событий: {count}", f"Events: {count}"), markup=False)
 
 
@@ -53,7 +59,7 @@ def dedupe(
 ) -> None:
     """Group the records of several systems that are one client."""
     with reporting():
-        count, groups = contract.dedupe(records, schema, out)
+        count, groups = contract.dedupe(records, schema, out, _aside)
         stderr.print(
             both(f"Записей: {count}, клиентов: {groups}", f"Records: {count}, clients: {groups}"), markup=False
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
+from sync.cli.output import Voice, both, console, print_json, reporting, say, shown, stderr, table
 from sync.errors import NeedHuman, Text
 from sync.hub import Hub, approvals, duplicates, plans
 
@@ -111,18 +111,13 @@ def _changes(one: dict[str, Any]) -> str:
     """field: before → after; of a creation the values alone."""
     pairs = one.get("changes", {})
     return "; ".join(
-        f"{f}: {_value(v[0])} → {_value(v[1])}" if isinstance(v, list) and len(v) == 2 else f"{f}: {_value(v)}"
+        f"{f}: {shown(v[0])} → {shown(v[1])}" if isinstance(v, list) and len(v) == 2 else f"{f}: {shown(v)}"
         for f, v in pairs.items()
     )
 
 
-def _value(value: Any) -> str:
-    text = "—" if value in (None, "", [], {}) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
 def _sides(sides: dict[str, Any]) -> str:
-    return "; ".join(f"{name} = {_value(value)}" for name, value in sides.items())
+    return "; ".join(f"{name} = {shown(value)}" for name, value in sides.items())
 
 
 def _reason(reason: str) -> str:

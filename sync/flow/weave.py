@@ -66,7 +66,7 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     plan = decide(data, sides, policy, graph_of(pipeline), by_hand=by_hand)
     _show_stage(plan, {**data, **plan.values}.get("stage"), looks.values())
     _record(tx, world, uid, row.kind, data, plan, cause, edits)
-    _conflicts(tx, world, uid, plan, sides, edits)
+    _conflicts(tx, world, uid, data, plan, sides, edits)
     _agree(tx, links, looks, {**data, **plan.values}, plan)
     if row.kind == "deal":
         totals.check(world, tx, uid, {**data, **plan.values}, plan.values, links)
@@ -249,7 +249,15 @@ def doubt(tx: Connection, link_id: int, fields: Sequence[str]) -> None:
     tx.execute(link.update().where(link.c.id == link_id).values(base=kept))
 
 
-def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[Side], edits: Sequence[Any]) -> None:
+def _conflicts(
+    tx: Connection,
+    world: World,
+    uid: str,
+    data: Mapping[str, Any],
+    plan: Plan,
+    sides: list[Side],
+    edits: Sequence[Any],
+) -> None:
     """Open what is new, refresh what moved, close what is no question any more."""
     now = world.now()
     open_ones = {
@@ -258,10 +266,10 @@ def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[S
     }
     asked = {c.field for c in plan.conflicts}
     for one in plan.conflicts:
-        persons = {"hub": next((e.who for e in edits if e.field == one.field), "hub")}
-        who = [persons.get(name, name) for name in one.moved]
-        values = {"sides": dict(one.sides), "base": one.base, "cause": one.cause, "who": who}
         old = open_ones.get(one.field)
+        values = {"sides": dict(one.sides), "base": one.base, "cause": one.cause}
+        if old is None or dumps(values["sides"]) != dumps(old.sides):
+            values["who"] = _who(tx, uid, data, one, edits)
         if old is None:
             _overtaken(tx, uid, one, sides)
             tx.execute(conflict.insert().values(record_uid=uid, field=one.field, state="open", since=now, **values))
@@ -270,6 +278,25 @@ def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[S
     for name, old in open_ones.items():
         if name not in asked and any(name in s.seen for s in sides):
             tx.execute(conflict.update().where(conflict.c.id == old.id).values(state="gone", closed_at=now))
+
+
+def _who(tx: Connection, uid: str, data: Mapping[str, Any], one: Conflict, edits: Sequence[Any]) -> list[str]:
+    """The sides that brought it about, in the order of their words. Where the record holds another value than was agreed,
+    whoever gave it that one was the first."""
+    persons = {"hub": next((e.who for e in edits if e.field == one.field), "hub")}
+    who = [persons.get(name, name) for name in one.moved]
+    if same(one.field, one.base, data.get(one.field)):
+        return who
+    notes = tx.execute(
+        sa.select(journal.c.connection, journal.c.who, journal.c.changes)
+        .where(journal.c.record_uid == uid, journal.c.link_id.is_(None))
+        .order_by(journal.c.id.desc())
+    )
+    last = next((n for n in notes if one.field in n.changes), None)
+    if last is None:
+        return who
+    first = next((name for name in one.sides if name.partition("/")[0] == last.connection), last.who)
+    return who if first in who else [first, *who]
 
 
 OVERTAKEN = Text(

@@ -198,6 +198,16 @@ def explained(hub: Hub) -> Iterator[tuple[str, Text]]:
         yield key, Text(f"{who.en} ({why.en})", f"{who.ru} ({why.ru})")
 
 
+def in_short(hub: Hub) -> Iterator[tuple[str, Text, list[str]]]:
+    """The same without the rules: of each kind who decides, and of which fields."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for kind, field, policy in owners(hub):
+        who = _who(hub, policy)
+        found.setdefault((kind, who.en, who.ru), []).append(field)
+    for (kind, en, ru), fields in found.items():
+        yield kind, Text(en, ru), fields
+
+
 def _whence(hub: Hub, key: str) -> Text:
     if key in hub.config.owners:
         return Text("set under [owners]", "задано в [owners]")

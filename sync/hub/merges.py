@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.errors import NeedHuman, Text
-from sync.flow import dependencies, events
+from sync.flow import dependencies, events, gathering
 from sync.flow.plug import Cause
 from sync.flow.weave import note
 from sync.hub.runtime import Hub
@@ -139,6 +139,7 @@ def follow(
         note(tx, card, kinds[card], "hub", "human", {"merged_into": told}, now, cause, who)
     concerned = {card for one, pair in change.moved.items() for card in (one, *pair)}
     dependencies.regroup(tx, concerned, now)
+    gathering.plan(hub.world, tx, concerned, cause)
     look_again(hub, tx, change.moved)
 
 

@@ -109,8 +109,8 @@ def _company(decision: Decision, found: Evidence, index: Index, make: Callable[[
     if found.kpp and not profile.kpp and found.inns:
         fresh.kpp = found.kpp
     for company in found.companies[:1]:
-        known = any(companies.compare(company, own) == "same" for own in profile.as_company)
-        if not known and decision.rule != "job" and len(fresh.names) < MOST_NAMES:
+        named = any(companies.compare(company, own) == "same" for own in profile.as_company)
+        if not named and decision.rule != "job" and len(fresh.names) < MOST_NAMES:
             _add(fresh.names, company.raw)
     if not found.outsider and not decision.question:
         _learn_signs(fresh, found, decision)

@@ -95,7 +95,8 @@ _FOLDS = (
 _RU: Any = PhoneMetadata.metadata_for_region("RU")
 _RU_MOBILE = re.compile(str(_RU.mobile.national_number_pattern))
 _RU_FIXED = re.compile(str(_RU.fixed_line.national_number_pattern))
-_RU_PLAIN = re.compile(r"\s*(?:\+7|8|7)?[\s\-\u00a0(]*((?:\d[\s\-\u00a0()]*){9}\d)\s*")
+_RU_PLAIN = re.compile(r"\s*(?:\+7|8|7)?[\s\-\u00a0(]*((?:[0-9][\s\-\u00a0()]*){9}[0-9])\s*")
+_NO_DIGIT = re.compile(r"[^0-9]+")
 
 
 def phones(text: str, country: str = "RU") -> list[str]:
@@ -104,7 +105,7 @@ def phones(text: str, country: str = "RU") -> list[str]:
     >>> phones("8 (916) 123-45-67, вн. 12")
     ['+79161234567;ext=12']
     """
-    if country == "RU" and _RU_PLAIN.fullmatch(text) and (plain := _phone(text.strip(), country)):
+    if country == "RU" and (plain := _plain(text)):
         return [plain]  # one number and nothing else: most of them
     found = []
     for part in _BETWEEN.split(text[:200]):
@@ -115,11 +116,23 @@ def phones(text: str, country: str = "RU") -> list[str]:
 
 
 @lru_cache(maxsize=20_000)
+def _plain(text: str) -> str | None:
+    """A Russian number and nothing else: its form, "" for one that somebody made up, None when it is for the library."""
+    plain = _RU_PLAIN.fullmatch(text)
+    if plain is None:
+        return None
+    national = _NO_DIGIT.sub("", plain[1])
+    if _RU_MOBILE.fullmatch(national) or _RU_FIXED.fullmatch(national):
+        return f"+7{national}" if len(set(national[-7:])) > 1 else ""
+    return None
+
+
+@lru_cache(maxsize=20_000)
 def _phone(text: str, country: str) -> str | None:
-    if country == "RU" and (plain := _RU_PLAIN.fullmatch(text)):
-        national = "".join(c for c in plain[1] if c in "0123456789")
-        if _RU_MOBILE.fullmatch(national) or _RU_FIXED.fullmatch(national):
-            return f"+7{national}" if len(set(national[-7:])) > 1 else None
+    if country == "RU" and (plain := _plain(text)) is not None:
+        return plain or None
+    if text.startswith("00"):
+        text = "+" + text[2:]  # how the world dials abroad; Russia dials 810, which the library knows
     # «, вн. 12» follows the number it belongs to
     text = _EXTENSION.sub("доб. ", text.replace(",", " "))
     try:

@@ -7,7 +7,7 @@ that disagrees with it, so that everything here goes by local names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from lxml import etree
@@ -51,6 +51,21 @@ class _Names(dict[str, str]):
 
 
 NAMES = _Names()
+
+
+class ByTag(dict[str, Any]):
+    """What is done with an element, by its full tag, out of a table by local names: one look-up where the reading is
+    hottest. None for a tag that the table does not have."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        super().__init__(table)
+        self._table = table
+
+    def __missing__(self, tag: str) -> Any:
+        found = self._table.get(NAMES[tag])
+        if len(self) < 4096:
+            self[tag] = found
+        return found
 
 
 def text(element: etree._Element | None) -> str:
