@@ -313,6 +313,9 @@ def _loose(a: Name, b: Name) -> Agreement:
                 return Agreement("part")
             if other.last and not one.last and _stem(word) == _stem(other.last):
                 return Agreement("part")
+    for one, other in ((a, b), (b, a)):
+        if len(one.words) == 1 and not one.given and not one.last and not one.initials and other.given:
+            return Agreement("doubt")  # «Седа» beside «Расул Мамедов»: an unlisted first name, or something else
     known_first = bool(a.given) != bool(b.given)
     if known_first and not (a.last and b.last):
         return Agreement("absent")  # a first name here, a surname there
