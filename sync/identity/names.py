@@ -352,8 +352,14 @@ def alike(a: Name, b: Name) -> bool:
     """Names that differ by more than a slip and begin alike, first name and surname each: enough beside strong signs only."""
 
     def near(x: str, y: str) -> bool:
-        return not x or not y or (x[0] == y[0] and OSA.distance(x, y) <= max(1, min(len(x), len(y)) // 3))
+        short = min(len(x), len(y))
+        if not short or (short >= 3 and (x.startswith(y) or y.startswith(x))):
+            return True  # «Rob», «Robert»
+        return (x[0] == y[0] or short >= 5) and OSA.distance(x, y) <= max(1, short // 3)
 
+    known = (FIRST_NAMES.get(a.given), FIRST_NAMES.get(b.given))
+    if known[0] and known[1] and not known[0] & known[1]:
+        return False  # «Мария» and «Марина» are two people, however alike
     return (near(a.given, b.given) and near(a.last, b.last)) or (near(a.given, b.last) and near(a.last, b.given))
 
 
