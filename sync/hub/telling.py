@@ -40,6 +40,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "merged_into": ("merged into", "объединён с"),
     "client": ("client", "клиент"),
     "review": ("question", "вопрос"),
+    "activities": ("activities now lie with", "дела теперь лежат у"),
 }
 EVENTS: dict[str, tuple[str, str]] = {
     "form": ("form", "заявка"),

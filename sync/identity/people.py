@@ -75,6 +75,10 @@ def look(found: Evidence, index: Index) -> Seen:
         seen.jobs.setdefault(job.person, []).append(job)
     _kin(seen, profiles, kinds, index)
     employers = index.profiles({j.company for jobs in seen.jobs.values() for j in jobs if j.company not in profiles})
+    firms = {uid for uid, p in (*profiles.items(), *employers.items()) if p.kind == "company"}
+    for person, jobs in seen.jobs.items():  # a base may name employers whom it does not hold, or who are people
+        if any(job.company not in firms for job in jobs):
+            seen.jobs[person] = [job for job in jobs if job.company in firms]
     for uid, profile in profiles.items():
         hit = Hit(profile, kinds[uid])
         if profile.kind == "person":
