@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from rapidfuzz.distance import OSA
+
 from sync.identity import companies, mailbox, names
 from sync.identity.cards import Card
 from sync.identity.people import _phone_slip
@@ -154,9 +156,10 @@ def _persons(a: Card, b: Card) -> tuple[int, str] | None:
         _same(a, b, "date") or (_same(a, b, "address") and not _born_apart(a, b)) or _same(a, b, "phone")
     ):
         return 55, "facts"
-    if verdict == "part" and (agreeing >= 2 or _same(a, b, "date")):
+    if verdict == "part" and (agreeing >= 2 or (_same(a, b, "date") and not _numbered_apart(a, b))):
         return 52, "facts"
-    if verdict == "full" and "date" in a.facts and "date" in b.facts and not _born_apart(a, b):
+    near = agreeing or _same(a, b, "text")
+    if verdict == "full" and near and "date" in a.facts and "date" in b.facts and not _born_apart(a, b):
         return 51, "facts"
     if verdict == "full" and a.company and companies.compare(a.company, b.company) == "same" and not _apart(a, b):
         return 50, "employer"
@@ -175,6 +178,12 @@ def _born_apart(a: Card, b: Card) -> bool:
     """Two birthdays that are no slip of one another."""
     one, other = a.facts.get("date", ""), b.facts.get("date", "")
     return bool(one and other) and sum(x != y for x, y in zip(one, other, strict=False)) > 2
+
+
+def _numbered_apart(a: Card, b: Card) -> bool:
+    """Two numbers of one register that are no slip of one another."""
+    one, other = a.facts.get("exact_id", ""), b.facts.get("exact_id", "")
+    return bool(one and other) and OSA.distance(one, other) > 2
 
 
 def _slips(a: Card, b: Card) -> bool:
