@@ -43,6 +43,10 @@ _QUESTIONS = {
         "человек связан с несколькими компаниями и не назвал, с какой",
     ),
     "name_differs": ("the identifier agrees, the name does not", "признак совпал, имя другое"),
+    "other_domain": (
+        "the mail domain is on this company's card and is called after another",
+        "почтовый домен указан у этой компании, а назван не по ней",
+    ),
     "company_differs": ("the signs point to one company, another is named", "признаки ведут к одной компании, названа другая"),
     "only_name": ("only the company's name agrees", "совпало только название компании"),
     "nearly": ("the same name, and a phone or address one slip away", "то же имя, а телефон или почта отличаются одним знаком"),
