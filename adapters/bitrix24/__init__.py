@@ -16,6 +16,7 @@ from adapters.base import (
     Change,
     Finding,
     Hint,
+    Move,
     Native,
     Page,
     Problem,
@@ -24,9 +25,10 @@ from adapters.base import (
     RetryLater,
     Text,
 )
-from adapters.bitrix24 import arrivals
+from adapters.bitrix24 import arrivals, files
 from adapters.bitrix24.check import Check
 from adapters.bitrix24.client import BitrixClient, number
+from adapters.bitrix24.gathering import TYPES, Gatherer
 from adapters.bitrix24.reader import Reader
 from adapters.bitrix24.records import KINDS, bare
 from adapters.bitrix24.scan import Scan
@@ -51,6 +53,7 @@ class Bitrix24Adapter(Adapter):
         creates=KINDS,
         deletes=KINDS,
         finds=KINDS,
+        gathers=frozenset(TYPES),
         receives=True,
     )
 
@@ -58,9 +61,14 @@ class Bitrix24Adapter(Adapter):
         super().__init__(settings, context)
         self._client = BitrixClient(settings, context)
         self._reader, self._words = Reader(self._client), Words(self._client)
+        self._gatherer = Gatherer(self._client, context.language)
         self._writer = Writer(self._client, self._reader, self._words, settings.originator)
         given = (settings.application_token, settings.previous_application_token)
         self._tokens = [token for token in given if token is not None]
+
+    @classmethod
+    def likeness(cls, name: str, head: bytes) -> int:
+        return files.likeness(head)
 
     def check(self) -> Iterator[Finding]:
         return Check(self._client, self._words, self.settings).run()
@@ -96,10 +104,18 @@ class Bitrix24Adapter(Adapter):
     def find(self, kind: str, key: str) -> Record | None:
         return self._reader.by_origin(kind, self.settings.originator, key)
 
+    def lying(self, kind: str, id: str) -> list[str]:
+        return self._gatherer.lying(kind, id)
+
+    def gather(self, move: Move) -> list[str]:
+        return self._gatherer.gather(move)
+
     def receive(self, arrival: Arrival) -> Reception:
         return arrivals.receive(arrival, self._tokens)
 
     def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint]:
+        if not arrival.method and files.is_json(arrival):  # a file, not a post
+            return files.rows_of(arrival.read())
         return arrivals.unpack(arrival)
 
     def close(self) -> None:

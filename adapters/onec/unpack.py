@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from adapters.base import Arrival, Keeper, Problem, Record, RecordRefused
 from adapters.onec.archive import is_zip, open_archive
 from adapters.onec.cml.reader import records
-from adapters.onec.cml.xmlsafe import ROOT, encoding_of
+from adapters.onec.cml.xmlsafe import PADDING, ROOT, encoding_of
 
 _TAIL = 4096
 
@@ -37,6 +37,13 @@ def unpack(arrival: Arrival, zone: ZoneInfo, kept: Keeper | None = None) -> Iter
                     yield Problem("file", f"{arrival.name}/{member.name}", error)
 
 
+def resembles(head: bytes) -> bool:
+    """Whether a file begins like CommerceML in an encoding that 1C writes, or is a zip, in which 1C packs it."""
+    return is_zip(head) or any(
+        ROOT.encode(name) in head for name in ("utf-8", "cp1251", "koi8-r", "utf-16-le", "utf-16-be")
+    )
+
+
 def _named(name: str, items: Iterator[Record | Problem]) -> Iterator[Record | Problem]:
     """Problems get the file's name into their id: line 12 exists in every file."""
     for item in items:
@@ -59,7 +66,7 @@ def is_complete(stream: IO[bytes], size: int) -> bool:
     stream.seek(max(0, size - _TAIL - (size % 2 if encoding == "utf-16" else 0)))
     if encoding == "utf-16":
         encoding = "utf-16-le" if head.startswith(b"\xff\xfe") else "utf-16-be"
-    tail = stream.read().decode(encoding, "replace").rstrip()
+    tail = stream.read().decode(encoding, "replace").rstrip(PADDING.decode())
     if re.search(rf"</([^\s<>/:]+:)?{ROOT}\s*>(\s*<!--.*-->)*$", tail, re.S):
         return True
     return size <= _TAIL and re.search(rf"<([^\s<>/:]+:)?{ROOT}[^<>]*/>$", tail) is not None

@@ -12,7 +12,7 @@ import typer
 
 from sync.cli.output import both, console, print_json, reporting, say, shown, table
 from sync.errors import NeedHuman, Text
-from sync.hub import Hub, acts, reviewing, trace, views
+from sync.hub import Hub, acts, duplicates, reviewing, trace, views
 from sync.hub.service import nudge
 from sync.schedule.worklock import WorkLock
 
@@ -271,6 +271,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     with reporting(), Hub.open(context.obj, frozen=True) as hub:
         found: dict[str, Any] = {"connections": views.connections(hub), "totals": views.totals(hub)}
         found["runs"] = views.last_runs(hub)
+        found["duplicates"] = duplicates.waiting(hub)
     if as_json:
         print_json(found)
         return
@@ -282,6 +283,9 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             for c in found["connections"]
         ],
     )
+    if number := found["duplicates"]:
+        text = both(f"Вероятных дублей клиентов: {number}.", f"Probable duplicates among clients: {number}.")
+        console.print(f"{text} sverka identity duplicates", style="yellow", markup=False)
     names = ("read", "new", "changed", "same", "skipped", "failed", "writes")
     table(
         both("Последние работы", "Last runs"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -15,14 +15,14 @@ from sync.config import Pipeline
 from sync.delivery import intents
 from sync.errors import Text
 from sync.flow import goods, references, totals, trouble
-from sync.flow.look import Look, look, side_names
+from sync.flow.look import MISSING, Look, look, side_names
 from sync.flow.look import side_name as side_name  # where others look for it
 from sync.flow.look import takes_part as takes_part
 from sync.flow.plug import Cause, World
 from sync.flow.translate import columns
 from sync.model.compare import same
 from sync.model.records import KINDS
-from sync.reconcile import Conflict, Graph, Plan, Side, decide, policy_for
+from sync.reconcile import INEXPRESSIBLE, Conflict, Graph, Plan, Side, decide, policy_for
 from sync.store.tables import conflict, edit, journal, link, record
 from sync.store.types import dumps, loads
 
@@ -64,6 +64,7 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     by_hand = _by_hand(tx, uid, data, sides) if row.kind == "deal" else frozenset[str]()
     policy = partial(policy_for, row.kind, owners=world.config.owners)
     plan = decide(data, sides, policy, graph_of(pipeline), by_hand=by_hand)
+    _show_stage(plan, {**data, **plan.values}.get("stage"), looks.values())
     _record(tx, world, uid, row.kind, data, plan, cause, edits)
     _conflicts(tx, world, uid, data, plan, sides, edits)
     _agree(tx, links, looks, {**data, **plan.values}, plan)
@@ -73,6 +74,20 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     for _, group in groupby(sorted(links, key=_place), key=_place):
         planned += _intend(world, tx, row, list(group), looks, plan, cause)
     return Woven(bool(plan.values), planned)
+
+
+def _show_stage(plan: Plan, stage: Any, looks: Iterable[Look]) -> None:
+    """Facts of accounting speak for its side in the decision; the stage that people read there is written all the same."""
+    if not stage or any(one.field == "stage" for one in plan.conflicts):
+        return
+    for found in looks:
+        side = found.side
+        if found.own is MISSING or "stage" not in side.writable:
+            continue
+        image = side.image("stage", stage)
+        if image is not INEXPRESSIBLE and not same("stage", image, found.own):
+            plan.writes.setdefault(side.name, {}).setdefault("stage", stage)
+            plan.why.setdefault("stage", ("observed", side.name))
 
 
 def _place(row: Any) -> tuple[str, str]:
