@@ -128,7 +128,7 @@ def test_it_is_configured_checked_and_read_like_our_own(tmp_path: Path, installe
     shown = run(tmp_path, installed, "-m", "sync", "inspect", "a.card")
     assert shown.returncode == 0, shown.stderr
     row = json.loads(shown.stdout)
-    assert (row["adapter"], row["kind"], row["client"]["phone"]) == ("cards", "lead", "+79161234567")
+    assert (row["adapter"], row["kind"], row["client"]["phone"]) == ("cards", "lead", "8 916 123-45-67")
 
 
 def test_its_author_inherits_the_conformance_suite(tmp_path: Path, installed: dict[str, str]) -> None:
