@@ -93,6 +93,17 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Activities of one card that are to lie on another card of its kind, which is the same client; or back at home."""
+
+    kind: str
+    home: str  # the card that they belong to
+    to: str  # the card on which they are to lie; `home` takes them back
+    items: Mapping[str, Sequence[str]]  # their ids → the cards on one of which each was seen last
+    note: Text | None = None  # for people, on the home card, while its activities lie elsewhere; None takes it off
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What this adapter can do, by native kind. An empty set means "cannot"."""
 
@@ -110,6 +121,9 @@ class Capabilities:
     offers: frozenset[str] = frozenset()  # kinds that the other side fetches from us through server()
     completes: frozenset[str] = frozenset()  # a scan from the beginning can prove that it saw everything
     files: bool = False  # unpack() understands files of the vendor's format (`sverka inspect`, collect, exchange)
+    gathers: frozenset[str] = (
+        frozenset()
+    )  # lying(), gather(): activities can be put on another card of the kind, and back
     stepwise: frozenset[str] = frozenset()  # …whose stage the vendor moves one step at a time only: jumps are refused
 
 
@@ -341,6 +355,15 @@ class Adapter:
         """The record that carries this correlation key."""
         raise NotImplementedError(f"{type(self).__name__} cannot find {kind}")
 
+    def lying(self, kind: str, id: str) -> Sequence[str]:
+        """The ids of all activities (calls, letters, tasks) that lie on a card."""
+        raise NotImplementedError(f"{type(self).__name__} cannot list what lies on {kind}")
+
+    def gather(self, move: Move) -> Sequence[str]:
+        """Put the activities onto the card `move.to`, and the note onto `move.home`; gives the ids of those that lie there
+        now and not where they were seen. Safe to repeat. What people have taken elsewhere, or lies on both, stays there."""
+        raise NotImplementedError(f"{type(self).__name__} cannot move activities of {move.kind}")
+
     def collect(self) -> Iterator[Arrival]:
         """Whole arrivals waiting on the other side, complete ones only. Nothing is removed yet."""
         return iter(())
@@ -385,6 +408,7 @@ __all__ = [
     "Keeper",
     "KeptInMemory",
     "Limiter",
+    "Move",
     "Native",
     "NeedHuman",
     "Offered",

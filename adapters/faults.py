@@ -4,7 +4,7 @@ A plan is a list of plain objects, counted per matching call; `nth` skips the ca
 
     {"call": "write", "kind": "deal", "nth": 2, "times": 1, "mode": "lost"}
 
-call: "scan" (each page), "read", "write", "find"; `kind` may be left out.
+call: "scan" (each page), "read", "write", "find", "lying", "gather"; `kind` may be left out.
 mode: "error" (not executed, RetryLater), "refuse" (not executed, RecordRefused), "lost" (executed, the answer is lost),
 "kill-before", "kill-after" (the process dies: `Killed`).
 """
@@ -12,7 +12,7 @@ mode: "error" (not executed, RetryLater), "refuse" (not executed, RecordRefused)
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from adapters.base import (
@@ -21,6 +21,7 @@ from adapters.base import (
     Change,
     Finding,
     Hint,
+    Move,
     Native,
     OutcomeUnknown,
     Page,
@@ -61,7 +62,7 @@ class FaultPlan:
             result = execute()
             if mode == "kill-after":
                 raise Killed(call)
-            if mode == "lost" and call == "write":
+            if mode == "lost" and call in ("write", "gather"):
                 raise OutcomeUnknown(Text("the answer was lost", "ответ потерян"), code="fault.lost")
             if mode == "lost":
                 raise RetryLater(Text("the answer was lost", "ответ потерян"), code="fault.lost")
@@ -104,6 +105,12 @@ class FaultyAdapter(Adapter):
 
     def find(self, kind: str, key: str) -> Record | None:
         return self.plan.run("find", kind, key, lambda: self.inner.find(kind, key))
+
+    def lying(self, kind: str, id: str) -> Sequence[str]:
+        return self.plan.run("lying", kind, id, lambda: self.inner.lying(kind, id))
+
+    def gather(self, move: Move) -> Sequence[str]:
+        return self.plan.run("gather", move.kind, move.home, lambda: self.inner.gather(move))
 
     def check(self) -> Iterator[Finding]:
         return self.inner.check()

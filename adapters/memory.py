@@ -25,6 +25,7 @@ from adapters.base import (
     Capabilities,
     Change,
     Finding,
+    Move,
     Native,
     Page,
     PreconditionFailed,
@@ -35,6 +36,7 @@ from adapters.base import (
 from adapters.faults import FaultPlan
 
 KINDS = ("company", "contact", "deal", "lead", "product")
+CARDS = frozenset({"company", "contact"})
 T = TypeVar("T")
 
 
@@ -69,6 +71,23 @@ class MemoryWorld:
             else:
                 self.rows(kind)[id].update(version=self.state["version"], deleted=True)
 
+    def lay(self, kind: str, id: str, *items: str) -> None:
+        """Put activities on a card, and on no other one."""
+        with self.lock:
+            cards = self.state.setdefault("lying", {}).setdefault(kind, {})
+            for card, held in cards.items():
+                cards[card] = [item for item in held if item not in items]
+            cards[id] = sorted({*cards.get(id, ()), *items})
+
+    def lying(self, kind: str, id: str) -> list[str]:
+        found: list[str] = self.state.get("lying", {}).get(kind, {}).get(id, [])
+        return list(found)
+
+    def notes(self, kind: str) -> dict[str, str]:
+        """Card → what is noted on it for people."""
+        notes: dict[str, str] = self.state.setdefault("notes", {}).setdefault(kind, {})
+        return notes
+
     def record(self, kind: str, id: str) -> Record:
         row = self.rows(kind)[id]
         return Record(kind, id, {"id": id, **copy.deepcopy(row["data"])}, str(row["version"]), row["deleted"])
@@ -89,6 +108,7 @@ class MemorySettings(AdapterSettings):
     holds_key: bool = True  # whether the other side can hold our correlation key
     conditional: bool = True  # whether it refuses a write over a moved record
     deletes: bool = True  # whether it lets us delete
+    gathers: bool = True  # whether activities can be put on another card
 
 
 class MemoryAdapter(Adapter):
@@ -98,7 +118,15 @@ class MemoryAdapter(Adapter):
     Settings = MemorySettings
     ALL = frozenset(KINDS)
     capabilities = Capabilities(
-        scans=ALL, completes=ALL, reads=ALL, updates=ALL, creates=ALL, deletes=ALL, finds=ALL, conditional=ALL
+        scans=ALL,
+        completes=ALL,
+        reads=ALL,
+        updates=ALL,
+        creates=ALL,
+        deletes=ALL,
+        finds=ALL,
+        conditional=ALL,
+        gathers=CARDS,
     )
     settings: MemorySettings
 
@@ -115,6 +143,7 @@ class MemoryAdapter(Adapter):
             deletes=kinds if settings.deletes else none,
             finds=kinds if settings.holds_key else none,
             conditional=kinds if settings.conditional else none,
+            gathers=kinds & CARDS if settings.gathers else none,
         )
 
     def check(self) -> Iterator[Finding]:
@@ -170,6 +199,24 @@ class MemoryAdapter(Adapter):
             return next((self.world.record(kind, id) for id in held), None)
 
         return self._call("find", kind, key, search)
+
+    def lying(self, kind: str, id: str) -> list[str]:
+        return self._call("lying", kind, id, lambda: self.world.lying(kind, id))
+
+    def gather(self, move: Move) -> list[str]:
+        def execute() -> list[str]:
+            there = self.world.lying(move.kind, move.to)
+            for item, at in move.items.items():
+                if item not in there and any(item in self.world.lying(move.kind, card) for card in at):
+                    self.world.lay(move.kind, move.to, item)
+            notes = self.world.notes(move.kind)
+            notes.pop(move.home, None)
+            if move.note is not None:
+                notes[move.home] = move.note.say(self.context.language)
+            there = self.world.lying(move.kind, move.to)
+            return [item for item in move.items if item in there]
+
+        return self._call("gather", move.kind, move.home, execute)
 
     def _call(self, call: str, kind: str, id: str, execute: Callable[[], T]) -> T:
         """What an HTTP request is to other adapters: the one place where the limiter is asked and faults happen."""

@@ -98,13 +98,15 @@ class Notices(Section):
 
 
 class Limits(Section):
-    """How much is written to one system without asking: the bigger of the two bounds counts."""
+    """How much is done without asking, and at most at once: the bigger of each two bounds counts."""
 
     first_run: Literal["ask", "go"] = "ask"  # whether the first writes to a system wait for `sverka approve`
     writes: int = Field(50, ge=0)  # writes of one run
     writes_percent: int = Field(10, ge=0, le=100)  # of the records that are linked there
     deletes: int = Field(10, ge=0)  # records of one kind that may go missing from a system between two looks
     deletes_percent: int = Field(5, ge=0, le=100)  # of those that it had
+    merges: int = Field(100, ge=0)  # cards that one plan of duplicates may merge; a larger plan is refused as a whole
+    merges_percent: int = Field(20, ge=0, le=100)  # of the clients that are known
 
 
 WHOLE_KINDS = ("company", "contact", "lead", "deal", "product")

@@ -16,6 +16,7 @@ from adapters.base import (
     Change,
     Finding,
     Hint,
+    Move,
     Native,
     Page,
     Problem,
@@ -27,6 +28,7 @@ from adapters.base import (
 from adapters.bitrix24 import arrivals, files
 from adapters.bitrix24.check import Check
 from adapters.bitrix24.client import BitrixClient, number
+from adapters.bitrix24.gathering import TYPES, Gatherer
 from adapters.bitrix24.reader import Reader
 from adapters.bitrix24.records import KINDS, bare
 from adapters.bitrix24.scan import Scan
@@ -51,6 +53,7 @@ class Bitrix24Adapter(Adapter):
         creates=KINDS,
         deletes=KINDS,
         finds=KINDS,
+        gathers=frozenset(TYPES),
         receives=True,
     )
 
@@ -58,6 +61,7 @@ class Bitrix24Adapter(Adapter):
         super().__init__(settings, context)
         self._client = BitrixClient(settings, context)
         self._reader, self._words = Reader(self._client), Words(self._client)
+        self._gatherer = Gatherer(self._client, context.language)
         self._writer = Writer(self._client, self._reader, self._words, settings.originator)
         given = (settings.application_token, settings.previous_application_token)
         self._tokens = [token for token in given if token is not None]
@@ -99,6 +103,12 @@ class Bitrix24Adapter(Adapter):
 
     def find(self, kind: str, key: str) -> Record | None:
         return self._reader.by_origin(kind, self.settings.originator, key)
+
+    def lying(self, kind: str, id: str) -> list[str]:
+        return self._gatherer.lying(kind, id)
+
+    def gather(self, move: Move) -> list[str]:
+        return self._gatherer.gather(move)
 
     def receive(self, arrival: Arrival) -> Reception:
         return arrivals.receive(arrival, self._tokens)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from adapters.base import Arrival, Keeper, Problem, Record, RecordRefused
 from adapters.onec.archive import is_zip, open_archive
 from adapters.onec.cml.reader import records
-from adapters.onec.cml.xmlsafe import ROOT, encoding_of
+from adapters.onec.cml.xmlsafe import PADDING, ROOT, encoding_of
 
 _TAIL = 4096
 
@@ -66,7 +66,7 @@ def is_complete(stream: IO[bytes], size: int) -> bool:
     stream.seek(max(0, size - _TAIL - (size % 2 if encoding == "utf-16" else 0)))
     if encoding == "utf-16":
         encoding = "utf-16-le" if head.startswith(b"\xff\xfe") else "utf-16-be"
-    tail = stream.read().decode(encoding, "replace").rstrip()
+    tail = stream.read().decode(encoding, "replace").rstrip(PADDING.decode())
     if re.search(rf"</([^\s<>/:]+:)?{ROOT}\s*>(\s*<!--.*-->)*$", tail, re.S):
         return True
     return size <= _TAIL and re.search(rf"<([^\s<>/:]+:)?{ROOT}[^<>]*/>$", tail) is not None

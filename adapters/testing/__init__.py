@@ -22,6 +22,7 @@ from adapters.faults import FaultPlan, FaultyAdapter, Killed
 from adapters.testing.arrivals import ArrivalTests
 from adapters.testing.collects import CollectTests
 from adapters.testing.deletes import DeleteTests
+from adapters.testing.gathers import GatherTests
 from adapters.testing.hooks import needs
 from adapters.testing.scans import ScanTests
 from adapters.testing.serves import KitHub, ServerTests
@@ -47,6 +48,7 @@ METHODS = {  # capability → the method that keeps its promise
     "creates": "write",
     "deletes": "write",
     "finds": "find",
+    "gathers": "gather",
     "collects": "collect",
     "receives": "receive",
     "serves": "server",
@@ -54,7 +56,7 @@ METHODS = {  # capability → the method that keeps its promise
 }
 
 
-class AdapterConformance(ScanTests, WriteTests, DeleteTests, ArrivalTests, CollectTests, ServerTests):
+class AdapterConformance(ScanTests, WriteTests, DeleteTests, GatherTests, ArrivalTests, CollectTests, ServerTests):
     """What the engine relies on. The hooks to supply are in `adapters.testing.hooks.Hooks`."""
 
     def test_names_itself(self) -> None:
@@ -76,7 +78,7 @@ class AdapterConformance(ScanTests, WriteTests, DeleteTests, ArrivalTests, Colle
         for name, method in METHODS.items():
             own = getattr(type(adapter), method) is not getattr(Adapter, method)
             assert own or not getattr(held, name), f"`{name}` is declared, but {method}() is not there"
-        for method in {"scan", "read", "write", "find", "collect", "receive", "server"}:
+        for method in {"scan", "read", "write", "find", "gather", "collect", "receive", "server"}:
             promised = any(getattr(c, n) for n, m in METHODS.items() if m == method for c in (held, known))
             own = getattr(type(adapter), method) is not getattr(Adapter, method)
             assert promised or not own, f"{method}() is there, but no capability declares it"
@@ -85,6 +87,8 @@ class AdapterConformance(ScanTests, WriteTests, DeleteTests, ArrivalTests, Colle
         assert held.deletes <= held.reads, "a delete whose answer is lost is settled by reading: declare `reads`"
         assert held.finds <= held.creates, "`finds` without `creates`"
         assert held.vague <= held.finds, "`vague` without `finds`"
+        lists = type(adapter).lying is not Adapter.lying
+        assert lists or not held.gathers, "`gathers` is declared, but lying() is not there"
         assert held.serves or not held.offers, "`offers` without `serves`: nobody could fetch them"
         archives = type(adapter).collected is not Adapter.collected
         assert archives or not held.collects, "`collects` is declared, but collected() is not there"

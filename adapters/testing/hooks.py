@@ -73,6 +73,10 @@ class Hooks:
         """Optional: delete a record on the other side, as somebody there would."""
         raise NotImplementedError
 
+    def lay(self, kind: str, id: str, count: int) -> list[str]:
+        """Put so many new activities on a card; gives their ids."""
+        raise NotImplementedError
+
     def fields(self, kind: str) -> Native:
         """The native fields of a good new record."""
         raise NotImplementedError

@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("verify")(verify_command)
     app.command("undo")(undo_command)
     app.command("audit")(audit_command)
+    app.command("replay", hidden=True)(audit_command)  # what it does, for those who look for that word
 
 
 @contextlib.contextmanager

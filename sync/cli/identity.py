@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.output import both, console, print_json, reporting, say, stderr, table
+from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
+from sync.errors import Text
 from sync.hub import Hub, views
+from sync.hub import duplicates as finding
 from sync.hub import rebuild as rebuilding
 from sync.identity import contract
 
@@ -26,6 +28,11 @@ def register(parent: typer.Typer) -> None:
     parent.add_typer(app, name="identity")
 
 
+def _aside(text: Text) -> None:
+    """Beside the result: what could not be used."""
+    stderr.print(f"! {text.say(Voice.language)}", style="yellow", markup=False, soft_wrap=True)
+
+
 @app.command("eval")
 def evaluate(
     base: _File,
@@ -35,7 +42,7 @@ def evaluate(
 ) -> None:
     """Answer contact events one after another against a base of clients, as the hub would log them."""
     with reporting():
-        count = contract.evaluate(base, events, meta, out)
+        count = contract.evaluate(base, events, meta, out, _aside)
         stderr.print(both(f"Событий: {count}", f"Events: {count}"), markup=False)
 
 
@@ -52,10 +59,60 @@ def dedupe(
 ) -> None:
     """Group the records of several systems that are one client."""
     with reporting():
-        count, groups = contract.dedupe(records, schema, out)
+        count, groups = contract.dedupe(records, schema, out, _aside)
         stderr.print(
             both(f"Записей: {count}, клиентов: {groups}", f"Records: {count}, clients: {groups}"), markup=False
         )
+
+
+@app.command("duplicates")
+def duplicates(
+    context: typer.Context,
+    save: Annotated[bool, typer.Option("--save", help="Keep the plan, to be approved by its id.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:
+    """Show which cards of the connected systems are one client, and why. Merges nothing: sverka approve does."""
+    with reporting(), Hub.open(context.obj, frozen=True) as hub:
+        told = finding.find(hub)
+        if save and not told["over"]:
+            told["id"] = finding.save(hub)
+    if as_json:
+        print_json(told)
+    else:
+        _show_duplicates(told, save)
+    if told["over"]:
+        raise typer.Exit(3)
+
+
+def _show_duplicates(told: dict[str, Any], save: bool) -> None:
+    console.print(both("ПРОБНЫЙ ПРОГОН: ничего не изменено.", "DRY RUN: nothing was changed."), style="bold")
+    rows = [
+        (_named(group["kept"]) if not number else "", "←", _named(card), say(card["why"]))
+        for group in told["groups"]
+        for number, card in enumerate(group["cards"])
+    ]
+    table(both("Вероятные дубли", "Probable duplicates"), ("", "", "", ""), rows[:SHOWN])
+    if len(rows) > SHOWN:
+        console.print(both(f"… и ещё {len(rows) - SHOWN}: --json", f"… and {len(rows) - SHOWN} more: --json"))
+    apart = [(one["names"][0], "≠", one["names"][1], say(one["why"])) for one in told["apart"][:SHOWN]]
+    table(both("Похожи, но оставлены порознь", "Alike, and left apart"), ("", "", "", ""), apart)
+    console.print(
+        both(
+            f"Клиентов: {told['clients']}, групп: {len(told['groups'])}, карточек к объединению: {told['merges']}",
+            f"Clients: {told['clients']}, groups: {len(told['groups'])}, cards to be merged: {told['merges']}",
+        )
+    )
+    if told["over"]:
+        stderr.print(f"✗ {say(told['over'])}", style="red", markup=False, soft_wrap=True)
+    elif told.get("id"):
+        text = both(f"План {told['id']} сохранён. Выполнить его:", f"The plan {told['id']} is kept. To carry it out:")
+        console.print(f"{text} sverka approve {told['id']}", markup=False, soft_wrap=True)
+    elif save:
+        console.print(both("Объединять нечего.", "There is nothing to merge."))
+
+
+def _named(card: dict[str, Any]) -> str:
+    return f"{card['name']} ({', '.join(card['systems'])})" if card["systems"] else card["name"]
 
 
 @app.command("rebuild")

@@ -58,6 +58,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     console.print(shown)
 
 
+def shown(value: Any) -> str:
+    """A field's value as a cell of a table."""
+    text = "—" if value in (None, "", [], {}) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""

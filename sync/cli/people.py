@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 from dataclasses import asdict
@@ -9,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.output import both, console, print_json, reporting, say, table
-from sync.hub import Hub, acts, reviewing, trace, views
+from sync.cli.output import both, console, print_json, reporting, say, shown, table
+from sync.errors import NeedHuman, Text
+from sync.hub import Hub, acts, duplicates, reviewing, trace, views
 from sync.hub.service import nudge
 from sync.schedule.worklock import WorkLock
 
@@ -118,6 +120,14 @@ def conflicts(
 ) -> None:
     """List values on which systems disagree, or decide one."""
     with reporting(), Hub.open(context.obj) as hub:
+        if id is None and (take is not None or saw is not None):
+            raise NeedHuman(
+                Text(
+                    "Name the conflict: sverka conflicts ID --take SIDE.",
+                    "Укажите расхождение: sverka conflicts ID --take СТОРОНА.",
+                ),
+                code="conflict.which",
+            )
         if id is not None and take is not None:
             result = acts.decide_conflict(hub, id, take, getpass.getuser(), _looked_at(saw), reason)
             nudge(hub)
@@ -128,26 +138,45 @@ def conflicts(
             for why in result.get("stays_deleted", {}).values():
                 console.print(say(why), markup=False, soft_wrap=True)
             return
-        rows = views.conflicts(hub)
+        rows = [r for r in views.conflicts(hub) if id in (None, r["id"])]
+        if id is not None and not rows:
+            acts.open_conflict(hub, id)  # says what became of it
     if as_json:
         print_json(rows)
         return
     table(
         both("Расхождения", "Conflicts"),
-        ("id", "", "", both("поле", "field"), both("было | теперь", "before | now"), both("кто", "who"), ""),
+        (
+            "id",
+            "",
+            "",
+            both("поле", "field"),
+            both("почему", "why"),
+            both("было согласовано", "agreed before"),
+            both("теперь", "now"),
+            both("кто изменил", "changed by"),
+            both("с", "since"),
+            "",
+        ),
         [
             (
                 r["id"],
                 r["kind"],
                 r["number"] or r["title"],
                 r["field"],
-                f"{r['base']} | {r['sides']}",
+                say(trace.CAUSES.get(r["cause"])),
+                shown(r["base"]),
+                "; ".join(f"{side} = {shown(value)}" for side, value in {"hub": r["held"], **r["sides"]}.items()),
                 ", ".join(r["who"] or ()),
+                r["since"],
                 _overtaken(r["overtaken"]),
             )
             for r in rows
         ],
     )
+    if rows:
+        example = f"sverka conflicts {rows[0]['id']} --take {next(iter(rows[0]['sides']))}"
+        console.print(both(f"Решить: {example}", f"To decide: {example}"), markup=False, soft_wrap=True)
 
 
 def _overtaken(found: dict[str, Any] | None) -> str:
@@ -155,11 +184,19 @@ def _overtaken(found: dict[str, Any] | None) -> str:
 
 
 def _looked_at(saw: str | None) -> dict[str, Any] | None:
-    try:
-        values = json.loads(saw) if saw is not None else None
-    except json.JSONDecodeError:
-        values = {}
-    return values if values is None or isinstance(values, dict) else {}
+    if saw is None:
+        return None
+    with contextlib.suppress(json.JSONDecodeError):
+        values = json.loads(saw)
+        if isinstance(values, dict):
+            return values
+    raise NeedHuman(
+        Text(
+            '--saw wants the values as `sverka conflicts --json` shows them under "sides", one JSON object.',
+            "--saw — это значения, как их показывает `sverka conflicts --json` в «sides»: один объект JSON.",
+        ),
+        code="conflict.saw",
+    )
 
 
 def review(
@@ -234,6 +271,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     with reporting(), Hub.open(context.obj, frozen=True) as hub:
         found: dict[str, Any] = {"connections": views.connections(hub), "totals": views.totals(hub)}
         found["runs"] = views.last_runs(hub)
+        found["duplicates"] = duplicates.waiting(hub)
     if as_json:
         print_json(found)
         return
@@ -245,6 +283,9 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             for c in found["connections"]
         ],
     )
+    if number := found["duplicates"]:
+        text = both(f"Вероятных дублей клиентов: {number}.", f"Probable duplicates among clients: {number}.")
+        console.print(f"{text} sverka identity duplicates", style="yellow", markup=False)
     names = ("read", "new", "changed", "same", "skipped", "failed", "writes")
     table(
         both("Последние работы", "Last runs"),

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
+from sync.cli.output import Voice, both, console, print_json, reporting, say, shown, stderr, table
 from sync.errors import NeedHuman, Text
-from sync.hub import Hub, approvals, plans
+from sync.hub import Hub, approvals, duplicates, plans
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 SHOWN = 200  # rows of one table on the screen; --json has all of them
@@ -103,25 +103,21 @@ def _rows(title: str, rows: list[tuple[Any, ...]]) -> None:
 
 
 def _write(one: dict[str, Any]) -> tuple[Any, ...]:
-    return (one["connection"], one["kind"], one["op"], one["id"] or one["title"], _changes(one))
+    more = f" — {say(one['why'])}" if one["op"] == "merge" else ""
+    return (one["connection"], one["kind"], one["op"], one["id"] or one["title"], _changes(one) + more)
 
 
 def _changes(one: dict[str, Any]) -> str:
     """field: before → after; of a creation the values alone."""
     pairs = one.get("changes", {})
     return "; ".join(
-        f"{f}: {_value(v[0])} → {_value(v[1])}" if isinstance(v, list) and len(v) == 2 else f"{f}: {_value(v)}"
+        f"{f}: {shown(v[0])} → {shown(v[1])}" if isinstance(v, list) and len(v) == 2 else f"{f}: {shown(v)}"
         for f, v in pairs.items()
     )
 
 
-def _value(value: Any) -> str:
-    text = "—" if value in (None, "", [], {}) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
 def _sides(sides: dict[str, Any]) -> str:
-    return "; ".join(f"{name} = {_value(value)}" for name, value in sides.items())
+    return "; ".join(f"{name} = {shown(value)}" for name, value in sides.items())
 
 
 def _reason(reason: str) -> str:
@@ -131,6 +127,7 @@ def _reason(reason: str) -> str:
         "divergence": both("необычно много", "unusually many"),
         "deletes": both("удаления", "deletions"),
         "mapping": both("другие соответствия", "another mapping"),
+        "duplicates": both("дубли клиентов", "duplicate clients"),
     }.get("deletes" if reason.startswith("gone") else reason.split(":")[0], reason)
 
 
@@ -172,6 +169,11 @@ def _approved(one: dict[str, Any]) -> None:
         f"✓ The plan {one['id']} is approved: {one['writes']} writes go with the next sync.",
         f"✓ План {one['id']} подтверждён: записей {one['writes']}, выполнит ближайшая синхронизация.",
     )
+    if one["reason"] == duplicates.REASON:
+        text = Text(
+            f"✓ The plan {one['id']} is done: {one['writes']} cards merged. All of it back: sverka undo {one['run']}",
+            f"✓ План {one['id']} выполнен: объединено карточек — {one['writes']}. Отменить всё: sverka undo {one['run']}",
+        )
     console.print(both(text.ru, text.en), markup=False, soft_wrap=True)
     if one["moved"]:
         console.print(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,16 +39,24 @@ def deals(
         print_json({"rows": rows, "totals": found})
         return
     if xlsx is None:
-        cells = [
-            tuple("; ".join(r[name]) if name == "differences" else r[name] for name in workbook.FIELDS) for r in rows
-        ]
+        cells = [tuple(_shown(r[name]) for name in workbook.FIELDS) for r in rows]
         table(both("Сделки и документы учёта", "Deals and accounting documents"), workbook.HEADERS[language], cells)
     said = both(
-        f"Сделок {found['deals']}, с расхождениями {found['different']}. "
-        f"Суммы: {found['amount']} в сделках, {found['order_amount']} в учёте, разница {found['gap']}.",
-        f"{found['deals']} deals, {found['different']} with differences. "
-        f"Sums: {found['amount']} in deals, {found['order_amount']} in accounting, difference {found['gap']}.",
+        f"Сделок {found['deals']}, с расхождениями {found['different']}.",
+        f"{found['deals']} deals, {found['different']} with differences.",
     )
+    for currency, some in reports.by_currency(rows).items():
+        sums = reports.totals(some)
+        said += " " + both(
+            f"Суммы {currency}: {sums['amount']} в сделках, {sums['order_amount']} в учёте, разница {sums['gap']}.",
+            f"Sums {currency}: {sums['amount']} in deals, {sums['order_amount']} in accounting, difference {sums['gap']}.",
+        )
     console.print(f"{xlsx}: {said}" if xlsx else said, markup=False, soft_wrap=True)
     if mail:
         console.print(both("Письмо поставлено в очередь отправки.", "The letter was queued."), markup=False)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.strftime("%d.%m.%Y")
+    return "; ".join(value) if isinstance(value, list) else value

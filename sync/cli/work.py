@@ -16,7 +16,7 @@ import typer
 from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
 from sync.cli.progress import watching
 from sync.errors import BadConfig, Fatal, Text
-from sync.hub import Hub, acts, approvals, checks, runs, works
+from sync.hub import Hub, acts, approvals, checks, duplicates, runs, works
 from sync.hub.service import Service, nudge, summary
 from sync.schedule.worklock import WorkLock
 from sync.store.tables import command
@@ -33,7 +33,8 @@ def register(app: typer.Typer) -> None:
 
 
 def check(context: typer.Context, connection: Only = None, as_json: AsJson = False, owners: bool = False) -> None:
-    """Try every connection step by step; each failing line names the setting to mend. --owners: whose word counts."""
+    """Try every connection step by step; each failing line names the setting to mend. Then: whose word counts, field by
+    field with --owners."""
     failed = 0
     with reporting(), Hub.open(context.obj, frozen=True) as hub:
         lines = []
@@ -60,15 +61,17 @@ def check(context: typer.Context, connection: Only = None, as_json: AsJson = Fal
             if not line.ok and line.remedy:
                 console.print(f"    → {line.remedy.say(Voice.language)}", markup=False, soft_wrap=True)
         if as_json:
-            told = {"owners": {k: {"en": t.en, "ru": t.ru} for k, t in checks.explained(hub)}} if owners else {}
-            print_json({"ok": not failed, "lines": lines, **told})
-            owners = False
-        if owners:
+            told = {key: {"en": text.en, "ru": text.ru} for key, text in checks.explained(hub)}
+            print_json({"ok": not failed, "lines": lines, "owners": told})
+        elif owners:
             table(
                 both("Кто решает", "Whose word counts"),
                 (both("поле", "field"), both("кто решает и почему", "who decides, and why")),
                 [(key, text.say(Voice.language)) for key, text in checks.explained(hub)],
             )
+        elif connection is None:
+            heading = both("Кто решает (почему: --owners)", "Whose word counts (why: --owners)")
+            table(heading, ("", "", ""), [(k, t.say(Voice.language), ", ".join(f)) for k, t, f in checks.in_short(hub)])
     if failed:
         raise typer.Exit(1)
 
@@ -82,6 +85,7 @@ def sync(context: typer.Context, connection: Only = None, as_json: AsJson = Fals
                 acts.run_commands(hub)
                 with watching(hub):
                     result = summary(*works.sync_once(hub, connection), approvals.waiting(hub))
+                    duplicates.look(hub)
         except Fatal as error:
             if error.code != "work.locked":
                 raise

@@ -12,6 +12,7 @@ over the fields says all that is to be said, unless products are to be deleted e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -154,6 +155,11 @@ def _question(uid: str) -> tuple[sa.ColumnElement[bool], ...]:
         conflict.c.cause == CAUSE,
         conflict.c.state == "open",
     )
+
+
+def held(question: Any, data: Mapping[str, Any]) -> Any:
+    """What the record itself says of what is asked about: the choice "hub". Of a deletion: it is kept."""
+    return False if question.cause == CAUSE else data.get(question.field)
 
 
 def wanted(tx: Connection, uid: str) -> bool:

@@ -17,7 +17,7 @@ from adapters.base import Change, Record
 from sync.delivery import execute, intents
 from sync.delivery.execute import Outcome
 from sync.errors import BadConfig, NeedHuman, RecordRefused, SverkaError, Text
-from sync.flow import deletes, dependencies, documents, offers, removal, sides, trouble
+from sync.flow import deletes, dependencies, documents, gathering, offers, removal, sides, trouble
 from sync.flow.absorb import absorb, find_link, name_problems
 from sync.flow.gate import gate, released
 from sync.flow.plug import Cause, Counts, Plug, World
@@ -90,6 +90,8 @@ def adopt(world: World, plug: Plug, records: Sequence[Record], run_id: int | Non
 
 def _one(world: World, plug: Plug, row: Any, run_id: int) -> int:
     """One intent to its end (or to its next try); 1 when the other side was written."""
+    if row.op == gathering.OP:
+        return gathering.carry_out(world, plug, row, Cause(run_id))
     if row.state == "planned":
         try:
             with world.store.begin() as tx:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from sync.delivery import intents
 from sync.errors import NeedHuman, SverkaError, Text
-from sync.flow import references, trouble
+from sync.flow import gathering, references, trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.references import client_ids, ids
 from sync.flow.weave import typed, weave
@@ -127,6 +127,7 @@ def follow(world: World, tx: Connection, plug: Plug, client_uid: str, cause: Cau
     theirs = sa.or_(record.c.client_uid.in_(cards), record.c.person_uid.in_(cards))
     for row in tx.execute(mine.where(theirs, *there).distinct()).all():
         weave(world, tx, row.uid, cause)
+    gathering.plan(world, tx, [client_uid], cause)
 
 
 def regroup(tx: Connection, cards: Iterable[str], now: datetime) -> None:

@@ -22,11 +22,16 @@ from sync.reconcile.rows import in_our_words
 from sync.reconcile.stages import stage_of_facts
 from sync.store.tables import intent, link
 
+MISSING: Any = object()
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
+    """`own`: the stage that the side itself shows where its facts stand for one; MISSING where it shows none."""
+
     side: Side
     lens: Lens
+    own: Any = MISSING
 
 
 def side_name(row: Any) -> str:
@@ -103,7 +108,7 @@ def look(
         row.native_kind in can.stepwise,
         fetches=frozenset(seen) - facts - {"stage"} if row.native_kind in can.offers else frozenset(),
     )
-    return Look(side, lens)
+    return Look(side, lens, found.fields.get("stage", MISSING) if facts else MISSING)
 
 
 def _names_another(

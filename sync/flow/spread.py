@@ -103,7 +103,8 @@ def _one(
         return 0
     if there is None and row.data.get("archived") and target.name in world.config.deleted_in(row.kind):
         return 0  # what would be deleted there is not made there first
-    if not offers and (there is not None or native not in capabilities.creates):
+    there_once = there is not None and not _made_again(tx, there)
+    if not offers and (there_once or native not in capabilities.creates):
         return _its_client(world, tx, row, target, there, cause)
     number = there.number if there is not None else _free_number(tx, world, target, native, row, links)
     lens = target.mapping.lens(native)
@@ -131,6 +132,13 @@ def _one(
     if made:  # what it waited for has come, or it is another one than was refused
         trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
     return 1 if made else 0
+
+
+def _made_again(tx: Connection, there: Any) -> bool:
+    """Whether its record was deleted there and is about to be made again: with the values that stand when it is made."""
+    place = (intent.c[n] == getattr(there, n) for n in ("record_uid", "connection", "native_kind"))
+    query = sa.select(intent.c.id).where(*place, intent.c.op == "create", intent.c.state == "planned")
+    return there.deleted_at is not None and tx.execute(query).first() is not None
 
 
 def _its_client(world: World, tx: Connection, row: Any, target: Plug, there: Any, cause: Cause) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -15,14 +15,14 @@ from sync.config import Pipeline
 from sync.delivery import intents
 from sync.errors import Text
 from sync.flow import goods, references, totals, trouble
-from sync.flow.look import Look, look, side_names
+from sync.flow.look import MISSING, Look, look, side_names
 from sync.flow.look import side_name as side_name  # where others look for it
 from sync.flow.look import takes_part as takes_part
 from sync.flow.plug import Cause, World
 from sync.flow.translate import columns
 from sync.model.compare import same
 from sync.model.records import KINDS
-from sync.reconcile import Conflict, Graph, Plan, Side, decide, policy_for
+from sync.reconcile import INEXPRESSIBLE, Conflict, Graph, Plan, Side, decide, policy_for
 from sync.store.tables import conflict, edit, journal, link, record
 from sync.store.types import dumps, loads
 
@@ -64,8 +64,9 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     by_hand = _by_hand(tx, uid, data, sides) if row.kind == "deal" else frozenset[str]()
     policy = partial(policy_for, row.kind, owners=world.config.owners)
     plan = decide(data, sides, policy, graph_of(pipeline), by_hand=by_hand)
+    _show_stage(plan, {**data, **plan.values}.get("stage"), looks.values())
     _record(tx, world, uid, row.kind, data, plan, cause, edits)
-    _conflicts(tx, world, uid, plan, sides, edits)
+    _conflicts(tx, world, uid, data, plan, sides, edits)
     _agree(tx, links, looks, {**data, **plan.values}, plan)
     if row.kind == "deal":
         totals.check(world, tx, uid, {**data, **plan.values}, plan.values, links)
@@ -73,6 +74,20 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     for _, group in groupby(sorted(links, key=_place), key=_place):
         planned += _intend(world, tx, row, list(group), looks, plan, cause)
     return Woven(bool(plan.values), planned)
+
+
+def _show_stage(plan: Plan, stage: Any, looks: Iterable[Look]) -> None:
+    """Facts of accounting speak for its side in the decision; the stage that people read there is written all the same."""
+    if not stage or any(one.field == "stage" for one in plan.conflicts):
+        return
+    for found in looks:
+        side = found.side
+        if found.own is MISSING or "stage" not in side.writable:
+            continue
+        image = side.image("stage", stage)
+        if image is not INEXPRESSIBLE and not same("stage", image, found.own):
+            plan.writes.setdefault(side.name, {}).setdefault("stage", stage)
+            plan.why.setdefault("stage", ("observed", side.name))
 
 
 def _place(row: Any) -> tuple[str, str]:
@@ -234,7 +249,15 @@ def doubt(tx: Connection, link_id: int, fields: Sequence[str]) -> None:
     tx.execute(link.update().where(link.c.id == link_id).values(base=kept))
 
 
-def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[Side], edits: Sequence[Any]) -> None:
+def _conflicts(
+    tx: Connection,
+    world: World,
+    uid: str,
+    data: Mapping[str, Any],
+    plan: Plan,
+    sides: list[Side],
+    edits: Sequence[Any],
+) -> None:
     """Open what is new, refresh what moved, close what is no question any more."""
     now = world.now()
     open_ones = {
@@ -243,10 +266,10 @@ def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[S
     }
     asked = {c.field for c in plan.conflicts}
     for one in plan.conflicts:
-        persons = {"hub": next((e.who for e in edits if e.field == one.field), "hub")}
-        who = [persons.get(name, name) for name in one.moved]
-        values = {"sides": dict(one.sides), "base": one.base, "cause": one.cause, "who": who}
         old = open_ones.get(one.field)
+        values = {"sides": dict(one.sides), "base": one.base, "cause": one.cause}
+        if old is None or dumps(values["sides"]) != dumps(old.sides):
+            values["who"] = _who(tx, uid, data, one, edits)
         if old is None:
             _overtaken(tx, uid, one, sides)
             tx.execute(conflict.insert().values(record_uid=uid, field=one.field, state="open", since=now, **values))
@@ -255,6 +278,25 @@ def _conflicts(tx: Connection, world: World, uid: str, plan: Plan, sides: list[S
     for name, old in open_ones.items():
         if name not in asked and any(name in s.seen for s in sides):
             tx.execute(conflict.update().where(conflict.c.id == old.id).values(state="gone", closed_at=now))
+
+
+def _who(tx: Connection, uid: str, data: Mapping[str, Any], one: Conflict, edits: Sequence[Any]) -> list[str]:
+    """The sides that brought it about, in the order of their words. Where the record holds another value than was agreed,
+    whoever gave it that one was the first."""
+    persons = {"hub": next((e.who for e in edits if e.field == one.field), "hub")}
+    who = [persons.get(name, name) for name in one.moved]
+    if same(one.field, one.base, data.get(one.field)):
+        return who
+    notes = tx.execute(
+        sa.select(journal.c.connection, journal.c.who, journal.c.changes)
+        .where(journal.c.record_uid == uid, journal.c.link_id.is_(None))
+        .order_by(journal.c.id.desc())
+    )
+    last = next((n for n in notes if one.field in n.changes), None)
+    if last is None:
+        return who
+    first = next((name for name in one.sides if name.partition("/")[0] == last.connection), last.who)
+    return who if first in who else [first, *who]
 
 
 OVERTAKEN = Text(

@@ -7,7 +7,7 @@ out. Each is refused with words when what it speaks of is gone or has moved.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -178,9 +178,7 @@ def decide_conflict(
     """Take one side's value ("hub" keeps the record's own, or takes what a person wished there). `seen` are the values that
     the person looked at: when they have moved since, nothing is decided. A loss wants its `reason`."""
     with hub.store.begin() as tx:
-        row = tx.execute(sa.select(conflict).where(conflict.c.id == conflict_id)).first()
-        if row is None or row.state != "open":
-            raise _closed(conflict_id, row)
+        row = _open(tx, conflict_id)
         if seen is not None and dumps(seen) != dumps(row.sides):
             raise NeedHuman(
                 Text(
@@ -189,7 +187,8 @@ def decide_conflict(
                 ),
                 code="conflict.moved",
             )
-        values = {"hub": row.base, **row.sides}
+        data = tx.execute(sa.select(record.c.data).where(record.c.uid == row.record_uid)).scalar_one()
+        values = {"hub": deletes.held(row, data), **row.sides}
         if side not in values:
             raise NeedHuman(
                 Text(
@@ -198,7 +197,7 @@ def decide_conflict(
                 code="conflict.side",
             )
         value = values[side]
-        loss = _reason_of_loss(hub, tx, row, value, reason)
+        loss = _reason_of_loss(hub, row, data, value, reason)
         back, stays = kept(hub.world, tx, row) if row.cause == deletes.CAUSE and not value else ([], {})
         tx.execute(
             conflict.update()
@@ -214,11 +213,23 @@ def decide_conflict(
     return {"id": conflict_id, "field": row.field, "value": value, **more}
 
 
-def _reason_of_loss(hub: Hub, tx: Connection, row: Any, value: Any, reason: str | None) -> str | None:
+def open_conflict(hub: Hub, conflict_id: int) -> Any:
+    """The row of an open conflict; NeedHuman with what became of it otherwise."""
+    with hub.store.read() as tx:
+        return _open(tx, conflict_id)
+
+
+def _open(tx: Connection, conflict_id: int) -> Any:
+    row = tx.execute(sa.select(conflict).where(conflict.c.id == conflict_id)).first()
+    if row is None or row.state != "open":
+        raise _closed(conflict_id, row)
+    return row
+
+
+def _reason_of_loss(hub: Hub, row: Any, data: Mapping[str, Any], value: Any, reason: str | None) -> str | None:
     """The reason to set beside a deal's stage; NeedHuman where it is lost and nobody says why."""
     if row.field != "stage":
         return None
-    data = tx.execute(sa.select(record.c.data).where(record.c.uid == row.record_uid)).scalar_one()
     pipeline = hub.config.pipeline(data.get("pipeline"))
     lost = any(s.name == value and s.semantic == "lost" for s in pipeline.stages)
     found = reason or data.get("lost_reason") or pipeline.lost_reason
@@ -356,7 +367,16 @@ def _ask(tx: Connection, hub: Hub, kind: str, args: dict[str, Any]) -> None:
     tx.execute(command.insert().values(kind=kind, args=args, state="new", created_at=hub.now()))
 
 
+_OPEN = {
+    "conflict": ("conflict", "Открытого расхождения с номером", "sverka conflicts"),
+    "quarantine": ("record in quarantine with the number", "Открытой записи карантина с номером", "sverka quarantine"),
+}
+
+
 def _gone(what: str, id: int) -> SverkaError:
+    en, ru, command = _OPEN[what]
     return NeedHuman(
-        Text(f"There is no open {what} {id} any more.", f"Открытой записи {what} {id} больше нет."), code=f"{what}.gone"
+        Text(f"There is no open {en} {id}.", f"{ru} {id} нет."),
+        code=f"{what}.gone",
+        remedy=Text(f"`{command}` lists what is open.", f"Что открыто, покажет `{command}`."),
     )

@@ -11,11 +11,13 @@ from sqlalchemy.engine import Connection
 
 from sync.errors import NeedHuman, SverkaError, Text
 from sync.flow import approval, gate
+from sync.hub import duplicates
 from sync.hub.plans import plan as make_plan
 from sync.hub.runtime import Hub
 from sync.store.tables import intent, plan
 
 SAVED = "asked"
+BY_HAND = (SAVED, duplicates.REASON)  # whoever kept such a plan knows that it waits
 
 
 def save(hub: Hub, found: dict[str, Any], only: str | None = None) -> str | None:
@@ -83,6 +85,8 @@ def approve(hub: Hub, id: str, who: str) -> dict[str, Any]:
     with hub.store.read() as tx:
         row = _find(tx, id)
     _must_wait(row)
+    if row.reason == duplicates.REASON:
+        return duplicates.approve(hub, row, who, lambda tx: _must_wait(_find(tx, id)))
     if row.reason == SAVED:
         _same_again(hub, row)
     with hub.store.begin() as tx:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from adapters.base import Finding
 from sync.config import WHOLE_KINDS
 from sync.errors import SverkaError, Text
+from sync.flow.look import takes_part
 from sync.flow.plug import Plug
 from sync.flow.translate import canonical_kind
 from sync.hub.runtime import Hub
@@ -50,6 +51,7 @@ def check(hub: Hub, only: str | None = None) -> Iterator[Line]:
                 ),
             )
             yield from _window(hub, plug)
+            yield from _read_only(hub, plug)
             failed = False
             for found in plug.adapter.check():
                 failed = failed or not found.ok
@@ -159,6 +161,29 @@ def _flows(hub: Hub) -> Iterator[Line]:
             )
 
 
+def _read_only(hub: Hub, plug: Plug) -> Iterator[Line]:
+    """Said of a connection that could show people there how their deals stand, and that no flow names: it is never written."""
+    able = [n for n in plug.adapter.capabilities.updates if n in plug.mapping.lenses]
+    deals = any(canonical_kind(plug.mapping.lenses[n].kind) == "deal" for n in able)
+    if plug.role == "accounting" and deals and not takes_part(hub.world, plug.name, "deal"):
+        yield Line(
+            plug.name,
+            "flow",
+            True,
+            Text(
+                "No flow of deals names it: its orders are read, and no stage is shown there.",
+                "Ни один поток сделок его не называет: заказы читаются, этап сделки там не показывается.",
+            ),
+            "flow",
+            Text(
+                f'To show the stage there: [[flow]] kind = "deal", from = the shop or CRM, to = "{plug.name}", '
+                'create = "never".',
+                f'Чтобы этап там показывался: [[flow]] kind = "deal", from = магазин или CRM, to = "{plug.name}", '
+                'create = "never".',
+            ),
+        )
+
+
 def owners(hub: Hub) -> Iterator[tuple[str, str, Policy]]:
     """(kind, field, effective policy) of every reconciled field."""
     for kind in ("lead", "deal", "company", "contact", "product"):
@@ -173,6 +198,16 @@ def explained(hub: Hub) -> Iterator[tuple[str, Text]]:
         key = f"{kind}.{field}"
         who, why = _who(hub, policy), _whence(hub, key)
         yield key, Text(f"{who.en} ({why.en})", f"{who.ru} ({why.ru})")
+
+
+def in_short(hub: Hub) -> Iterator[tuple[str, Text, list[str]]]:
+    """The same without the rules: of each kind who decides, and of which fields."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for kind, field, policy in owners(hub):
+        who = _who(hub, policy)
+        found.setdefault((kind, who.en, who.ru), []).append(field)
+    for (kind, en, ru), fields in found.items():
+        yield kind, Text(en, ru), fields
 
 
 def _whence(hub: Hub, key: str) -> Text:

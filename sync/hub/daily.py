@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -24,23 +23,18 @@ def due(hub: Hub) -> bool:
     notices = hub.config.notices
     if not (notices.via and notices.report_to and notices.report_at):
         return False
-    now = local(hub, hub.now())
+    now = reports.local(hub, hub.now())
     if now.strftime("%H:%M") < notices.report_at:
         return False
     with hub.store.read() as tx:
         return tx.execute(sa.select(notice.c.id).where(notice.c.key == _key(now))).first() is None
 
 
-def local(hub: Hub, moment: datetime) -> datetime:
-    """The moment by the firm's clock: hub.timezone, else this PC's."""
-    return moment.astimezone(ZoneInfo(hub.config.hub.timezone) if hub.config.hub.timezone else None)
-
-
 def morning(hub: Hub) -> int:
     """Send today's letter if its time has come; the number of letters."""
     if not due(hub):
         return 0
-    now = local(hub, hub.now())
+    now = reports.local(hub, hub.now())
     rows = reports.deals(hub)
     with hub.store.begin() as tx:
         hub.store.lock_key(tx, _key(now))
@@ -65,7 +59,7 @@ def send(hub: Hub, rows: list[dict[str, Any]]) -> None:
             code="report.nobody",
             setting="notices.report_to",
         )
-    now = local(hub, hub.now())
+    now = reports.local(hub, hub.now())
     with hub.store.begin() as tx:
         _plan(hub, tx, rows, now, f"report:asked:{now.isoformat()}")
     hub.wake(notices.via)
@@ -113,24 +107,36 @@ def subject(rows: list[dict[str, Any]], now: datetime) -> Text:
 
 def body(rows: list[dict[str, Any]]) -> Text:
     """Totals of both sides, then what differs, deal by deal."""
-    found = reports.totals(rows)
     different = [r for r in rows if r["differences"]]
     lines = [
         f"{_number(r)} · {r['client'] or r['counterparty'] or '?'}: {'; '.join(r['differences'])}" for r in different
     ]
     more = len(lines) - _SHOWN
     shown = "\n".join(lines[:_SHOWN])
+    sums = [_sums(currency, some) for currency, some in reports.by_currency(rows).items()]
     en = (
-        f"Deals: {found['amount']}\nAccounting: {found['order_amount']}\nDifference: {found['gap']}\n"
-        f"Paid: {found['paid']}\nShipped: {found['shipped']}\n\n{shown or 'No differences.'}"
+        "\n".join(one.en for one in sums)
+        + f"\n{shown or 'No differences.'}"
         + (f"\n… and {more} more in the workbook." if more > 0 else "")
     )
     ru = (
-        f"Сумма сделок: {found['amount']}\nСумма заказов в учёте: {found['order_amount']}\nРазница: {found['gap']}\n"
-        f"Оплачено: {found['paid']}\nОтгружено: {found['shipped']}\n\n{shown or 'Расхождений нет.'}"
+        "\n".join(one.ru for one in sums)
+        + f"\n{shown or 'Расхождений нет.'}"
         + (f"\n… и ещё {more}: все в таблице." if more > 0 else "")
     )
     return Text(en, ru)
+
+
+def _sums(currency: str, rows: list[dict[str, Any]]) -> Text:
+    """Both sides' totals in one currency."""
+    found = reports.totals(rows)
+    unit = f" {currency}" if currency else ""
+    return Text(
+        f"Deals: {found['amount']}{unit}\nAccounting: {found['order_amount']}{unit}\nDifference: {found['gap']}{unit}\n"
+        f"Paid: {found['paid']}{unit}\nShipped: {found['shipped']}{unit}\n",
+        f"Сумма сделок: {found['amount']}{unit}\nСумма заказов в учёте: {found['order_amount']}{unit}\n"
+        f"Разница: {found['gap']}{unit}\nОплачено: {found['paid']}{unit}\nОтгружено: {found['shipped']}{unit}\n",
+    )
 
 
 def _number(row: dict[str, Any]) -> str:

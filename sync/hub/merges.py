@@ -7,13 +7,14 @@ what other systems were told of the cards' deals and leads is looked at again by
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.errors import NeedHuman, Text
-from sync.flow import dependencies, events
+from sync.flow import dependencies, events, gathering
 from sync.flow.plug import Cause
 from sync.flow.weave import note
 from sync.hub.runtime import Hub
@@ -23,6 +24,7 @@ from sync.store.tables import command, link, never_pair, observation, record, re
 from sync.store.tables import merge as merges
 
 _SHOWN = 5  # cards named in a refusal
+_BY_HAND = Cause()
 
 
 def merge(hub: Hub, kept: str, gone: str, who: str, why: str = "", *, mixed: bool = False) -> dict[str, Any]:
@@ -53,10 +55,11 @@ def unmerge(hub: Hub, card: str, who: str) -> dict[str, Any]:
     return {"id": change.id, "kept": change.kept, "gone": change.gone}
 
 
-def part(hub: Hub, tx: Connection, merge_id: str, who: str) -> merging.Change:
+def part(hub: Hub, tx: Connection, merge_id: str, who: str, cause: Cause = _BY_HAND) -> merging.Change:
     """The same within a transaction; a question that was answered by this merge is open again."""
-    change = merging.unmerge(hub.store, tx, merge_id, who=who, now=hub.now())
-    follow(hub, tx, change, who)
+    now = hub.now()
+    change = merging.unmerge(hub.store, tx, merge_id, who=who, now=now)
+    follow(hub, tx, change, who, cause, now)
     since = tx.execute(sa.select(merges.c.at).where(merges.c.id == merge_id)).scalar_one()
     events.part(tx, [card for end in (change.kept, change.gone) for card in merging.cards_of(tx, end)], since)
     for row in tx.execute(sa.select(review).where(review.c.record_uid == change.gone, review.c.state == "decided")):
@@ -122,17 +125,21 @@ def merged(tx: Connection, client: str) -> list[dict[str, Any]]:
     ]
 
 
-def follow(hub: Hub, tx: Connection, change: merging.Change, who: str) -> None:
+def follow(
+    hub: Hub, tx: Connection, change: merging.Change, who: str, cause: Cause = _BY_HAND, now: datetime | None = None
+) -> None:
     """The journal says whose each card is now; what waits to be written for it waits for the right client; and the deals and
-    leads of these cards are looked at again."""
-    now = hub.now()
+    leads of these cards are looked at again. `now`: the instant of the merge, of which the journal then speaks."""
+    now = now or hub.now()
     kinds = {
         r.uid: r.kind for r in tx.execute(sa.select(record.c.uid, record.c.kind).where(record.c.uid.in_(change.moved)))
     }
     for card, pair in change.moved.items():
         told = [None if client == card else client for client in pair]
-        note(tx, card, kinds[card], "hub", "human", {"merged_into": told}, now, Cause(), who)
-    dependencies.regroup(tx, {card for one, pair in change.moved.items() for card in (one, *pair)}, now)
+        note(tx, card, kinds[card], "hub", "human", {"merged_into": told}, now, cause, who)
+    concerned = {card for one, pair in change.moved.items() for card in (one, *pair)}
+    dependencies.regroup(tx, concerned, now)
+    gathering.plan(hub.world, tx, concerned, cause)
     look_again(hub, tx, change.moved)
 
 

@@ -10,6 +10,8 @@ from sync.errors import Text
 from sync.flow.plug import Counts, World
 from sync.store.tables import notice, plan, record, task
 
+_BY_HAND = ("asked", "duplicates")  # plans that a person has kept just now
+
 
 def overdue(world: World) -> Counts:
     """One notice for each task whose time has passed and that nobody has done."""
@@ -38,7 +40,7 @@ def overdue(world: World) -> Counts:
 def waiting_plans(world: World) -> None:
     """One notice for each plan that waits for approval, and for whatever takes its place while it waits."""
     with world.store.read() as tx:
-        rows = tx.execute(sa.select(plan).where(plan.c.state == "waiting", plan.c.reason != "asked")).all()
+        rows = tx.execute(sa.select(plan).where(plan.c.state == "waiting", plan.c.reason.not_in(_BY_HAND))).all()
         keys = {f"plan:{row.content.get('root', row.id)}": row for row in rows}
         told = {r.key for r in tx.execute(sa.select(notice.c.key).where(notice.c.key.in_(keys)))}
     for key, row in keys.items():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -25,12 +27,16 @@ SUMS = ("amount", "order_amount", "paid", "shipped")
 def deals(hub: Hub) -> list[dict[str, Any]]:
     """One row per deal and one per order that only accounting knows; those with differences first.
 
-    {number, client, stage, amount, order, counterparty, order_amount, paid, shipped, currency, differences: [text],
-    kinds: [kind of each difference]}; sums are Decimals, texts in the hub's language.
+    {number, client, stage, amount, order, order_date, counterparty, order_amount, gap, paid, shipped, currency, order_stage,
+    differences: [text], kinds: [kind of each difference]}; sums are Decimals, texts in the hub's language, dates by the
+    firm's clock.
     """
     with hub.store.read() as tx:
         found = [_row(hub, deal, *parts) for deal, parts in _gathered(hub, tx)]
         found += _only_there(hub, tx)
+    for row in found:
+        both = row["order_amount"] is not None and row["amount"] is not None
+        row["gap"] = row["order_amount"] - row["amount"] if both else None
     return sorted(found, key=lambda r: not r["differences"])
 
 
@@ -44,6 +50,19 @@ def totals(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
         "deals": len(rows),
         "different": sum(1 for r in rows if r["differences"]),
     }
+
+
+def by_currency(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each currency ("" where none is said), the one with the most rows first. One currency at least."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["currency"] or "", []).append(row)
+    return dict(sorted(found.items(), key=lambda one: -len(one[1]))) or {"": []}
+
+
+def local(hub: Hub, moment: datetime) -> datetime:
+    """The moment by the firm's clock: hub.timezone, else this PC's."""
+    return moment.astimezone(ZoneInfo(hub.config.hub.timezone) if hub.config.hub.timezone else None)
 
 
 def _gathered(hub: Hub, tx: Connection) -> Iterable[tuple[Any, tuple[Any, ...]]]:
@@ -100,11 +119,13 @@ def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions:
         "stage": titles.get(deal.stage or "", deal.stage),
         "amount": sales.amount,
         "order": order.number if order is not None else books_side[1].number if books_side else None,
+        "order_date": min((local(hub, d.date) for d in documents if d.kind == "order" and d.date), default=None),
         "counterparty": order.client if order is not None else None,
         "order_amount": order.amount if order is not None else None,
         "paid": books.paid,
         "shipped": books.shipped,
         "currency": sales.currency or (order.currency if order else None),
+        "order_stage": titles.get(books.stage or "", books.stage),
         "differences": [one.text.say(language) for one in found],
         "kinds": [one.kind for one in found],
     }
@@ -159,7 +180,7 @@ def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
         lines=fields.get("lines"),
     )
     facts = (fields.get("paid"), fields.get("shipped"), True if row.deleted_at else fields.get("cancelled"))
-    stage = fields.get("stage") or stage_of_facts(pipeline.facts, *facts)
+    stage = stage_of_facts(pipeline.facts, *facts) or fields.get("stage")
     return Books(order, _sum(documents, "payment"), _sum(documents, "shipment"), stage=stage, titles=titles)
 
 
@@ -215,6 +236,8 @@ def _only_there(hub: Hub, tx: Connection) -> Iterable[dict[str, Any]]:
             "amount": None,
             "order": next((d["number"] for d in papers if d.get("number")), row.external_id),
             "counterparty": client.get("company") or client.get("name"),
+            "order_date": next((local(hub, d["date"]) for d in papers if d.get("date")), None),
+            "order_stage": None,
             "order_amount": next((d["amount"] for d in papers if d.get("amount") is not None), None),
             "paid": ZERO,
             "shipped": ZERO,

@@ -32,8 +32,9 @@ from sync.schedule.limits import AccountLimiter
 from sync.store import Store
 from sync.store.migrate import upgrade
 
-# Pages of a thousand records are no garbage: with Python's own thresholds an eighth of an import goes into looking for it
-_COLLECT = (20_000, 20, 20)
+# A page of records is no garbage, and all of it goes when the next one comes: with Python's own thresholds an eighth of an
+# import goes into looking for it, with a page's worth of objects hardly anything
+_COLLECT = (100_000, 20, 20)
 
 
 def utc_now() -> datetime:

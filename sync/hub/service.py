@@ -15,7 +15,7 @@ import structlog
 from sync.errors import SverkaError
 from sync.flow.plug import Plug
 from sync.flow.verify import readable
-from sync.hub import acts, approvals, runs, verifying, works
+from sync.hub import acts, approvals, duplicates, runs, verifying, works
 from sync.hub.runtime import Hub
 from sync.schedule.port import Engine
 from sync.store import new_uid
@@ -25,6 +25,7 @@ _log = structlog.get_logger("sverka.service")
 DELIVER_EVERY = 15  # seconds between two looks at due writes; woken work does not wait for it
 SETTLE_EVERY = 5
 TICK_EVERY = 5
+LOOK_EVERY = 600  # seconds between two looks for duplicates in a client base that has changed
 WAKE_AGAIN = 1.0  # seconds after which a wake is not trusted any more: another process may have the work
 
 
@@ -56,6 +57,7 @@ class Service:
         self.engine.handle("verify", self._of_connection(verifying.connection))
         self.engine.handle("move", self._of_connection(self._move))
         self.engine.handle("tick", lambda _: self._tick())
+        self._looked = time.monotonic()  # for duplicates; not before the first scans have had their time
         self._woken: dict[str, float] = {}  # connections whose work was asked for and has not begun here
         hub.wake = self.wake
 
@@ -127,6 +129,9 @@ class Service:
         for name in approvals.approved(self.hub):
             self.wake(name)
         self._sync_commands()
+        if time.monotonic() - self._looked > LOOK_EVERY:
+            self._looked = time.monotonic()
+            duplicates.look(self.hub)
 
     def _sync_commands(self) -> None:
         """`sverka sync` beside a running service hands its work over."""
@@ -166,6 +171,6 @@ def summary(done: list[runs.Run], trouble: dict[str, SverkaError], waiting: list
             }
             for name, e in trouble.items()
         },
-        "waiting": [w for w in waiting if w["reason"] != approvals.SAVED],
+        "waiting": [w for w in waiting if w["reason"] not in approvals.BY_HAND],
         "total": total,
     }

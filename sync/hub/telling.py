@@ -41,6 +41,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "merged_into": ("merged into", "объединён с"),
     "client": ("client", "клиент"),
     "review": ("question", "вопрос"),
+    "activities": ("activities now lie with", "дела теперь лежат у"),
     "description": ("description", "описание"),
     "unit": ("unit", "единица"),
     "unit_code": ("unit code", "код единицы"),

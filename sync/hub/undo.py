@@ -23,15 +23,19 @@ from sync.flow.plug import Cause
 from sync.flow.sides import MISSING, canonical
 from sync.flow.translate import columns
 from sync.flow.weave import note, tell_again, typed, weave
+from sync.hub import merges
 from sync.hub.runs import running
 from sync.hub.runtime import Hub
+from sync.identity import merging
 from sync.model.compare import same
 from sync.model.records import KINDS
 from sync.reconcile import Side, policy_for
 from sync.store.tables import intent, journal, link, record
+from sync.store.tables import merge as merge_rows
 from sync.store.tables import run as runs
 
 MOST = 1000  # records that are listed; all of them are counted
+MERGED = "merged_into"
 NOT_FIELDS = frozenset({"documents", "archived"})
 
 
@@ -141,7 +145,12 @@ def _one(hub: Hub, run_id: int, uid: str, cause: Cause, who: str) -> Item:
         if item.state != "ready":
             return item
         row = tx.execute(sa.select(record).where(record.c.uid == uid)).one()
-        back = {name: value for name, (_, value) in item.fields.items()}
+        back = {name: value for name, (_, value) in item.fields.items() if name != MERGED}
+        if MERGED in item.fields:
+            _merge_back(hub, tx, run_id, uid, who, cause)
+        item.state = "done"
+        if not back:
+            return item
         data = {**row.data, **back}
         now, why = hub.now(), f"undo:{run_id}"
         changed = {name: [row.data.get(name), value] for name, value in back.items()}
@@ -152,8 +161,32 @@ def _one(hub: Hub, run_id: int, uid: str, cause: Cause, who: str) -> Item:
         tell_again(tx, uid, list(back))
         weave(hub.world, tx, uid, cause)
         _reason(tx, uid, set(back), why)
-        item.state = "done"
     return item
+
+
+def _merge_back(hub: Hub, tx: Connection, run_id: int, uid: str, who: str, cause: Cause) -> None:
+    """What the run did to whose card this is: a merge is parted, one that was parted is made again."""
+    row = _merge_of(tx, run_id, uid)
+    if row.state == "stands":
+        merges.part(hub, tx, row.id, who, cause)
+        return
+    now, why = hub.now(), Text(row.why["en"], row.why["ru"])
+    mixed = True  # it stood before
+    made = merging.merge(hub.store, tx, row.kept, uid, rule=row.rule, why=why, who=who, now=now, mixed=mixed)
+    merges.follow(hub, tx, made, who, cause, now)
+
+
+def _merge_of(tx: Connection, run_id: int, uid: str) -> Any:
+    """The merge by which this card went into another one in the run, or came out again; None where neither did or where that
+    is not so any more."""
+    told = sa.select(journal.c.at, journal.c.changes).where(journal.c.run_id == run_id, journal.c.record_uid == uid)
+    times = [row.at for row in tx.execute(told) if MERGED in row.changes]
+    made = sa.and_(merge_rows.c.state == "stands", merge_rows.c.at.in_(times))
+    parted = sa.and_(merge_rows.c.state == "undone", merge_rows.c.undone_at.in_(times))
+    row = tx.execute(sa.select(merge_rows).where(merge_rows.c.gone == uid, sa.or_(made, parted))).first()
+    if row is not None and row.state == "undone" and merging.merge_of(tx, uid) is not None:
+        return None
+    return row
 
 
 def _reason(tx: Connection, uid: str, names: set[str], why: str) -> None:
@@ -178,6 +211,9 @@ def _look(hub: Hub, tx: Connection, run_id: int, uid: str) -> Item:
         return item
     item.kind, item.number, item.title = row.kind, row.number, row.title
     wanted = _wanted(hub, item, row, mine)
+    if (merge := _merge_of(tx, run_id, uid)) is not None:
+        now = merge.kept if merge.state == "stands" else None
+        item.fields[MERGED] = (now, None if now else merge.kept)
     if row.merged_into is not None and wanted:
         item.refuse("It has been merged into another client since.", "С тех пор объединена с другим клиентом.")
     data = typed(row.kind, row.data)
@@ -235,6 +271,8 @@ def _wanted(hub: Hub, item: Item, row: Any, mine: Sequence[Any]) -> dict[str, tu
             )
         elif sides.of_record(one) or one.why.startswith("wrote:"):
             for name, values in one.changes.items():
+                if name == MERGED:  # a link between cards, no value
+                    continue
                 if name not in fields or name in NOT_FIELDS:
                     item.refuse(
                         f"{name}: this is what {one.connection} reports; it can only be changed there.",

@@ -10,7 +10,7 @@ from typing import Any
 from sync.errors import BadConfig, NeedHuman, SverkaError, Text
 from sync.flow.plug import Plug
 from sync.flow.verify import Pass, Report, readable
-from sync.hub.daily import local
+from sync.hub.reports import local
 from sync.hub.runs import Run, running
 from sync.hub.runtime import Hub
 

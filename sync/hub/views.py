@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from sync.flow import deletes
 from sync.flow.exchange import waiting
 from sync.hub import approvals, merges, reviewing
 from sync.hub.runtime import Hub
@@ -116,16 +117,17 @@ def quarantined(
 
 
 def conflicts(hub: Hub) -> list[dict[str, Any]]:
-    """Open conflicts with both values, the agreed one, since when, who brought it about, and the record's number and title.
+    """Open conflicts with every side's value, the record's own (`held`), what had been agreed (`base`), since when, who
+    brought it about, and the record's number and title.
     `overtaken`: the decision before it, {who, value, at, text}, where that was dropped because the values had moved."""
     query = (
-        sa.select(conflict, record.c.number, record.c.title, record.c.kind)
+        sa.select(conflict, record.c.number, record.c.title, record.c.kind, record.c.data)
         .join(record, record.c.uid == conflict.c.record_uid)
         .where(conflict.c.state == "open")
         .order_by(conflict.c.id)
     )
     with hub.store.read() as tx:
-        found = [plain(r) for r in tx.execute(query)]
+        found = [_without(plain(r), "data") | {"held": deletes.held(r, r.data)} for r in tx.execute(query)]
         before = _overtaken(tx, {row["record_uid"] for row in found})
     return [{**row, "overtaken": before.get((row["record_uid"], row["field"]))} for row in found]
 

@@ -17,6 +17,7 @@ from sync.identity.people import _phone_slip
 from sync.model import keys
 
 MOST_BEHIND_KEY = 12  # cards that share one key: past that it is a public number, and links nobody
+NAMELESS = 42  # strength of a link for which no name speaks
 LARGEST = 25  # cards in one group: a larger one is a mass merge and waits for a person
 
 
@@ -43,7 +44,9 @@ def group(cards: Sequence[Card]) -> Groups:
     """Cards in groups of one client each."""
     found = Groups(list(range(len(cards))))
     members: dict[int, list[int]] = {i: [i] for i in range(len(cards))}
-    _apply(cards, sorted(_pairs(cards), key=lambda p: (-p.strength, p.a, p.b)), members, found)
+    pairs = sorted(_pairs(cards), key=lambda p: (-p.strength, p.a, p.b))
+    _apply(cards, [p for p in pairs if p.strength > NAMELESS], members, found)
+    _apply(cards, _unambiguous(cards, [p for p in pairs if p.strength <= NAMELESS], found), members, found)
     # Cards with a name and hardly anything else join a group only when they fit a single one
     places = _Places(cards, members.values())
     for _ in range(2):
@@ -52,6 +55,22 @@ def group(cards: Sequence[Card]) -> Groups:
             break
         _apply(cards, extra, members, found)
     return found
+
+
+def _unambiguous(cards: Sequence[Card], pairs: Sequence[Pair], found: Groups) -> list[Pair]:
+    """Links of cards that a key alone speaks for: not where the key belongs to several clients."""
+    named: dict[int, set[int]] = defaultdict(set)  # groups of named cards that a nameless card may belong to
+    for pair in pairs:
+        for one, other in ((pair.a, pair.b), (pair.b, pair.a)):
+            if cards[other].name or cards[other].company:
+                named[one].add(found.of[other])
+
+    def nameless(at: int) -> set[int]:
+        return set() if cards[at].name or cards[at].company else named[at]
+
+    kept = [p for p in pairs if len(nameless(p.a) | nameless(p.b)) <= 1]
+    found.refused += [(p, "ambiguous") for p in set(pairs) - set(kept)]
+    return kept
 
 
 def _apply(cards: Sequence[Card], pairs: Iterable[Pair], members: dict[int, list[int]], found: Groups) -> None:
@@ -111,7 +130,7 @@ def _keys(card: Card) -> list[tuple[str, str]]:
 def _persons(a: Card, b: Card) -> tuple[int, str] | None:
     """A shared address or mobile phone through the gate of the name; a slip in one of them only under the full name."""
     found = names.compare(a.name, b.name)
-    verdict = found.verdict
+    verdict = _verdict(a, b)
     agreeing = sum(_same(a, b, fact) for fact in ("date", "postcode", "address"))
     if _same(a, b, "exact_id") and (verdict != "other" or found.kin or agreeing):
         return 85, "number"
@@ -136,6 +155,15 @@ def _persons(a: Card, b: Card) -> tuple[int, str] | None:
     if verdict == "full" and a.company and companies.compare(a.company, b.company) == "same" and not _apart(a, b):
         return 50, "employer"
     return None
+
+
+def _verdict(a: Card, b: Card) -> str:
+    """The names' verdict; beside the same birthday and another sign, names that are nearly alike are one («Jon», «John»)."""
+    verdict = names.compare(a.name, b.name).verdict
+    signs = bool(a.emails & b.emails) + bool(a.phones & b.phones) + _same(a, b, "address") + _same(a, b, "postcode")
+    if verdict in ("other", "doubt") and signs and _same(a, b, "date") and names.alike(a.name, b.name):
+        return "part"
+    return verdict
 
 
 def _slips(a: Card, b: Card) -> bool:
@@ -302,7 +330,8 @@ def _contradiction(cards: Sequence[Card], left: Sequence[int], right: Sequence[i
             if _same(one, other, "exact_id"):
                 continue
             if one.kind == "person":
-                if names.compare(one.name, other.name).verdict in ("other", "doubt"):
+                birthday = _same(one, other, "date") and names.alike(one.name, other.name)
+                if not birthday and names.compare(one.name, other.name).verdict in ("other", "doubt"):
                     return "name"
             elif companies.compare(one.company, other.company) == "other" and not (one.inn and one.inn == other.inn):
                 return "name"

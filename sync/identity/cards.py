@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sync.errors import BadConfig, Text
@@ -74,7 +74,7 @@ def read(row: Mapping[str, str], schema: Mapping[str, str], number: int, country
 
     person_name = " ".join(filter(None, (one("first_name"), one("last_name"))))
     kind = one("kind").lower() or ("person" if person_name or not one("company_name") else "company")
-    kind = "company" if kind in ("company", "organization", "компания", "организация", "юрлицо", "legal") else "person"
+    kind = "company" if _is_company(kind) else "person"
     card = Card(one("id") or str(number), kind, one("source"))
     if kind == "company":
         card.company = companies.parse(one("company_name") or one("name"))
@@ -92,7 +92,7 @@ def read(row: Mapping[str, str], schema: Mapping[str, str], number: int, country
     card.city = "".join(keys.skeleton(w) for w in re.findall(r"\w+", one("city").lower()))
     for fact in ("date", "postcode", "address", "exact_id", "text"):
         if one(fact):
-            card.facts[fact] = _plain(one(fact))
+            card.facts[fact] = _date(one(fact)) if fact == "date" else _plain(one(fact))
     if not card.phones and one("phone"):
         digits = re.sub(r"\D", "", one("phone"))
         if len(digits) >= 6 and len(set(digits)) > 2:
@@ -107,6 +107,34 @@ def _person(values: Mapping[str, list[str]], whole: str, parts: str) -> names.Na
     last = "".join(keys.skeleton(w) for w in re.findall(r"[^\W\d_]+", " ".join(values.get("last_name", ())).lower()))
     known = FIRST_NAMES.get(first, frozenset({first} if first else ()))
     return names.Name(parts, known, first, last, words=tuple(w for w in (first, last) if w))
+
+
+def _is_company(kind: str) -> bool:
+    word = "".join(re.findall(r"[^\W\d_]+", kind))
+    return word.startswith(("юр", "compan", "organi", "орган", "компан", "legal", "firm", "фирм", "предпр"))
+
+
+def _date(text: str) -> str:
+    """A day as year, month, day, whatever the order it was written in; anything else as it is."""
+    found = re.fullmatch(r"(\d{1,4})[-./ ](\d{1,2})[-./ ](\d{1,4})(?:[T ].*)?", text.strip())
+    if found is None:
+        return _plain(text)
+    first, middle, last = (int(n) for n in found.groups())
+    year, month, day = (first, middle, last) if len(found[1]) == 4 else (last, middle, first)
+    if month > 12 >= day:  # 12/31/1980, as Americans write
+        month, day = day, month
+    return f"{year:04d}{month:02d}{day:02d}"
+
+
+def id_column(schema: Mapping[str, str], columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
+    """The column with the records' ids: that of the schema, one that is called so, or one outside it that is unique; or ""."""
+    named = [c for c in columns if c.lower() in ("id", "unique_id", "record_id", "rec_id", "uid")]
+    for column in [*(c for c, kind in schema.items() if kind == "id" and c in columns), *named]:
+        return column
+    for column in columns:
+        if column not in schema and len({row[column] for row in rows}) == len(rows):
+            return column
+    return ""
 
 
 def _plain(text: str) -> str:

@@ -15,6 +15,15 @@ from sync.model.keys import one_script, skeleton
 
 _LONG = sorted((f for f in LEGAL_FORMS if " " in f), key=len, reverse=True)
 _LONG_FORM = re.compile("|".join(f.replace(" ", r"\s+") for f in _LONG))
+_BRACKETS = re.compile(r"\([^)]*\)")
+_DOTTED = re.compile(
+    r"(?<!\w)(?:о\.?\s?о\.?\s?о|[зпон]?\.?\s?а\.\s?о|и\.\s?п|l\.\s?l\.\s?c|j\.\s?s\.\s?c|s\.\s?r\.\s?o|s\.\s?a)(?:\.|(?=[\s\"«]))"
+)
+_NO_DOTS = {ord("."): None, ord(" "): None}
+# The place where a branch sits is not its firm's name
+_BRANCH = re.compile(
+    r"^(?:обособленное\s+подразделение|филиал|представительство)\s+(?=\S)|\s+(?:в|по)\s+г(?:\.|ород[еу]?|\.?\s)\s*[\w\-]+$"
+)
 _WORDS = re.compile(r"[^\W_]+")
 # What people write into a company's field when they have none
 _NONE = re.compile(
@@ -45,9 +54,10 @@ NO_COMPANY = Company()
 def parse(text: str) -> Company:
     """The parts of a company's name; nothing for «нет», «физлицо», «-» and other ways to say that there is none."""
     clean = one_script(unicodedata.normalize("NFC", text[:250])).strip().lower()
-    clean = re.sub(r"\([^)]*\)", " ", clean) if not clean.startswith("(") else clean
+    clean = _BRACKETS.sub(" ", clean) if not clean.startswith("(") else clean
     if not clean or _NONE.fullmatch(clean.strip(" \"'«».-")):
         return NO_COMPANY
+    clean = _BRANCH.sub("", _DOTTED.sub(lambda m: m[0].translate(_NO_DOTS) + " ", clean))
     form = ""
     if found := _LONG_FORM.search(clean):
         form = LEGAL_FORMS[re.sub(r"\s+", " ", found[0])]
@@ -65,6 +75,12 @@ def parse(text: str) -> Company:
         return NO_COMPANY
     owner = names.parse(" ".join(_as_written(text, words))) if form == "ip" else names.NO_NAME
     return Company(text.strip(), "".join(parts), form, parts, owner)
+
+
+def words(text: str) -> str:
+    """All words of a text as skeletons with a space around each, to look for a name's words in."""
+    found = _WORDS.findall(one_script(text).lower())
+    return f" {' '.join(s for w in found if (s := w if w.isdigit() else skeleton(w)))} "
 
 
 def _as_written(text: str, words: list[str]) -> list[str]:

@@ -65,7 +65,12 @@ def _without_person(person: Person, client: Client) -> tuple[Person, Client]:
 
 
 def _common_client(person: Person, seen: Seen) -> str | None:
-    """All candidates work for one company and nowhere else."""
+    """All candidates work for one company and nowhere else; not when another name is given at somebody's own phone."""
+    if person.question == "name_differs" and all(
+        seen.persons[uid].agreement.verdict == "other" and "email" not in seen.persons[uid].kinds
+        for uid, _ in person.candidates
+    ):
+        return None
     found = {tuple(seen.current(uid)) for uid, _ in person.candidates}
     only = next(iter(found)) if len(found) == 1 else ()
     return only[0] if len(only) == 1 else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from sync.identity import companies, letter, mailbox, names
@@ -16,20 +17,22 @@ from sync.identity.mailbox import Mailbox
 from sync.model import keys
 
 _INN = re.compile(
-    r"инн\W{0,5}(?:кпп\W{0,3})?(\d{10}(?:\d{2})?)(?!\d)|\binn\W{0,5}(\d{10}(?:\d{2})?)(?!\d)", re.IGNORECASE
+    r"инн(?:\s+[а-яё]{3,15})?\W{0,5}(?:кпп\W{0,3})?(\d{10}(?:\d{2})?)(?!\d)|\binn\W{0,5}(\d{10}(?:\d{2})?)(?!\d)",
+    re.IGNORECASE,
 )
 _OGRN = re.compile(
     r"огрн(?:ип)?\W{0,5}(\d{13}(?:\d{2})?)(?!\d)|\bogrn(?:ip)?\W{0,5}(\d{13}(?:\d{2})?)(?!\d)", re.IGNORECASE
 )
-_KPP = re.compile(r"(?:кпп|kpp)\W{0,5}(\d{9})(?!\d)", re.IGNORECASE)
+_KPP = re.compile(r"(?:(?:кпп|kpp)\W{0,5}|\b\d{10}\s?[/\\]\s?)(\d{9})(?!\d)", re.IGNORECASE)
 _PHONE = re.compile(
     r"(?:\+\s?\d[\d\s()\-\u2010-\u2014.]{8,20}\d|\b[78]?[\s\-]?\(?\d{3,5}\)?[\s\-]?\d{1,3}[\s\-]?\d{2}[\s\-]?\d{2})"
     r"(?!\d)(?:\s*,?\s*(?:доб|вн|внутр|ext)\.?\s*\d{1,6})?"
 )
 _ADDRESS = re.compile(r"[\w.+\-]{1,64}@[\w\-]+(?:\.[\w\-]+)+")
 FORM = re.compile(
-    r"\b(?:ООО|АО|ПАО|ЗАО|ОАО|НАО|ИП|АНО|ГУП|МУП|ФГУП|LLC|JSC|Ltd|OOO|OOO|ТОО)\b|общество с огр|акционерное общ|"
-    r"индивидуальный предпр|некоммерческая орг|унитарное предпр",
+    r"\b(?:ООО|АО|ПАО|ЗАО|ОАО|НАО|ИП|АНО|ГУП|МУП|ФГУП|LLC|JSC|PJSC|Ltd|OOO|ТОО|ГБУЗ?|МБУ|ФГБУ|М[БА]ОУ|КФХ|ТСЖ|СНТ|НКО|GmbH|Inc|"
+    r"Corp)\b|о\.\s?о\.\s?о\.|общество с огр|акционерное общ|индивидуальный предпр|некоммерческая орг|унитарное предпр|"
+    r"бюджетное учр|фермерское хоз",
     re.IGNORECASE,
 )
 _ABOUT = re.compile(r"(?:\bпо|\bдля|\bот|\bиз|компани[яию]|организаци[яию])\s+(?P<name>[^,.;\n]{3,80})", re.IGNORECASE)
@@ -45,12 +48,36 @@ _FROM = re.compile(
     r"^(?P<who>.{0,60}?)(?:\s+|,\s*)(?:из|от|компания|с\s+фирмы|фирма)\s+(?P<company>.{2,80})$", re.IGNORECASE
 )
 _MACHINE_SUBJECT = re.compile(
-    r"undeliver|delivery\s+(?:status|failure)|mail\s+delivery|returned\s+mail|не\s*доставлен|автоответ|автоматическ|out\s+of\s+office|"
-    r"auto(?:matic)?[\s-]*reply|вне\s+офиса",
+    r"(?:(?:re|fwd?|ответ)\s*:\s*)*\W*(?:undeliver|delivery\s+(?:status|failure|has\s+failed|delayed)|mail\s+delivery|returned\s+mail|"
+    r"failure\s+notice|не\s*доставлен|сообщение\s+не\s+доставлено|не\s+удалось\s+доставить|автоответ|автоматический\s+ответ|"
+    r"out\s+of\s+(?:the\s+)?office|auto(?:matic)?[\s-]*(?:reply|response)|вне\s+офиса|нет\s+на\s+(?:рабочем\s+)?месте|"
+    r"отч[её]т\s+о\s+(?:прочтении|доставке)|(?:прочтено|read|not\s+read)\s*:)",
     re.IGNORECASE,
 )
-_MACHINE_NAME = re.compile(r"^(?:mail\s+delivery|mailer|postmaster|робот|robot|no-?reply)", re.IGNORECASE)
+_MACHINE_TEXT = re.compile(
+    r"(?:автоматическ\w+|robot|робот\w*|automat\w+)(?s:.{0,200})(?:не\s+отвечайте|отвечать\s+(?:на\s+него\s+)?не\s+(?:нужно|надо|требуется)|"
+    r"не\s+требует\s+ответа|do\s+not\s+(?:reply|respond))|\A\W*(?:это\s+)?автоматическ(?:ое|ий)\s+(?:сообщение|письмо|уведомление|ответ)|"
+    r"\A\W*this\s+is\s+an\s+automat",
+    re.IGNORECASE,
+)
+_MACHINE_NAME = re.compile(
+    r"^(?:mail\s+delivery|mailer|postmaster|no-?reply|system\s+administrator|служба\s+доставки\s+(?:почты|писем)|"
+    r"автоматическ|(?:почтовый\s+)?(?:робот|robot)\b)",
+    re.IGNORECASE,
+)
 _OUR_ROLE = re.compile(r"бухгалтер|юрист|представител", re.IGNORECASE)
+_ASIDE = re.compile(r"[,|•]| [—–-] ")  # what stands behind a name in its line: the post, the company
+_NO_NAME = re.compile(r"\d|@|http|www")
+_CONTACTS = re.compile(r"\d{5}|@|http|www|^тел|^моб|^e-?mail|^инн|^кпп", re.IGNORECASE)
+_CLUTTER = re.compile(r"\S*(?:@|www\.|https?:)\S*")
+_POST = re.compile(
+    r"(?:^|\W)(?:менеджер|директор|бухгалтер|инженер|специалист|руководитель|начальник|отдел|юрист|секретарь|"
+    r"manager|director|engineer|head|sales|ceo|cto)",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"^(?:sips?|tel):", re.IGNORECASE)
+_BETWEEN = re.compile(r"[;,\s]+(?=\S+@)")
+_READ = 2_000  # characters of a text that are searched for names of known companies
 MANY = 12  # a field with more values than that is a list of somebody's contacts, not of the sender's
 
 
@@ -93,6 +120,7 @@ class Evidence:
     ogrns: list[str] = field(default_factory=list)
     kpp: str = ""
     companies: list[companies.Company] = field(default_factory=list)
+    text: str = ""  # what the sender wrote, where a company may be named in passing
     third_party: bool = False  # a relay's order: its phone and address stand for somebody else's
     outsider: bool = False  # an accountant or representative of several companies: no company in his own signature
     refused: list[tuple[str, str, str]] = field(default_factory=list)  # (field, raw, why it is no key)
@@ -129,13 +157,11 @@ def _all_own(found: Evidence, own: Own) -> bool:
 
 def _form(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
     """Web forms and orders: the buyer's fields; the recipient of a gift is nobody's evidence."""
-    shop = _text(event, "shop").lower().replace(" ", "_").replace("-", "_")
-    found.third_party = any(
-        shop == place or shop.startswith(place + "_") or place in shop.split(".") for place in MARKETPLACES
-    )
+    found.third_party = _marketplace(_text(event, "shop"))
     _fields(found, event, own)
     comment = _text(event, "comment")
     if comment:
+        found.text = comment[:_READ]
         _numbers(found, comment)
         if not (found.phones or found.mailboxes or found.third_party):  # «перезвоните на …» instead of the field
             found.phones += _found_phones(comment, own.country)
@@ -144,6 +170,12 @@ def _form(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         found.name = names.parse(f"{_text(event, 'first_name')} {_text(event, 'last_name')}")
     if found.third_party:
         found.mailboxes = [m for m in found.mailboxes if m.kind != "relay"]
+
+
+@lru_cache(maxsize=1_000)
+def _marketplace(shop: str) -> bool:
+    shop = shop.lower().replace(" ", "_").replace("-", "_")
+    return any(shop == place or shop.startswith(place + "_") or place in shop.split(".") for place in MARKETPLACES)
 
 
 def _fields(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
@@ -186,24 +218,38 @@ def _letter(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
     if (
         (box is not None and box.kind == "robot")
         or _MACHINE_NAME.match(shown.strip())
-        or (_MACHINE_SUBJECT.search(_text(event, "subject")) and "автоматическ" in body.own.lower())
+        or _MACHINE_SUBJECT.match(_text(event, "subject"))
+        or _MACHINE_TEXT.search(body.own[:1000])
     ):
         if not _labelled(found, body.own, own):
             found.ignored = "robot"
         return
-    if box is not None:
+    if box is not None and box.kind != "relay":  # a relay's address changes from letter to letter
         found.mailboxes.append(box)
-    if FORM.search(shown):
-        _company(found, shown)
-    else:
-        found.name = names.parse(shown)
-    _signature(found, body.signature, shown, own)
+    _shown(found, shown)
+    found.text = f"{_text(event, 'subject')}\n{body.own}"[:_READ]
+    _signature(found, body.signature or _unmarked(found, body.own), own)
     _numbers(found, body.own)
     if found.inns:
         _named_in(found, body.own)
-    if box is not None:
-        found.mailboxes[0] = _common(box, found, shown)
+    if box in found.mailboxes:
+        found.mailboxes[0] = _common(found.mailboxes[0], found, shown)
     found.outsider = found.outsider and not found.domain and not any(FORM.search(x) for x in body.signature.split("\n"))
+
+
+def _shown(found: Evidence, shown: str) -> None:
+    """The name that a mail program shows: a person's, a company's, or both («Иван Петров, ООО Ромашка»)."""
+    form = FORM.search(shown)
+    if form is None:
+        found.name = names.parse(shown)
+        return
+    before = shown[: form.start()].strip(' ,;|/\\(-–—"«')
+    person = names.parse(before)
+    if person.full and person.first and len(shown) > form.end() + 2:
+        found.name = person
+        _company(found, shown[form.start() :].strip(" )"))
+    else:
+        _company(found, shown[form.start() :] if before and names.nobody(before) else shown)
 
 
 def _labelled(found: Evidence, text: str, own: Own) -> bool:
@@ -236,15 +282,23 @@ def _staff_forward(found: Evidence, body: letter.Letter, own: Own) -> bool:
     return True
 
 
-def _signature(found: Evidence, text: str, shown: str, own: Own) -> None:
+def _unmarked(found: Evidence, text: str) -> str:
+    """A signature that no line or greeting announces: a last block that begins with the very name that the letter shows."""
+    block = letter.last_block(text)
+    signer = names.parse(_ASIDE.split(block.partition("\n")[0], 1)[0])
+    agreed = found.name and signer.full and names.compare(signer, found.name).verdict == "full"
+    return block if agreed and len(signer.words) <= 3 else ""
+
+
+def _signature(found: Evidence, text: str, own: Own) -> None:
     """Name, company, phones and numbers of a signature, when it is the sender's own."""
     if not text:
         return
     lines = [line for line in text.split("\n") if line.strip()]
     signer = names.NO_NAME
     for line in lines[:3]:
-        plain = re.split(r"[,|•]| [—–-] ", line)[0]
-        if not re.search(r"\d|@|http|www", plain) and not FORM.search(plain) and len(plain) < 60:
+        plain = _ASIDE.split(line, 1)[0]
+        if not _NO_NAME.search(plain) and not FORM.search(plain) and len(plain) < 60:
             signer = names.parse(plain)
             if signer:
                 break
@@ -261,14 +315,27 @@ def _signature(found: Evidence, text: str, shown: str, own: Own) -> None:
                 found.mailboxes.append(box)
         if _OUR_ROLE.search(line):
             found.outsider = True
-        if re.search(r"\d{5}|@|http|www|^тел|^моб|^e-?mail|^инн|^кпп", line, re.IGNORECASE):
+        if FORM.search(line):
+            _company(found, _firm_in(line))
             continue
-        if signer and names.parse(re.split(r"[,|•]| [—–-] ", line)[0]) == signer:
+        if _CONTACTS.search(line) or _PHONE.search(line):
             continue
-        if FORM.search(line) or (
-            index in (1, 2) and not re.search(r"[,:]", line) and len(line) < 60 and not _job(line)
-        ):
+        if signer and names.parse(_ASIDE.split(line, 1)[0]) == signer:
+            continue
+        if index in (1, 2) and not re.search(r"[,:]", line) and len(line) < 60 and not _job(line):
             _company(found, line)
+
+
+def _firm_in(line: str) -> str:
+    """The company of a signature's line: «директор ООО "Ромашка"», «Иван Петров, ООО Ромашка, т. …»."""
+    parts = _ASIDE.split(_CLUTTER.sub(" ", _PHONE.sub(" ", line)))
+    at = next((n for n, part in enumerate(parts) if FORM.search(part)), 0)
+    part = parts[at].strip()
+    form = FORM.search(part)
+    if form is None or form[0] == part:
+        return line  # «Ромашка, ООО»
+    before = part[: form.start()].strip(' "«(-–—:')
+    return part[form.start() :] if before and (names.nobody(before) or _job(before)) else part
 
 
 def _common(box: Mailbox, found: Evidence, shown: str) -> Mailbox:
@@ -282,8 +349,7 @@ def _common(box: Mailbox, found: Evidence, shown: str) -> Mailbox:
 
 def _job(line: str) -> bool:
     """A line of a signature that names a post, not a company."""
-    return re.search(r"(?:^|\W)(?:менеджер|директор|бухгалтер|инженер|специалист|руководитель|начальник|отдел|юрист|секретарь|"
-        r"manager|director|engineer|head|sales|ceo|cto)", line, re.IGNORECASE) is not None  # fmt: skip
+    return _POST.search(line) is not None
 
 
 def _call(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
@@ -299,7 +365,7 @@ def _call(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         found.ignored = "" if known else "hidden"
         found.name = names.parse(_text(event, "from_name") or _text(event, "name"))
         return
-    raw = re.sub(r"^(?:sips?|tel):", "", raw, flags=re.IGNORECASE).partition("@")[0]
+    raw = _SCHEME.sub("", raw).partition("@")[0]
     _phones(found, "from_number", [raw], own.country)
     if any(p in own.lines for p in found.phones):
         found.ignored = "own_line"
@@ -316,6 +382,7 @@ def _call(found: Evidence, event: Mapping[str, Any], own: Own) -> None:
         elif len(note.split()) <= 4:
             found.name = names.parse(note)
     if note:
+        found.text = note[:_READ]
         _numbers(found, note)
     if not found.name:
         found.name = names.parse(_text(event, "from_name") or _text(event, "name"))
@@ -352,6 +419,8 @@ def _named_in(found: Evidence, text: str) -> None:
 
 def _inn(found: Evidence, raw: str) -> None:
     form = keys.inn(raw)
+    if form and not found.kpp and (code := _KPP.search(raw)) is not None:  # «7707083893/770701001»
+        found.kpp = keys.kpp(code[1]) or ""
     if form is None:
         found.refused.append(("inn", raw[:40], "checksum"))
     elif form not in found.inns:
@@ -382,7 +451,7 @@ def _found_phones(line: str, country: str) -> list[str]:
 
 
 def _mailboxes(found: Evidence, raws: list[str]) -> None:
-    parts = [part for raw in raws for part in re.split(r"[;,\s]+(?=\S+@)", raw.strip()) if part]
+    parts = [part for raw in raws for part in _BETWEEN.split(raw.strip()) if part]
     if len(parts) > MANY:
         found.refused.append(("email", f"{len(parts)}", "too_many"))
         return

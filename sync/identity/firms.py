@@ -191,6 +191,8 @@ class _Case:
             held = [u for u in self.work if self._profile(u).held]
             if len(self.work) > 1 and len(held) == 1 and not self._agent():
                 return Client(held[0], "held")  # a question about his employer is open: what follows waits with it
+            if (len(self.work) > 1 or self._agent()) and (said := self._said(self.work)):
+                return Client(said, "named")
             if len(self.work) > 1 or self._agent():
                 return self._question("two_jobs", self.work)
             if self._strange_domain():
@@ -207,6 +209,8 @@ class _Case:
         for narrower in (self.work, self.domain):
             if len(kept) > 1:
                 kept = [u for u in kept if u in narrower] or kept
+        if len(kept) > 1 and (said := self._said(kept)):
+            kept = [said]
         if len(kept) == 1:
             return Client(kept[0], "mailbox" if "email" in self.seen.companies[kept[0]].kinds else "office")
         return self._question("two_companies", kept)
@@ -221,7 +225,20 @@ class _Case:
             return Client(self.domain[0], "moved" if self.work else "domain")
         if not both and len(self.work) == 1 and self._profile(self.work[0]).held:
             return Client(self.work[0], "job")
+        if said := self._said(both or self.domain):
+            return Client(said, "named")
         return self._question("two_jobs" if both else "two_companies", both or self.domain)
+
+    def _said(self, uids: Iterable[str]) -> str:
+        """The only one of these companies whose name stands in the text; of «Ромашка» and «Ромашка Снаб» the longer."""
+        text = companies.words(self.found.text)
+        found: dict[str, int] = {}
+        for uid in uids:
+            for company in self._profile(uid).as_company:
+                if len(company.key) >= 4 and f" {' '.join(company.words)} " in text:
+                    found[uid] = max(found.get(uid, 0), len(company.key))
+        best = [uid for uid, length in found.items() if length == max(found.values())]
+        return best[0] if len(best) == 1 else ""
 
     def _agent(self) -> bool:
         hit = self.seen.persons.get(self.person.uid or "")

@@ -55,7 +55,7 @@ class Folded(Index):
             mine = [raw[card] for card in self._cards[client] if card in raw]
             if mine:
                 found[client] = mine[0] if mine[0].uid == client and len(mine) == 1 else _together(client, mine)
-                self._shown[client] = _copy(found[client])
+                self._shown[client] = found[client].copy()
         return found
 
     def jobs(self, persons: Sequence[str]) -> list[Job]:
@@ -91,7 +91,7 @@ class Folded(Index):
         home, shown = self.home(profile.uid), self._shown[profile.uid]
         card = super().profiles([home]).get(home) or Profile(home, profile.kind)
         before = set(card.leads())
-        fresh = _copy(card)
+        fresh = card.copy()
         for name in _VALUES:
             known, values = getattr(shown, name), getattr(fresh, name)
             values += [v for v in getattr(profile, name) if v not in known and v not in values]
@@ -99,7 +99,7 @@ class Folded(Index):
             if getattr(profile, name) != getattr(shown, name):
                 setattr(fresh, name, getattr(profile, name))
         super().save(fresh, [key for key in fresh.leads() if key not in before])
-        self._shown[profile.uid] = _copy(profile)
+        self._shown[profile.uid] = profile.copy()
 
     def employ(self, job: Job) -> None:
         """An end closes whichever of the cards' employments is open; a beginning is written on the homes."""
@@ -142,7 +142,7 @@ class Folded(Index):
 def _together(client: str, cards: Sequence[Profile]) -> Profile:
     """The cards' profiles as one; of a company and a person only what the leading card is."""
     mine = [p for p in cards if p.kind == cards[0].kind]
-    found = _copy(cards[0])
+    found = cards[0].copy()
     found.uid = client
     for other in mine[1:]:
         for name in _VALUES:
@@ -151,13 +151,3 @@ def _together(client: str, cards: Sequence[Profile]) -> Profile:
         found.inn, found.ogrn, found.kpp = found.inn or other.inn, found.ogrn or other.ogrn, found.kpp or other.kpp
         found.agent = found.agent or other.agent
     return found
-
-
-def _copy(profile: Profile) -> Profile:
-    return replace(
-        profile,
-        names=list(profile.names),
-        phones=list(profile.phones),
-        emails=list(profile.emails),
-        domains=list(profile.domains),
-    )

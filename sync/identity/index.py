@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Self
 
@@ -55,11 +54,11 @@ class Profile:
     held: bool = False  # a holding card: a question about it is open
     agent: bool = False  # serves several companies: a letter that names none is a question
 
-    @cached_property
+    @property
     def as_person(self) -> list[Name]:
         return [n for text in self.names if (n := parse(text))]
 
-    @cached_property
+    @property
     def as_company(self) -> list[companies.Company]:
         return [c for text in self.names if (c := companies.parse(text))]
 
@@ -72,6 +71,16 @@ class Profile:
         """The best verdict over the company's names: same, like, absent, other."""
         found = [companies.compare(company, own) for own in self.as_company]
         return max(found, key=lambda v: _NAMED[v], default="absent")
+
+    def copy(self) -> Profile:
+        """One whose lists can be added to."""
+        return replace(
+            self,
+            names=list(self.names),
+            phones=list(self.phones),
+            emails=list(self.emails),
+            domains=list(self.domains),
+        )
 
     def dump(self) -> str:
         data = {
@@ -170,9 +179,7 @@ class Index:
             "ON CONFLICT (uid) DO UPDATE SET data = excluded.data"
         )
         self._run(self._sql(sql), (profile.uid, profile.kind, profile.dump()))
-        insert = self._sql("INSERT INTO identity_key (kind, value, uid) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-        for kind, value in profile.leads() if added is None else added:
-            self._run(insert, (kind, value, profile.uid))
+        self.add_keys((kind, value, profile.uid) for kind, value in (profile.leads() if added is None else added))
 
     def put(self, profile: Profile) -> None:
         """A profile as it is now, with exactly its own keys: after a merge, an unmerge or a correction."""

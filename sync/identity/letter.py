@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 _ADDRESS = r"[^\s<>@]+@[^\s<>@]+"
-_WROTE = r"(?:написал\(?а?\)?|пишет|писали?|wrote|schrieb)"
+_WROTE = r"(?:написал\(?а?\)?|пишет|писали?|wrote|schrieb|a\s+écrit\s?)"
 # Where somebody else's words begin; each is matched at a line's start
 _QUOTE = re.compile(
     r"^(?:>\s*)?(?:"
@@ -38,7 +38,9 @@ _FROM_LINE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SIGNATURE = re.compile(
-    r"^(?:--\s?|—\s?|__+\s?|-{3,}\s?)$|^\s*(?:с\s+(?:наилучшими\s+|большим\s+|глубоким\s+)?(?:уважением|пожеланиями|приветом)|"
+    r"(?:(?<=[.!?;])[ \t]+(?=(?:с\s+уважением|(?:best|kind)\s+regards)\b[,.\s]))|"  # in the middle of a line
+    r"^(?:--\s?|—\s?|__+\s?|-{3,}\s?)$|"
+    r"^\s*(?:с\s+(?:наилучшими\s+|большим\s+|глубоким\s+)?(?:уважением|пожеланиями|приветом)|"
     r"с\s+ув\.?|всего\s+(?:доброго|хорошего)|(?:best|kind|warm)?\s*regards|sincerely|спасибо,?\s+с\s+уважением|"
     r"благодарю,?\s+с\s+уважением|хорошего\s+дня)\b[,.!\s]*",
     re.IGNORECASE | re.MULTILINE,
@@ -97,3 +99,9 @@ def _signed(text: str) -> tuple[str, str]:
     lines = [x.strip() for x in rest.split("\n")]
     kept = [stripped for x in lines if (stripped := _SIGNATURE.sub("", x).strip(" ,"))]
     return text[: found.start()].strip(), "\n".join(kept[:12])
+
+
+def last_block(own: str) -> str:
+    """The lines after the last empty one, when something stands above them: where a signature without a greeting is."""
+    above, empty, block = own.rpartition("\n\n")
+    return block if empty and above.strip() and block.count("\n") < 6 else ""

@@ -393,6 +393,11 @@ LEGAL_FORMS = {
     "гуп": "gup", "муп": "gup", "фгуп": "gup",
     "фгбу": "gbu", "гбу": "gbu", "мбу": "gbu", "фгбоу": "gbu", "гбоу": "gbu", "мбоу": "gbu", "гку": "gbu", "мку": "gbu",
     "кфх": "kfh", "тсж": "tszh", "тсн": "tszh", "снт": "tszh", "пк": "pk", "сппк": "pk",
+    "гбуз": "gbu", "гауз": "gbu", "маоу": "gbu", "мбдоу": "gbu", "мадоу": "gbu", "мдоу": "gbu", "гбпоу": "gbu", "гапоу": "gbu",
+    "фгаоу": "gbu", "фгку": "gbu", "фку": "gbu", "гау": "gbu", "мау": "gbu", "бу": "gbu", "муз": "gbu", "чоу": "ano",
+    "ноу": "ano", "чу": "ano", "нп": "ano", "ассоциация": "ano", "осоо": "ooo", "сооо": "ooo", "иооо": "ooo", "чтуп": "gup",
+    "чпуп": "gup", "жск": "pk", "гск": "pk", "днт": "tszh", "plc": "ao", "sa": "ao", "bv": "ooo", "sro": "ooo", "oy": "ao",
+    "ab": "ao", "srl": "ooo",
     "тоо": "ooo", "одо": "ooo", "уп": "gup", "чуп": "gup", "gmbh": "ooo", "inc": "ao", "corp": "ao", "co": "",
 }  # fmt: skip
 
@@ -445,7 +450,13 @@ TRADES = tuple(
 ROBOTS = ("noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "do_not_reply", "mailer-daemon", "mailerdaemon",
     "postmaster", "bounce", "bounces", "robot", "notification", "notifications", "notify", "autoreply", "auto-reply",
     "automailer", "daemon", "mailer", "newsletter", "news", "rassylka", "subscribe", "unsubscribe", "noreplay", "nobody",
-    "alert", "alerts", "monitoring", "system", "devnull", "null", "root", "cron", "www-data")  # fmt: skip
+    "alert", "alerts", "monitoring", "system", "devnull", "null", "root", "cron", "www-data", "apache", "nginx", "zabbix",
+    "wordpress", "mailrobot", "mail-robot", "robot-mail", "auto-confirm", "autoconfirm", "delivery-status", "digest", "mailing",
+    "subscription", "subscriptions", "no-replay", "reply-to", "listserv", "majordomo", "mdaemon", "auto", "autoresponder",
+    "do.not.reply", "messages-noreply")  # fmt: skip
+# … and words that make a machine of any address that has one among others
+MACHINES = frozenset(("noreply", "donotreply", "noreplay", "robot", "bounce", "bounces", "daemon", "notification",
+    "notifications", "notify", "autoreply", "mailer", "newsletter", "unsubscribe", "autoconfirm", "rassylka"))  # fmt: skip
 
 # Shops whose orders show a relay's address and a stand-in phone instead of the buyer's
 MARKETPLACES = (

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from sync.identity.lexicon import FREE_MAIL, RELAYS, ROBOTS, ROLES
+from sync.identity.lexicon import FREE_MAIL, MACHINES, RELAYS, ROBOTS, ROLES
 from sync.model import keys
 
 # Providers that people mistype; a domain one slip from one of these is a slip, never a company
@@ -45,6 +45,7 @@ _RELAY = re.compile(r"(?:^|\.)(?:" + "|".join(re.escape(mark) for mark in RELAYS
 _TEST_DOMAINS = re.compile(r"(?:^|\.)(?:example\.(?:com|org|net)|test|invalid|localhost)$")
 
 
+_LOCAL_WORDS = re.compile(r"[._\-]+")
 _EXAMPLE = re.compile(r"(?:.+\.)?example\.[a-z]+")  # reserved for texts and trials (RFC 2606): no company's
 
 
@@ -69,7 +70,7 @@ def read(text: str) -> Mailbox | None:
     if value is None:
         return None
     local, _, domain = value.partition("@")
-    if _robot(local):
+    if _robot(local, domain):
         return Mailbox(value, "robot")
     if _RELAY.search(domain):
         return Mailbox(value, "relay")
@@ -83,10 +84,20 @@ def read(text: str) -> Mailbox | None:
     return Mailbox(value, kind, domain)
 
 
-def _robot(local: str) -> bool:
-    bare = local.split("+", 1)[0]
-    return bare in ROBOTS or bare.startswith(
+def _robot(local: str, domain: str) -> bool:
+    """A machine's name, alone, with a tag behind it («bounce+123») or as a word among others («drive-shares-noreply»)."""
+    bare = local.split("+", 1)[0].split("=", 1)[0]
+    if bare in ROBOTS or bare.startswith(
         ("noreply", "no-reply", "no_reply", "no.reply", "donotreply", "mailer-daemon")
+    ):
+        return True
+    if "=" in local and bare in ("prvs", "srs0", "srs1", "btv1", "msprvs1"):
+        return True  # the envelope of a forwarding server: the writer's own address does not stand in it
+    words = _LOCAL_WORDS.split(bare)
+    return (
+        domain not in FREE_MAIL
+        and len(words) > 1
+        and (not MACHINES.isdisjoint(words) or "no-reply" in "-".join(words) or "do-not-reply" in "-".join(words))
     )
 
 

@@ -42,6 +42,10 @@ class Name:
         return bool(self.words)
 
     @property
+    def joined(self) -> str:
+        return "".join(self.words)
+
+    @property
     def full(self) -> bool:
         """A first name and a surname, both written out."""
         return bool(self.given and self.last)
@@ -76,8 +80,9 @@ def parse(text: str) -> Name:
     text = one_script(unicodedata.normalize("NFC", text[:200]))
     if "@" in text:
         return NO_NAME
-    text = _SLIPPED.sub(r"\1\2 \3", text)
-    text = _GLUED.sub(r"\1 \2", text)
+    if not (text.istitle() or text.islower()):
+        text = _SLIPPED.sub(r"\1\2 \3", text)
+        text = _GLUED.sub(r"\1 \2", text)
     words: list[str] = []
     initials: list[str] = []
     for found in _WORD.findall(text)[:8]:
@@ -96,7 +101,7 @@ def parse(text: str) -> Name:
 
 def _with_roles(text: str, words: list[str], initials: tuple[str, ...]) -> Name:
     rest = list(words)
-    patronymic = next((w for w in rest[1:] + rest[:1] if _PATRONYMIC.match(w)), "") if len(rest) > 1 else ""
+    patronymic = next((w for w in rest[1:] + rest[:1] if _fathers(w)), "") if len(rest) > 1 else ""
     if patronymic:
         rest.remove(patronymic)
     known = [w for w in rest if w in FIRST_NAMES]
@@ -130,8 +135,11 @@ def _misspelt(rest: list[str], patronymic: str, words: list[str], initials: bool
             return word, near
     if patronymic and words.index(patronymic) > 0 and (before := words[words.index(patronymic) - 1]) in rest:
         return before, frozenset({before})
-    if len(rest) == 1:
-        return "", frozenset()  # a surname, or a rare first name: compared as either
+    # «Зарема Алиева»: beside a word that can only be the surname; otherwise either may be either
+    surnames = [word for word in rest if _surname_like(word)]
+    if len(rest) == 2 and len(surnames) == 1:
+        other = rest[0] if rest[1] == surnames[0] else rest[1]
+        return other, frozenset({other})
     return "", frozenset()
 
 
@@ -147,14 +155,21 @@ def _nearest(word: str) -> frozenset[str]:
     }  # fmt: skip
     if _surname_like(word):  # Маркина is no slip of Марина; «Екатреина», with the letters of Екатерина, is
         found = {
-            full for form, full in FIRST_NAMES.items() if sorted(form) == sorted(word) and OSA.distance(form, word) == 1
-        }
+            full for form, full in FIRST_NAMES.items() if (sorted(form) == sorted(word) or min(len(form), len(word)) >= 8)
+            and OSA.distance(form, word, score_cutoff=1) == 1
+        }  # fmt: skip
     if not found:
         return frozenset()
     together = frozenset.intersection(*found)
     return together or (next(iter(found)) if len(found) == 1 else frozenset())
 
 
+@lru_cache(maxsize=20_000)
+def _fathers(word: str) -> bool:
+    return _PATRONYMIC.match(word) is not None
+
+
+@lru_cache(maxsize=20_000)
 def _surname_like(word: str) -> bool:
     return re.search(r"(?:[oe]va?|ina?|skii|skaia|ska|enko|chuk|ian|dze|shvili|ih)$", word) is not None
 
@@ -181,20 +196,29 @@ def compare(a: Name, b: Name) -> Agreement:
         return Agreement("other" if middle is False else "doubt")
     if middle is False:
         return Agreement("other" if first else "doubt", kin=True)
+    if first is None and _another(a, b):
+        return Agreement("doubt")
     return Agreement("full" if first and last else "part")
 
 
 def _word_by_word(a: Name, b: Name) -> bool:
     """Two words or more on each side, each with its like on the other: whatever their roles («валнетин тимофеев»)."""
+    if a.joined == b.joined and len(a.words) > 1 and len(b.words) > 1:
+        return True  # «Jean-Luc Picard» beside «Jean Luc Picard»
     short, long = sorted((a, b), key=lambda name: len(name.words))
     if len(short.words) < 2 or (short.patronymic and not short.last):
         return False
     rest = list(long.words)
     for word in short.words:
-        like = next((w for w in rest if w == word), None) or next((w for w in rest if _slip(w, word)), None)
-        if like is None:
+        if word in rest:
+            rest.remove(word)
+            continue
+        for like in rest:
+            if _slip(like, word):
+                rest.remove(like)
+                break
+        else:
             return False
-        rest.remove(like)
     return True
 
 
@@ -255,10 +279,12 @@ def _root(word: str) -> str:
     return re.sub(r"(?:ovich|evich|ovna|evna|ich|ichna|inichna)$", "", word)
 
 
+@lru_cache(maxsize=20_000)
 def _stem(surname: str) -> str:
     return _ENDING.sub("", surname)
 
 
+@lru_cache(maxsize=20_000)
 def _letters(word: str) -> str:
     """A skeleton with one sign for what is one Cyrillic letter, so that one slip of the finger counts as one."""
     for pair, sign in (("ia", "я"), ("iu", "ю"), ("sh", "ш"), ("ch", "ч"), ("zh", "ж")):
@@ -269,16 +295,18 @@ def _letters(word: str) -> str:
 def _slip(a: str, b: str) -> bool:
     """One misspelt word, never two different known ones (Валентин and Валентина, Волков and Волкова)."""
     short = min(len(a), len(b))
-    if short < 4 or (a in FIRST_NAMES and b in FIRST_NAMES):
-        return False
-    if _stem(a) == _stem(b) and a[-1] != b[-1] and "a" in (a[-1], b[-1]):
-        return False
     allowed = 2 if short >= 9 else 1
-    return OSA.distance(_letters(a), _letters(b), score_cutoff=allowed) <= allowed
+    if short < 4 or OSA.distance(_letters(a), _letters(b), score_cutoff=allowed) > allowed:
+        return False
+    if a in FIRST_NAMES and b in FIRST_NAMES:
+        return False
+    return _stem(a) != _stem(b) or a[-1] == b[-1] or "a" not in (a[-1], b[-1])
 
 
 def _loose(a: Name, b: Name) -> Agreement:
     """Nothing has the same role on both sides: words against words («Бек» beside «Яна Бек», «Мария» beside «Машин М.»)."""
+    if _another(a, b):
+        return Agreement("doubt" if set(a.words) & set(b.words) else "other")
     for one, other in ((a, b), (b, a)):
         for word in one.words:
             if word in other.words or any(_slip(word, w) or _near(word, w) for w in other.words):
@@ -289,6 +317,18 @@ def _loose(a: Name, b: Name) -> Agreement:
     if known_first and not (a.last and b.last):
         return Agreement("absent")  # a first name here, a surname there
     return Agreement("other")
+
+
+def _another(a: Name, b: Name) -> bool:
+    """«Ли Вэй» and «Ли На»: a word on each side that is none of the other's, and nothing tells which is the surname."""
+    if min(len(a.words), len(b.words)) < 2:
+        return False
+    ours, theirs = _strange(a, b), _strange(b, a)
+    return bool(ours and theirs) and not any(x[:3] == y[:3] for x in ours for y in theirs)
+
+
+def _strange(a: Name, b: Name) -> list[str]:
+    return [w for w in a.words if w not in b.words and not any(_slip(w, v) for v in b.words)]
 
 
 def _nearly(a: str, b: str) -> bool:
@@ -303,6 +343,15 @@ def _nearly(a: str, b: str) -> bool:
 def _near(a: str, b: str) -> bool:
     """Two slips in one long word, when nothing else is there to compare («Аастасия» beside «Анастасия»)."""
     return min(len(a), len(b)) >= 7 and a[0] == b[0] and OSA.distance(a, b, score_cutoff=2) <= 2
+
+
+def alike(a: Name, b: Name) -> bool:
+    """Names that differ by more than a slip and begin alike, first name and surname each: enough beside strong signs only."""
+
+    def near(x: str, y: str) -> bool:
+        return not x or not y or (x[0] == y[0] and OSA.distance(x, y) <= max(1, min(len(x), len(y)) // 3))
+
+    return (near(a.given, b.given) and near(a.last, b.last)) or (near(a.given, b.last) and near(a.last, b.given))
 
 
 def nobody(text: str) -> bool:

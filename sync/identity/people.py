@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rapidfuzz.distance import Hamming
+
 from sync.errors import Text
 from sync.identity import mailbox, names, words
 from sync.identity.evidence import Evidence
@@ -73,6 +75,10 @@ def look(found: Evidence, index: Index) -> Seen:
         seen.jobs.setdefault(job.person, []).append(job)
     _kin(seen, profiles, kinds, index)
     employers = index.profiles({j.company for jobs in seen.jobs.values() for j in jobs if j.company not in profiles})
+    firms = {uid for uid, p in (*profiles.items(), *employers.items()) if p.kind == "company"}
+    for person, jobs in seen.jobs.items():  # a base may name employers whom it does not hold, or who are people
+        if any(job.company not in firms for job in jobs):
+            seen.jobs[person] = [job for job in jobs if job.company in firms]
     for uid, profile in profiles.items():
         hit = Hit(profile, kinds[uid])
         if profile.kind == "person":
@@ -288,17 +294,15 @@ def nearly(found: Evidence, index: Index) -> list[Profile]:
     uids = index.holders([("name", found.name.key)])[("name", found.name.key)]
     kept = []
     for profile in index.profiles(uids).values():
-        if profile.agreement(found.name).verdict != "full":
-            continue
         phones = any(_phone_slip(p, q) for p in found.phones for q in profile.phones)
         emails = any(mailbox.one_slip(m.value, e) for m in found.mailboxes for e in profile.emails)
-        if phones or emails:
+        if (phones or emails) and profile.agreement(found.name).verdict == "full":
             kept.append(profile)
     return kept
 
 
 def _phone_slip(a: str, b: str) -> bool:
-    if len(a) != len(b) or a == b:
+    if len(a) != len(b) or a == b or Hamming.distance(a, b, score_cutoff=2) > 2:
         return False
     wrong = [i for i, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
     swapped = len(wrong) == 2 and wrong[1] == wrong[0] + 1 and a[wrong[0]] == b[wrong[1]] and a[wrong[1]] == b[wrong[0]]

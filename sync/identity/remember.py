@@ -51,33 +51,30 @@ def _person(decision: Decision, found: Evidence, index: Index, make: Callable[[s
         profile = index.profiles([str(decision.person)])[str(decision.person)]
         for job in index.jobs([profile.uid]):
             decision.seen.jobs.setdefault(job.person, []).append(job)
-    before = set(profile.leads())
-    changed = decision.person == NEW
+    fresh = profile.copy()
+    fresh.agent = profile.agent or found.outsider
     common = {v for h in decision.seen.companies.values() for v in (*h.profile.emails, *h.profile.phones)}
     if not found.third_party:
         for box in found.mailboxes:
             if box.kind == "person" and box.value not in common:
-                changed |= _add(profile.emails, box.value)
+                _add(fresh.emails, box.value)
         for phone in found.phones:
             private = keys.line_kind(phone) == "mobile" or decision.client_kind == "person"
             if private and phone not in common and not _somebody_elses(phone, profile, decision, found):
-                changed |= _add(profile.phones, phone)
-    if found.name and _tells_more(found.name, profile):
-        changed |= _add(profile.names, found.name.raw)
-    agent = profile.agent or found.outsider
-    if changed or agent != profile.agent:
-        fresh = Profile(
-            profile.uid,
-            profile.kind,
-            profile.names[:MOST_NAMES],
-            profile.phones,
-            profile.emails,
-            held=profile.held,
-            agent=agent,
-        )
-        index.save(fresh, [k for k in fresh.leads() if k not in before])
-        return fresh
-    return profile
+                _add(fresh.phones, phone)
+    if found.name and len(fresh.names) < MOST_NAMES and _tells_more(found.name, profile):
+        _add(fresh.names, found.name.raw)
+    return _saved(fresh, profile, decision.person == NEW, index)
+
+
+def _saved(fresh: Profile, before: Profile, new: bool, index: Index) -> Profile:
+    """The profile as it is now, written down with the keys that it did not have, if anything is different."""
+    if new:
+        index.save(fresh)
+    elif fresh != before:
+        known = set(before.leads())
+        index.save(fresh, [k for k in fresh.leads() if k not in known])
+    return fresh
 
 
 def _somebody_elses(phone: str, profile: Profile, decision: Decision, found: Evidence) -> bool:
@@ -104,33 +101,27 @@ def _company(decision: Decision, found: Evidence, index: Index, make: Callable[[
     else:
         known = decision.seen.companies.get(str(decision.client))
         profile = known.profile if known is not None else index.profiles([str(decision.client)])[str(decision.client)]
-    before = set(profile.leads())
-    changed = decision.client == NEW
+    fresh = profile.copy()
     if found.inns and not profile.inn:
-        profile.inn, changed = found.inns[0], True
+        fresh.inn = found.inns[0]
     if found.ogrns and not profile.ogrn:
-        profile.ogrn, changed = found.ogrns[0], True
+        fresh.ogrn = found.ogrns[0]
     if found.kpp and not profile.kpp and found.inns:
-        profile.kpp, changed = found.kpp, True
+        fresh.kpp = found.kpp
     for company in found.companies[:1]:
-        if all(companies.compare(company, own) != "same" for own in profile.as_company) and decision.rule != "job":
-            changed |= _add(profile.names, company.raw)
+        named = any(companies.compare(company, own) == "same" for own in profile.as_company)
+        if not named and decision.rule != "job" and len(fresh.names) < MOST_NAMES:
+            _add(fresh.names, company.raw)
     if not found.outsider and not decision.question:
-        changed |= _learn_signs(profile, found, decision)
-    if changed:
-        fresh = Profile(**{f: getattr(profile, f) for f in Profile.__dataclass_fields__})
-        fresh.names = fresh.names[:MOST_NAMES]
-        index.save(fresh, [k for k in fresh.leads() if k not in before])
-        return fresh
-    return profile
+        _learn_signs(fresh, found, decision)
+    return _saved(fresh, profile, decision.client == NEW, index)
 
 
-def _learn_signs(profile: Profile, found: Evidence, decision: Decision) -> bool:
+def _learn_signs(profile: Profile, found: Evidence, decision: Decision) -> None:
     """Domain, common mailboxes and office phones of a company; not what belongs to another one already."""
     taken = {uid for uid, h in decision.seen.companies.items() if h.kinds & {"domain", "email", "phone"}} - {
         profile.uid
     }
-    changed = False
     for box in found.mailboxes:
         # Two firms named by writers of one domain share it: from then on the domain alone says nothing
         shared = (
@@ -140,13 +131,12 @@ def _learn_signs(profile: Profile, found: Evidence, decision: Decision) -> bool:
             and found.kind == "email"
         )
         if box.domain and (shared or not taken) and (decision.client == NEW or decision.moved or not profile.domains):
-            changed |= _add(profile.domains, box.domain)
+            _add(profile.domains, box.domain)
         if box.kind == "role" and not taken:
-            changed |= _add(profile.emails, box.value)
+            _add(profile.emails, box.value)
     for phone in found.phones:
         if keys.line_kind(phone) != "mobile" and not taken:
-            changed |= _add(profile.phones, phone)
-    return changed
+            _add(profile.phones, phone)
 
 
 def _work(person: str, company: Profile, decision: Decision, found: Evidence, index: Index) -> None:
@@ -173,8 +163,6 @@ def _answered(held: str, company: Profile, decision: Decision) -> bool:
     )
 
 
-def _add(values: list[str], value: str) -> bool:
-    if value in values:
-        return False
-    values.append(value)
-    return True
+def _add(values: list[str], value: str) -> None:
+    if value not in values:
+        values.append(value)

@@ -45,6 +45,25 @@ _QUESTIONS = {
     "only_name": ("only the company's name agrees", "совпало только название компании"),
     "nearly": ("the same name, and a phone or address one slip away", "то же имя, а телефон или почта отличаются одним знаком"),
 }  # fmt: skip
+_TOGETHER = {
+    "number": ("the number of a document agrees", "совпал номер документа"),
+    "slip": (
+        "first name and surname agree; phone or address differ by one slip",
+        "имя и фамилия совпадают, телефон или почта отличаются одним знаком",
+    ),
+    "facts": ("the name agrees, and one more field does", "имя согласуется, и совпало ещё одно поле"),
+    "employer": ("first name, surname and company agree", "имя, фамилия и компания совпадают"),
+    "name": (
+        "name and place of the company agree, and there is no other one",
+        "название и место компании совпадают, другой такой нет",
+    ),
+}  # fmt: skip
+_APART = {
+    "never": ("people decided that these are never one client", "люди решили, что это никогда не один клиент"),
+    "branch": ("the KPP differs: branches of one firm", "КПП разные: это подразделения одной организации"),
+    "one_system": ("only the name agrees, and one system has both", "совпало только название, и обе карточки в одной системе"),
+    "too_large": ("the group would be too large to be believed", "группа получилась бы слишком большой, чтобы ей верить"),
+}  # fmt: skip
 _IGNORED = {
     "robot": ("a machine's message", "сообщение робота"),
     "own_staff": ("a colleague's message", "сообщение сотрудника"),
@@ -60,6 +79,16 @@ def linked(rule: str, verdict: str = "") -> Text:
     if verdict in _NAMES and rule in ("email", "phone", "both", "signature"):
         en, ru = f"{en}, {_NAMES[verdict][0]}", f"{ru}, {_NAMES[verdict][1]}"
     return Text(en, ru)
+
+
+def together(rule: str, verdict: str = "") -> Text:
+    """Why two cards are one client: «телефон совпал, имя согласуется»."""
+    return Text(*_TOGETHER[rule]) if rule in _TOGETHER else linked(rule, verdict)
+
+
+def left_apart(why: str) -> Text:
+    """Why two cards that look alike are left alone."""
+    return Text(*_APART[why])
 
 
 def both(person: Text | None, client: Text) -> Text:

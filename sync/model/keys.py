@@ -20,6 +20,9 @@ _LIKE = dict(zip("АВЕКМНОРСТУХаекорсухіѕј", "ABEKMHOPCTYX
 _TO_LATIN = str.maketrans(_LIKE | {"в": "b", "м": "m", "т": "t", "н": "h", "ԁ": "d", "ԛ": "q", "ԝ": "w", "һ": "h"})
 _TO_CYRILLIC = str.maketrans({latin: own for own, latin in _LIKE.items() if own not in "іѕј"} | {"ё": "ё"})
 _MIXED = re.compile(r"(?=[^\W\d_]*[A-Za-z])(?=[^\W\d_]*[\u0400-\u04ff])[^\W\d_]+")
+_LATIN = re.compile(r"[A-Za-z]")
+_DOUBLE = re.compile(r"(.)\1+")
+_MAILBOX = re.compile(r"([^\s@<>,;\"()]{1,64})@([^\s@<>,;\"()]+\.[^\s@<>,;\"().]{2,})")
 _PURE_LATIN = re.compile(r"[\x00-\x7f]*")
 _BETWEEN = re.compile(r"[;,/|\n](?!\s*(?:вн|доб|ext|#))")
 _EXTENSION = re.compile(r"(?:вн\.?|внутр\.?|добавочный)\s*(?=\d)", re.IGNORECASE)
@@ -92,7 +95,8 @@ _FOLDS = (
 _RU: Any = PhoneMetadata.metadata_for_region("RU")
 _RU_MOBILE = re.compile(str(_RU.mobile.national_number_pattern))
 _RU_FIXED = re.compile(str(_RU.fixed_line.national_number_pattern))
-_RU_PLAIN = re.compile(r"\s*(?:\+7|8|7)?[\s\-\u00a0(]*((?:\d[\s\-\u00a0()]*){9}\d)\s*")
+_RU_PLAIN = re.compile(r"\s*(?:\+7|8|7)?[\s\-\u00a0(]*((?:[0-9][\s\-\u00a0()]*){9}[0-9])\s*")
+_NO_DIGIT = re.compile(r"[^0-9]+")
 
 
 def phones(text: str, country: str = "RU") -> list[str]:
@@ -101,7 +105,7 @@ def phones(text: str, country: str = "RU") -> list[str]:
     >>> phones("8 (916) 123-45-67, вн. 12")
     ['+79161234567;ext=12']
     """
-    if country == "RU" and _RU_PLAIN.fullmatch(text) and (plain := _phone(text.strip(), country)):
+    if country == "RU" and (plain := _plain(text)):
         return [plain]  # one number and nothing else: most of them
     found = []
     for part in _BETWEEN.split(text[:200]):
@@ -112,11 +116,23 @@ def phones(text: str, country: str = "RU") -> list[str]:
 
 
 @lru_cache(maxsize=20_000)
+def _plain(text: str) -> str | None:
+    """A Russian number and nothing else: its form, "" for one that somebody made up, None when it is for the library."""
+    plain = _RU_PLAIN.fullmatch(text)
+    if plain is None:
+        return None
+    national = _NO_DIGIT.sub("", plain[1])
+    if _RU_MOBILE.fullmatch(national) or _RU_FIXED.fullmatch(national):
+        return f"+7{national}" if len(set(national[-7:])) > 1 else ""
+    return None
+
+
+@lru_cache(maxsize=20_000)
 def _phone(text: str, country: str) -> str | None:
-    if country == "RU" and (plain := _RU_PLAIN.fullmatch(text)):
-        national = "".join(c for c in plain[1] if c in "0123456789")
-        if _RU_MOBILE.fullmatch(national) or _RU_FIXED.fullmatch(national):
-            return f"+7{national}" if len(set(national[-7:])) > 1 else None
+    if country == "RU" and (plain := _plain(text)) is not None:
+        return plain or None
+    if text.startswith("00"):
+        text = "+" + text[2:]  # how the world dials abroad; Russia dials 810, which the library knows
     # «, вн. 12» follows the number it belongs to
     text = _EXTENSION.sub("доб. ", text.replace(",", " "))
     try:
@@ -168,7 +184,7 @@ def email(text: str) -> str | None:
         folded = local.translate(_TO_LATIN)
         # A box at a Latin domain has a Latin name; «о.belova» with a Cyrillic «о» is a slip of the keyboard
         text = one_script(f"{folded if folded.isascii() and _PURE_LATIN.fullmatch(domain) else local}{at}{domain}")
-    match = re.fullmatch(r"([^\s@<>,;\"()]{1,64})@([^\s@<>,;\"()]+\.[^\s@<>,;\"().]{2,})", text)
+    match = _MAILBOX.fullmatch(text)
     if match is None:
         return None
     local, domain = match[1], match[2]
@@ -219,6 +235,8 @@ def one_script(text: str) -> str:
     >>> one_script("Cветлана, antоnov")
     'Светлана, antonov'
     """
+    if text.isascii() or _LATIN.search(text) is None:
+        return text
     return _MIXED.sub(lambda m: _unmix(m[0]), text)
 
 
@@ -249,7 +267,8 @@ def name_tokens(text: str) -> frozenset[str]:
 def skeleton(word: str) -> str:
     """One lower-case word, of either script, as a Latin skeleton."""
     latin = "".join(_LETTERS.get(c, c) for c in word)
-    latin = "".join(c for c in unicodedata.normalize("NFD", latin) if not unicodedata.combining(c))
+    if not latin.isascii():
+        latin = "".join(c for c in unicodedata.normalize("NFD", latin) if not unicodedata.combining(c))
     for old, new in _FOLDS:
         latin = latin.replace(old, new)
-    return re.sub(r"(.)\1+", r"\1", latin)
+    return _DOUBLE.sub(r"\1", latin)

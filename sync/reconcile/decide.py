@@ -19,8 +19,7 @@ it keeps its own word, and that counts as agreed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress, repeat
-from operator import attrgetter, ne
+from operator import attrgetter
 from typing import Any
 
 from sync.model.compare import empty, same
@@ -67,41 +66,46 @@ def _unsettled(record: Mapping[str, Any], sides: Sequence[Side]) -> set[str]:
     names: set[str] = set()
     for side in sides:
         seen, base = side.seen, side.base
-        for other in (record,) if seen == base else (base,) if base == record else (base, record):
-            if seen != other:  # then field by field, in C: most calls of this module end here
-                names.update(compress(seen, map(ne, seen.values(), map(other.get, seen, repeat(NEVER)))))
+        if seen != base or seen != record:  # compared in C: most calls of this module end here
+            for name, value in seen.items():
+                if name not in base or name not in record or value != base[name] or value != record[name]:
+                    names.add(name)
     return names
 
 
 def _decide_field(
     plan: Plan, name: str, record: Mapping[str, Any], sides: Sequence[Side], policy: Policy, graph: Graph
 ) -> None:
-    knowing, current = [s for s in sides if name in s.seen], record.get(name, NEVER)
+    current = record.get(name, NEVER)
+    knowing, moved, level = _movers(name, current, sides)
     if policy.only and current is NEVER and not any(s.answers_to(policy.owner) for s in knowing):
         return  # a fact that nobody may claim
-    moved, level = _movers(name, current, knowing)
     if level and len(moved) == 1 and policy.merge != "union":
         lone = moved[0]  # most news are such: one alone moved, all others show what the record holds
         if not policy.owner or lone.answers_to(policy.owner):
             plan.pass_on(name, lone, knowing, "human" if lone.name == HUB else "owner" if policy.owner else "observed")
             return
-    value, why, by = _value(name, current, knowing, policy, graph, moved, level)
+    value, why, by = _value(name, policy, graph, current, knowing, moved, level)
     if value is INEXPRESSIBLE:
         plan.conflicts.append(_conflict(name, why, record, knowing))
     else:
         plan.carry_out(record, name, value, knowing, (why, by))
 
 
-def _movers(name: str, current: Any, sides: Sequence[Side]) -> tuple[list[Side], bool]:
-    """The sides that say something new; and whether all of them had agreed to just what the record holds."""
-    moved, level = [], True
+def _movers(name: str, current: Any, sides: Sequence[Side]) -> tuple[list[Side], list[Side], bool]:
+    """The sides that know the field; those that say something new; whether all had agreed to just what the record holds."""
+    knowing, moved, level = [], [], True
     for side in sides:
-        base, seen = side.base.get(name, NEVER), side.seen[name]
+        seen = side.seen.get(name, NEVER)
+        if seen is NEVER:
+            continue
+        knowing.append(side)
+        base = side.base.get(name, NEVER)
         if base != current or base is NEVER:
             level = False
         if base != seen and (_speaks(side, name, current) if base is NEVER else not same(name, base, seen)):
             moved.append(side)
-    return moved, level
+    return knowing, moved, level
 
 
 def _decide_stage(
@@ -116,7 +120,7 @@ def _decide_stage(
     knowing, current = [s for s in sides if name in s.seen], record.get(name)
     facts = [s for s in knowing if name in s.facts]
     others, held = [s for s in knowing if s not in facts] if facts else knowing, record.get(name, NEVER)
-    value, why, by = _value(name, held, others, policy, graph, *_movers(name, held, others))
+    value, why, by = _value(name, policy, graph, held, *_movers(name, held, others))
     for side in facts:
         if value is not INEXPRESSIBLE and _moved(side, name, record.get(name, NEVER)):
             value, why, by = moved_on(side, side.seen[name], (value, why, by), graph)
@@ -138,7 +142,7 @@ def _decide_stage(
 
 
 def _value(
-    name: str, current: Any, knowing: Sequence[Side], policy: Policy, graph: Graph, moved: list[Side], level: bool
+    name: str, policy: Policy, graph: Graph, current: Any, knowing: Sequence[Side], moved: list[Side], level: bool
 ) -> Found:
     """Rules 2 to 5. `current` is NEVER where the record does not know the field; `moved`, `level`: of all sides."""
     owner, known, hub = policy.owner, current is not NEVER, None
@@ -186,9 +190,9 @@ def _meet(
         merged = merge_sets(name, (current if known else None) or [], _changes(name, moved))
         alone = len(values) == 1 and same(name, merged, values[0])
         return (values[0], "observed", first.name) if alone else (merged, "union", first.name)
-    behind = moved if astray else [] if level else [s for s in moved if _behind(s, name, current)]
-    if not known:
-        behind = []
+    behind: Sequence[Side] = ()
+    if known and (astray or not level):
+        behind = moved if astray else [s for s in moved if _behind(s, name, current)]
     if behind and (len(values) > 1 or len(behind) == len(moved)):
         # The record moved as well, and the write of that had not arrived: whose word came first does not matter
         rivals = [s for s in speaking if s not in moved and same(name, s.seen[name], current)]
@@ -200,22 +204,27 @@ def _meet(
         values = _distinct(name, moved)
     if len(values) == 1:
         return values[0], ("human" if moved[0].name == HUB else "observed"), moved[0].name
-    new = [s for s in moved if name not in s.base and s.name != HUB]
-    if isinstance(current, list) and not new:
+    if isinstance(current, list) and not _new(name, moved):
         changes = _changes(name, moved, current)
         if all(isinstance(row, dict) for rows in (current, *(r for c in changes for r in c)) for row in rows):
             merged_rows = merge_rows(current, changes)
             if merged_rows is not None:
                 return merged_rows, "observed", first.name
     if merge[:7] == "prefer:":
-        preferred = [s for s in moved if s.answers_to(merge[7:])]
+        role = merge[7:]
+        preferred = [s for s in moved if s.answers_to(role)]
         if len(preferred) == 1 or len(_distinct(name, preferred)) == 1:
             return preferred[0].seen[name], "prefer", preferred[0].name
     if merge == "join" and all(isinstance(v, str) for v in values):
         end = graph.join(values)
         if end is not None:
             return end, "join", next(s.name for s in moved if s.seen[name] == end)
-    return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in new) else "both_moved"), ""
+    return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in _new(name, moved)) else "both_moved"), ""
+
+
+def _new(name: str, sides: Sequence[Side]) -> list[Side]:
+    """The sides with which nothing was ever agreed of the field."""
+    return [s for s in sides if name not in s.base and s.name != HUB]
 
 
 def _changes(name: str, sides: Sequence[Side], otherwise: Any = None) -> list[tuple[list[Any], list[Any]]]:
@@ -257,13 +266,18 @@ def _astray(side: Side, name: str, current: Any) -> bool:
 
 
 def _distinct(name: str, sides: Sequence[Side]) -> list[Any]:
-    values = [sides[0].seen[name]] if sides else []
-    for side in sides[1:]:
-        if not any([same(name, side.seen[name], value) for value in values]):
-            values.append(side.seen[name])
+    values: list[Any] = []
+    for side in sides:
+        seen = side.seen[name]
+        for value in values:
+            if same(name, seen, value):
+                break
+        else:
+            values.append(seen)
     return values
 
 
 def _conflict(name: str, cause: str, record: Mapping[str, Any], knowing: Sequence[Side]) -> Conflict:
-    moved = tuple(s.name for s in knowing if _moved(s, name, record.get(name, NEVER)))
-    return Conflict(name, cause, {s.name: s.seen[name] for s in knowing}, record.get(name), moved)
+    moved = [s for s in knowing if _moved(s, name, record.get(name, NEVER))]
+    agreed = next((s.base[name] for s in [*moved, *knowing] if name in s.base), record.get(name))
+    return Conflict(name, cause, {s.name: s.seen[name] for s in knowing}, agreed, tuple(s.name for s in moved))

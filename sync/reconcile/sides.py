@@ -55,7 +55,7 @@ class Conflict:
     field: str
     cause: str  # both_moved, diverged, illegal_transition, needs_reason
     sides: Mapping[str, Any]
-    base: Any
+    base: Any  # what had been agreed with those who moved; the record may hold another value since
     moved: tuple[str, ...] = ()  # the sides that brought it about
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sync.errors import NeedHuman, SverkaError, Text
-from sync.hub import Hub, acts, reviewing, views
+from sync.hub import Hub, acts, duplicates, reviewing, views
 from sync.hub.trace import Hop, Trace, trace
 from sync.store.types import dumps
 from sync.web.show import page
@@ -119,7 +119,8 @@ class Pages:
 
     def _reviews(self, request: Request) -> tuple[str, dict[str, Any]]:
         decided = reviewing.questions(self._hub, decided=True, limit=DECIDED)
-        return "reviews.html", {"reviews": views.reviews(self._hub), "decided": decided}
+        found = {"reviews": views.reviews(self._hub), "decided": decided, "duplicates": duplicates.waiting(self._hub)}
+        return "reviews.html", found
 
 
 def _run(row: dict[str, Any]) -> dict[str, Any]:

@@ -156,7 +156,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     ),
     "conflict.who": ("changed by", "изменили"),
     "conflict.decided": ("{who} had decided: {value}.", "Решение, которое принял(а) {who}: {value}."),
-    "conflict.base": ("as agreed before", "как было согласовано"),
+    "conflict.base": ("agreed before", "раньше было согласовано"),
     "conflict.take": ("Take this", "Взять это"),
     "conflict.keep": ("Keep this", "Оставить это"),
     "conflict.of": ("{verb}: {side}, {value}", "{verb}: {side}, {value}"),
@@ -164,6 +164,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "reviews.how": (
         "The hub does not guess whose an event is. Until you decide, it lies on a card of its own.",
         "Сверка не угадывает, чьё это событие. Пока вы не решите, оно лежит на отдельной карточке.",
+    ),
+    "duplicates": (
+        "Probable duplicates among clients: {n}. Nothing is merged by itself; to see and approve them:",
+        "Вероятных дублей среди клиентов: {n}. Сами они не объединяются; посмотреть и подтвердить:",
     ),
     "review.new": ("None of them: a client of its own", "Никто из них: отдельный клиент"),
     "review.this": ("This one", "Вот этот"),

@@ -48,6 +48,9 @@ class TestBitrix24(AdapterConformance):
     def delete(self, kind, id):
         self.peer.remove(kind, id)
 
+    def lay(self, kind, id, count):
+        return [self.peer.call_logged((kind, id)) for _ in range(count)]
+
     def fields(self, kind):
         rows = [{"productName": "Гайка", "price": Decimal("99.90"), "quantity": 2}]
         phones = {"PHONES": ["+79160000009"], "EMAILS": ["i@example.test"]}
@@ -64,7 +67,7 @@ class TestBitrix24(AdapterConformance):
         )
 
     def lose_next_answer(self):
-        self.peer.fault("drop", r"crm\.\w+\.(add|update|delete)")
+        self.peer.fault("drop", r"crm\.(\w+\.(add|update|delete)|activity\.binding\.move)")
 
     def fail_next_call(self):
         body = '{"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"}'

@@ -243,6 +243,24 @@ class DeletesTheLot(MemoryAdapter):
         return done
 
 
+class GathersTheLot(MemoryAdapter):
+    """Brings home whatever lies on the other card."""
+
+    def gather(self, move):
+        lot = {
+            item: [at] for places in move.items.values() for at in places for item in self.world.lying(move.kind, at)
+        }
+        return super().gather(replace(move, items={**move.items, **lot}))
+
+
+class GathersOnce(MemoryAdapter):
+    """Does not know its own work again."""
+
+    def gather(self, move):
+        there = self.world.lying(move.kind, move.to)
+        return [item for item in super().gather(move) if item not in there]
+
+
 class ForgetsKey(MemoryAdapter):
     def find(self, kind, key):
         self.context.limiter.wait()
@@ -327,6 +345,9 @@ MEMORY = [
     (OverwritesStale, "test_stale_delete_is_refused", "PreconditionFailed was not raised"),
     (WritesThenComplains, "test_stale_delete_is_refused", "changed the record"),
     (LostIsRetried, "test_lost_delete_is_unknown", "OutcomeUnknown was not raised"),
+    (GathersTheLot, "test_activities_lie_on_the_other_card_and_come_back", "did not come back"),
+    (GathersOnce, "test_gather_is_safe_to_repeat", "gives other ids"),
+    (GathersOnce, "test_lost_gather_is_unknown_and_done_by_a_repeat", "does not say"),
     (IgnoresDeletes, "test_delete_removes_the_record", "read as a live one"),
     (DeletesInSilence, "test_delete_removes_the_record", "does not say that the record is deleted"),
     (DeletesOnce, "test_delete_of_what_is_gone_is_done", "not found"),

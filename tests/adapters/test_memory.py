@@ -44,6 +44,12 @@ class MemoryConformance(AdapterConformance):
     def delete(self, kind, id):
         world("kit").delete(kind, id)
 
+    def lay(self, kind, id, count):
+        items = [f"a{number}" for number in range(self.serial, self.serial + count)]
+        type(self).serial += count
+        world("kit").lay(kind, id, *items)
+        return items
+
     def fields(self, kind):
         return dict(FIELDS[kind])
 
@@ -51,10 +57,10 @@ class MemoryConformance(AdapterConformance):
         return {"comment": "исправлено", "tags": ["опт", "VIP"]}
 
     def lose_next_answer(self):
-        world("kit").plan.faults.append({"call": "write", "mode": "lost"})
+        world("kit").plan.faults += [{"call": call, "mode": "lost"} for call in ("write", "gather")]
 
     def fail_next_call(self):
-        world("kit").plan.faults += [{"call": call, "mode": "error"} for call in ("scan", "write")]
+        world("kit").plan.faults += [{"call": call, "mode": "error"} for call in ("scan", "write", "gather")]
 
     def broken(self):
         return [self.adapter(MemorySettings(world="kit", kinds=["deal", "dael"]), kit_context())]
@@ -69,7 +75,15 @@ class TestMemoryWithoutKey(MemoryConformance):
 
     settings = MemorySettings(world="kit", page_size=3, kinds=["deal", "contact"], holds_key=False, conditional=False)
     kinds = frozenset({"deal", "contact"})
-    declared = Capabilities(scans=kinds, completes=kinds, reads=kinds, updates=kinds, creates=kinds, deletes=kinds)
+    declared = Capabilities(
+        scans=kinds,
+        completes=kinds,
+        reads=kinds,
+        updates=kinds,
+        creates=kinds,
+        deletes=kinds,
+        gathers=frozenset({"contact"}),
+    )
 
 
 class TestMemoryBehindFaults(MemoryConformance):

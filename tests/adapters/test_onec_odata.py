@@ -185,6 +185,19 @@ def test_an_order_of_the_site_with_its_state_to_the_kopeck(base: ODataPeer, open
     assert record.data["date_1c"] == "2026-03-05T09:00:00Z"
 
 
+def test_the_clients_phones_and_addresses_come_from_both_cards(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    mail = {"Тип": "АдресЭлектроннойПочты", "АдресЭП": "buh@example.com"}
+    phone = {"Тип": "Телефон", "Представление": "+7 (495) 000-00-01", "НомерТелефона": "74950000001"}
+    other = {"Тип": "Телефон", "Представление": "8 495 000-00-02"}
+    partner = base.put("Catalog_Партнеры", Description="Пример", КонтактнаяИнформация=[phone, other])["Ref_Key"]
+    base.put("Catalog_Контрагенты", Ref_Key=made["party"], КонтактнаяИнформация=[mail, phone, {"Тип": "Адрес"}])
+    base.put(ORDERS["ut"], Ref_Key=made["order"], Партнер_Key=partner)
+    (record,), _ = drain(adapter(base, opened), "order")
+    client = load("onec_odata_ut").lens("order").get(record.data).client
+    assert (client["phones"], client["emails"]) == (["74950000001", "8 495 000-00-02"], ["buh@example.com"])
+
+
 def test_the_stage_is_written_into_the_attribute_and_others_rows_stay(base: ODataPeer, opened: list[OneCOData]) -> None:
     made = furnish(base)
     one = adapter(base, opened)
@@ -221,7 +234,7 @@ def test_the_client_deal_and_the_comment(base: ODataPeer, opened: list[OneCOData
     record = one.read("order", made["order"])
     assert record is not None
     assert record.data["deal_status"] == "ВРаботе"
-    assert write(one, record, crm_status="Завершён", deal_status="Выиграна").data["deal_status"] == "Выиграна"
+    assert write(one, record, crm_status="Завершён").data["deal_status"] == "Выиграна"
     two = adapter(base, opened, show_stage="comment")
     record = two.read("order", made["order"])
     assert record is not None
@@ -245,8 +258,8 @@ def test_unf_has_a_state_of_its_own(base: ODataPeer, opened: list[OneCOData]) ->
     assert base.row(ORDERS["unf"], made["order"])["СостояниеЗаказа"] == work
     assert lens.get(after.data).fields["stage"] == "in_work"
     with pytest.raises(RecordRefused) as caught:
-        write(one, after, state="Нет такого")
-    assert caught.value.field == "state"
+        write(one, after, crm_status="Нет такого")
+    assert caught.value.field == "crm_status"
 
 
 @pytest.mark.parametrize("base", ["bp"], indirect=True)
@@ -280,7 +293,9 @@ def test_every_set_that_is_not_published_is_named_with_the_place(base: ODataPeer
 def test_check_says_all_is_well(base: ODataPeer, opened: list[OneCOData]) -> None:
     furnish(base)
     found = list(adapter(base, opened).check())
-    assert [(f.step, f.ok) for f in found] == [("auth", True), ("published", True), ("stage", True), ("sample", True)]
+    steps = ["auth", "published", "stage", "stage", "sample"]
+    assert [(f.step, f.ok) for f in found] == [(step, True) for step in steps]
+    assert "«Завершён» — выиграна" in found[2].text.ru
     assert "УТ-000017" in found[-1].text.ru
 
 
@@ -469,13 +484,168 @@ def test_a_write_names_the_version_it_has_seen_and_412_means_look_again(
     monkeypatch.setattr(base, "handle", noted)
     base.put(ORDERS["ut"], Ref_Key=made["order"], Комментарий="бухгалтер был быстрее")
     with pytest.raises(PreconditionFailed) as caught:
-        write(one, record, crm_status="Оплачен", deal_status="Выиграна")
+        write(one, record, crm_status="Завершён")
     assert caught.value.code == "odata.moved"
     assert base.row("Catalog_СделкиСКлиентами", deal)["Статус"] == "ВРаботе", "nothing of it was written"
     now = one.read("order", made["order"])
     assert now is not None
-    assert write(one, now, crm_status="Оплачен", deal_status="Выиграна").data["deal_status"] == "Выиграна"
+    assert write(one, now, crm_status="Завершён").data["deal_status"] == "Выиграна"
     blind = Change("order", made["order"], {"crm_status": "Отгружен"}, None, "3f6c1c1e-0000-4000-8000-000000000002")
     one.write(blind)
     assert len(named) == 4
     assert all(named), "where none was seen before, the version just read"
+
+
+DEALS = "Catalog_СделкиСКлиентами"
+
+
+@pytest.mark.parametrize("lost", [None, "POST", "PATCH"])
+def test_an_order_without_a_deal_gets_one_and_only_one(
+    base: ODataPeer, opened: list[OneCOData], lost: str | None
+) -> None:
+    made = furnish(base)
+    partner = base.put("Catalog_Партнеры", Description="Пример")["Ref_Key"]
+    base.put(ORDERS["ut"], Ref_Key=made["order"], Партнер_Key=partner)
+    one = adapter(base, opened, show_stage="both")
+    record = one.read("order", made["order"])
+    assert record is not None
+    if lost:
+        base.fault("drop", "", method=lost)  # carried out, and the answer never came
+        with pytest.raises(OutcomeUnknown):
+            write(one, record, crm_status="Оплачен")
+        record = one.read("order", made["order"])
+        assert record is not None
+        assert (record.data.get("crm_status") == "Оплачен") is (lost == "PATCH"), "the order is written last"
+    after = write(one, record, crm_status="Оплачен")
+    (deal,) = base.state["sets"][DEALS]
+    assert base.row(ORDERS["ut"], made["order"])["Сделка_Key"] == deal["Ref_Key"]
+    assert (deal["Партнер_Key"], deal["Статус"], deal["Description"]) == (partner, "ВРаботе", "Заказ УТ-000017")
+    assert (deal["ПотенциальнаяСуммаПродажи"], deal["ДатаНачала"]) == ("100.10", "2026-03-05T12:00:00")
+    write(one, after, crm_status="Отменён")
+    assert [d["Статус"] for d in base.state["sets"][DEALS]] == ["Проиграна"]
+
+
+def test_a_deal_of_1cs_own_is_kept(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    deal = base.put(DEALS, Description="Сделка менеджера", Статус="ВРаботе")["Ref_Key"]
+    base.put(ORDERS["ut"], Ref_Key=made["order"], Сделка_Key=deal)
+    one = adapter(base, opened, show_stage="both")
+    record = one.read("order", made["order"])
+    assert record is not None
+    write(one, record, crm_status="Завершён")
+    assert [(d["Ref_Key"], d["Статус"]) for d in base.state["sets"][DEALS]] == [(deal, "Выиграна")]
+
+
+def test_the_words_for_won_and_lost_are_those_of_the_shipped_mapping() -> None:
+    fields = ODataSettings.model_fields
+    lens = load("onec_odata_ut").lens("order")
+    for setting, stage in (("deal_won", "won"), ("deal_lost", "lost")):
+        assert [lens.get({"crm_status": word}).fields["stage"] for word in fields[setting].default] == [stage]
+
+
+@pytest.mark.parametrize(("configuration", "show"), [("bp", "both"), ("unf", "both"), ("ut", "state"), ("bp", "state")])
+def test_a_place_that_the_configuration_does_not_have_is_refused(configuration: str, show: str) -> None:
+    given = {"url": "http://1c/base", "login": "a", "password": "b", "configuration": configuration}
+    with pytest.raises(ValueError, match="show_stage"):
+        ODataSettings.model_validate({**given, "show_stage": show})
+
+
+@pytest.mark.parametrize("base", ["unf"], indirect=True)
+@pytest.mark.parametrize("show", ["attribute", "comment"])
+def test_unf_can_show_the_stage_elsewhere_too(base: ODataPeer, opened: list[OneCOData], show: str) -> None:
+    made = furnish(base, "unf")
+    base.put(ORDERS["unf"], Ref_Key=made["order"], Комментарий="позвонить")
+    one = adapter(base, opened, configuration="unf", show_stage=show)
+    record = one.read("order", made["order"])
+    assert record is not None
+    lens = load("onec_odata_unf").lens("order")
+    after = write(one, record, **lens.put({"stage": "in_work"}, record.data))
+    assert lens.get(after.data).fields["stage"] == "in_work"
+    assert after.data["comment"] == "позвонить", "the mark is no part of what people wrote"
+    row = base.row(ORDERS["unf"], made["order"])
+    assert row["СостояниеЗаказа"] in ("", None)
+    assert ("[CRM: В работе]" in row["Комментарий"]) is (show == "comment")
+    kept = write(one, after, comment="перезвонить")
+    assert lens.get(kept.data).fields["stage"] == "in_work", "a new comment keeps the mark"
+
+
+@pytest.mark.parametrize("base", ["unf"], indirect=True)
+def test_a_posted_order_is_posted_again_with_its_new_state(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base, "unf")
+    for word in ("Открыт", "В работе"):
+        base.put("Catalog_СостоянияЗаказовПокупателей", Description=word)
+    one = adapter(base, opened, configuration="unf")
+    record = one.read("order", made["order"])
+    assert record is not None
+    record = write(one, record, crm_status="Открыт")
+    assert [c for c in base.calls("POST") if "Post" in c["path"]] == [], "it was never posted"
+    base.put(ORDERS["unf"], Ref_Key=made["order"], Posted=True)
+    record = one.read("order", made["order"])
+    assert record is not None
+    base.fault("drop", "Post", method="POST")
+    record = write(one, record, crm_status="В работе")
+    assert [c["query"]["PostingModeOperational"] for c in base.calls("POST") if "Post" in c["path"]] == ["false"] * 2
+    base.state["unpostable"] = [made["order"]]
+    with pytest.raises(RecordRefused, match="ОбработкаПроведения"):
+        write(one, record, crm_status="Открыт")
+
+
+def test_a_mapping_may_unpost_what_is_cancelled(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    base.put(ORDERS["ut"], Ref_Key=made["order"], Posted=True)
+    one = adapter(base, opened)
+    record = one.read("order", made["order"])
+    assert record is not None
+    assert write(one, record, posted=False).data["posted"] is False
+    assert base.row(ORDERS["ut"], made["order"])["Posted"] is False
+    assert base.calls("POST")[-1]["path"].endswith("/Unpost")
+    record = one.read("order", made["order"])
+    assert record is not None
+    assert write(one, record, posted=True).data["posted"] is True
+
+
+def test_of_attributes_with_one_name_the_orders_own_is_meant(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    base.put(ATTRIBUTES, Description="Статус сделки CRM (Партнеры)")
+    one = adapter(base, opened)
+    (record,), _ = drain(one, "order")
+    write(one, record, crm_status="Оплачен")
+    rows = base.row(ORDERS["ut"], made["order"])["ДополнительныеРеквизиты"]
+    assert [r["Свойство_Key"] for r in rows][-1] == made["status"]
+    base.put(ATTRIBUTES, Description="Статус сделки CRM (Заказ клиента, копия)")
+    (line,) = [f for f in adapter(base, opened).check() if not f.ok]
+    assert (line.step, line.setting) == ("stage", "attribute")
+
+
+@pytest.mark.parametrize("base", ["unf"], indirect=True)
+def test_a_price_that_unf_has_taken_back_is_none(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base, "unf")
+    kind = base.put("Catalog_ВидыЦен", Description="Розничная")["Ref_Key"]
+    for key, actual in (("bolt", True), ("nut", False)):
+        base.put("InformationRegister_ЦеныНоменклатуры", Period="2026-03-01T00:00:00", ВидЦен_Key=kind,
+                 Номенклатура_Key=made[key], Цена="5", Актуальность=actual, ВалютаЦены_Key=made["rub"])  # fmt: skip
+    assert [r.id for r in drain(adapter(base, opened, configuration="unf"), "offer")[0]] == [made["bolt"]]
+
+
+def test_no_way_of_the_code_sends_a_delete() -> None:
+    """DELETE removes for good. By the code itself: the adapter names no other methods than these."""
+    import ast
+    from pathlib import Path
+
+    import adapters.onec.odata as package
+
+    methods, words = set(), []
+    for file in sorted(Path(package.__file__).parent.glob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        inside = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        words += [w for w in inside if w.upper() == "DELETE"]
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            assert called not in ("delete", "request_delete"), file.name
+            if called == "_call":
+                assert isinstance(node.args[0], ast.Constant), f"{file.name}: the method is to be read from the code"
+                methods.add(node.args[0].value)
+    assert words == []
+    assert methods == {"GET", "PATCH", "POST"}

@@ -13,6 +13,8 @@ import pytest
 from adapters.base import KeptInMemory, Problem, Record, RecordRefused
 from adapters.onec.cml import parts, records, xmlsafe
 from adapters.onec.cml.reader import split_id
+from adapters.onec.unpack import is_complete
+from sync.lens.load import load
 from tests.adapters.onec_context import FIXTURES
 from tests.need import shared
 
@@ -199,6 +201,77 @@ def test_rests_of_the_bitrix_module_in_windows_1251() -> None:
     assert offers[f"{B}#{RED}"].data["quantity"] == "12"
 
 
+@pytest.mark.parametrize(
+    ("inner", "stocks", "quantity"),
+    [
+        ('<Склад ИдСклада="w" КоличествоНаСкладе="2"/><Склад ИдСклада="v" КоличествоНаСкладе="0"/>', "w2 v0", None),
+        ('<Склады ИдСклада="w" КоличествоНаСкладе="2"/>', "w2", None),
+        ('<Склады><Склад ИдСклада="w" КоличествоНаСкладе="2"/></Склады>', "w2", None),
+        ("<Склад><ИдСклада>w</ИдСклада><КоличествоНаСкладе>2</КоличествоНаСкладе></Склад>", "w2", None),
+        ("<Склады><Склад><Ид>w</Ид><КоличествоНаСкладе>2</КоличествоНаСкладе></Склад></Склады>", "w2", None),
+        (
+            "<КоличествоНаСкладах><КоличествоНаСкладе><ИдСклада>w</ИдСклада><Количество>2</Количество>"
+            "</КоличествоНаСкладе></КоличествоНаСкладах>",
+            "w2",
+            None,
+        ),
+        ("<Остатки><Остаток><Склад><Ид>w</Ид><Количество>2</Количество></Склад></Остаток></Остатки>", "w2", None),
+        ('<Остатки><Остаток><Склад ИдСклада="w" КоличествоНаСкладе="2"/></Остаток></Остатки>', "w2", None),
+        ("<Остатки><Остаток><Количество>7</Количество></Остаток></Остатки>", "", "7"),
+        ("<Количество>1 000,5</Количество>", "", "1 000,5"),
+        ('<Количество/><Остатки/><Склады/><Склад/><Склад ИдСклада="w"/>', "", None),
+    ],
+)
+def test_every_form_of_stock(inner: str, stocks: str, quantity: str | None) -> None:
+    body = f"<КоммерческаяИнформация><ПакетПредложений><Предложения><Предложение><Ид>a</Ид>{inner}</Предложение>"
+    (offer,) = read(body + "</Предложения></ПакетПредложений></КоммерческаяИнформация>")
+    assert isinstance(offer, Record)
+    assert " ".join(f"{s['warehouse']}{s['qty']}" for s in offer.data.get("stocks", [])) == stocks
+    assert offer.data.get("quantity") == quantity
+    assert load("onec_ut").lens("offer").get(offer.data).problems == []
+
+
+@pytest.mark.parametrize(
+    ("inner", "field"),
+    [
+        ("<Склад><Количество>5</Количество></Склад>", "stocks"),
+        ("<Цены><Цена><ЦенаЗаЕдиницу>10</ЦенаЗаЕдиницу></Цена></Цены>", "prices"),
+        ("<Цены><Цена><ИдТипаЦены>t</ИдТипаЦены><ЦенаЗаЕдиницу>по запросу</ЦенаЗаЕдиницу></Цена></Цены>", "prices"),
+        ("<Количество>много</Количество>", "quantity"),
+    ],
+)
+def test_what_belongs_to_nothing_or_is_no_number_is_named(inner: str, field: str) -> None:
+    """Neither lost in silence nor taken for zero; the record's other fields go on."""
+    body = (
+        "<КоммерческаяИнформация><ПакетПредложений><Предложения><Предложение><Ид>a</Ид><Наименование>Стол</Наименование>"
+        f"{inner}</Предложение></Предложения></ПакетПредложений></КоммерческаяИнформация>"
+    )
+    (offer,) = read(body)
+    assert isinstance(offer, Record)
+    found = load("onec_ut").lens("offer").get(offer.data)
+    assert [p.field.partition("[")[0] for p in found.problems] == [field]
+    assert (found.fields["name"], field in found.fields) == ("Стол", False)
+
+
+def test_all_bar_codes_of_a_product_are_kept() -> None:
+    codes = "<Штрихкод>4600000000017</Штрихкод><Штрихкод/><Штрихкод>4600000000024</Штрихкод>"
+    for inner, expected in ((codes, ["4600000000017", "4600000000024"]), (codes[:34], ["4600000000017"])):
+        (item,) = read(catalogue(product("a", inner)))
+        assert isinstance(item, Record)
+        assert load("onec_unf").lens("product").get(item.data).fields["barcodes"] == expected
+
+
+@pytest.mark.parametrize("word", ["руб", "руб.", "Руб.", "РУБ", "₽", "RUB", "RUR", "643"])
+def test_roubles_by_any_name(word: str) -> None:
+    for name in ("onec_ut", "onec_unf"):
+        found = (
+            load(name)
+            .lens("offer")
+            .get({"product": "a", "prices": [{"type": "t", "value": "1 234,50", "currency": word}]})
+        )
+        assert [(str(p["value"]), p["currency"]) for p in found.fields["prices"]] == [("1234.500000", "RUB")]
+
+
 def test_two_prices_of_one_type_for_two_units_are_both_kept() -> None:
     row = "<Цена><ИдТипаЦены>t</ИдТипаЦены><ЦенаЗаЕдиницу>{}</ЦенаЗаЕдиницу><Единица>{}</Единица></Цена>"
     body = (
@@ -290,6 +363,41 @@ def test_windows_1251_that_says_it_is_utf_8() -> None:
         read(catalogue(product("a")).encode("cp1251"))
     assert caught.value.code == "cml.encoding"
     assert caught.value.remedy is not None
+
+
+@pytest.mark.parametrize("head", ["", '<?xml version="1.0"?>', '\n\n<?xml version="1.0"?>'])
+def test_windows_1251_that_says_nothing(head: str) -> None:
+    names = [item.data["name"] for item in read(catalogue(product("a"), head=head).encode("cp1251"))]  # type: ignore[union-attr]
+    assert names == ["Стол"]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_blank_lines_before_the_declaration(mark: bytes) -> None:
+    """A program on the way (or a shop's template) has put them there."""
+    assert [item.id for item in read(mark + b"\r\n \n" + catalogue(product("a")).encode())] == ["a"]
+
+
+@pytest.mark.parametrize("tail", [b"\x00", b"\x1a", b"\r\n\x00\x00\x00", b"\x00" * 70_000])
+def test_padding_behind_the_end_is_no_break(tail: bytes) -> None:
+    for encoding in ("UTF-8", "windows-1251"):
+        body = catalogue(product("a"), head=f'<?xml version="1.0" encoding="{encoding}"?>').encode(encoding) + tail
+        assert [item.id for item in read(body)] == ["a"]
+        assert is_complete(io.BytesIO(body), len(body)) is (len(tail) < 4096)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        catalogue(product("a")) + "xyz\x00",
+        catalogue(product("a")) + "\x00<x/>",
+        catalogue(product("a"))[:-30] + "\x00" * 50,  # a file whose end was lost when a disk failed
+        catalogue(product("a")) + "\x00" * 70_000 + "x",
+    ],
+)
+def test_anything_else_behind_the_end_or_instead_of_it_is(body: str) -> None:
+    items = read(body)
+    assert [p.error.code for p in problems(items)] == ["cml.broken"]
+    assert [item.id for item in items if isinstance(item, Record)] == ["a"]
 
 
 def test_an_unusual_encoding_is_refused_by_name() -> None:

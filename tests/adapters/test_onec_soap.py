@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import zeep
+from lxml import etree
 from requests import Session
 from requests.auth import HTTPBasicAuth
 from zeep.transports import Transport
@@ -17,6 +18,7 @@ from adapters.base import AdapterContext, BadConfig, Change, OutcomeUnknown, Rec
 from adapters.onec.soap import OneCSoap
 from adapters.onec.soap.settings import SoapSettings
 from sync.lens import load
+from tests.peers.http import Call
 from tests.peers.soap import SoapPeer
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
@@ -158,6 +160,38 @@ def test_broken_answers_take_nothing(base: SoapPeer, opened: Any, answer: dict[s
     with pytest.raises(error):
         drain(one, "product")
     assert len(drain(one, "product")[0]) == 1
+
+
+@pytest.mark.parametrize("versions", [("1.1",), ("1.2",)])
+def test_a_base_with_one_port_only(versions: tuple[str, ...]) -> None:
+    """Whatever version of SOAP that one is of; and 1C's words of a fault are found in both."""
+    with SoapPeer(2, "http://127.0.0.1:1", versions) as peer:
+        peer.state["items"].append(["2026-02-01T00:00:00", ITEMS.format(id="b1", sku="Б-8", name="Болт")])
+        for code, sound in ((peer.code, True), ("WRONG", False)):
+            given = {"url": f"{peer.url}/unf", "login": peer.login, "password": peer.password, "code": code}
+            context = AdapterContext("unf", _Free(), lambda: NOW, logging.getLogger("test"))
+            one = OneCSoap(SoapSettings.model_validate(given), context)
+            if sound:
+                assert [r.data["sku"] for r in drain(one, "product")[0]] == ["Б-8"]
+            else:
+                with pytest.raises(RecordRefused, match="Не найдены настройки обмена"):
+                    drain(one, "product")
+            one.close()
+
+
+def test_nothing_filled_in_goes_as_nil_and_answers_come_packed(
+    base: SoapPeer, opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Call] = []
+    handle = base.handle
+    monkeypatch.setattr(base, "handle", lambda call: calls.append(call) or handle(call))  # type: ignore[func-returns-value]
+    drain(opened(), "offer")
+    (call,) = [c for c in calls if c.method == "POST"]
+    sent = etree.fromstring(call.body)
+    nil = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+    empty = {etree.QName(e).localname for e in sent.iter() if e.get(nil) == "true"}
+    assert empty == {"ModificationDate", "GroupCode", "WarehouseCode", "OrganizationCode"}
+    assert "gzip" in call.headers["accept-encoding"]
 
 
 def test_one_broken_row_leaves_its_neighbours_and_claims_nothing_complete(base: SoapPeer, opened: Any) -> None:

@@ -1,14 +1,16 @@
-"""A Bitrix24 portal as its REST v2 is documented: leads, deals, contacts, companies, product rows, batch, limits, events.
+"""A Bitrix24 portal as its REST v2 is documented: leads, deals, contacts, companies, product rows, activities, batch, limits,
+events.
 
 Kept quirks: unknown fields and unknown stages are ignored in silence; crm.deal.update cannot change the pipeline; with
 product rows the sum is computed anew unless IS_MANUAL_OPPORTUNITY is Y; multifields are changed value by value by their
 ids; `productrow.set` replaces all rows; `add` has no idempotency; empty PHP maps arrive as `[]`; an answer with an error
 has an empty `error` for "Not found"; events are sent once and carry only an id.
 
-Switches in `state`: scope, auth (an error code for every call), rights ("" or kinds that may not be read), limits (count
-calls in the leaky bucket), cost and operating_limit (seconds per method), robot ({kind: {field: value}} set right after a
-creation, by the same user), error_status (200: errors come with that status), tz (hours), `now` (naive UTC; "" is the
-real clock plus `offset` seconds) with `tick` seconds per change.
+Switches in `state`: scope, auth (an error code for every call), rights ("" or kinds that may not be read), without
+(beginnings of methods that an old portal does not have), limits (count calls in the leaky bucket), cost and operating_limit
+(seconds per method), robot ({kind: {field: value}} set right after a creation, by the same user), error_status (200: errors
+come with that status), tz (hours), `now` (naive UTC; "" is the real clock plus `offset` seconds) with `tick` seconds per
+change.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 
 from tests.peers import bitrix_data as data
 from tests.peers import bitrix_hooks
+from tests.peers.bitrix_activities import Activities
 from tests.peers.bitrix_lists import Wrong, listing
 from tests.peers.bitrix_records import Records
 from tests.peers.bitrix_wire import parse_str, php_map, resolved
@@ -39,7 +42,7 @@ class Refused(Exception):
     """An error of the REST: (error, error_description)."""
 
 
-class BitrixPeer(Records, HttpPeer):
+class BitrixPeer(Records, Activities, HttpPeer):
     """`webhook` is the address that an incoming webhook has there."""
 
     user, secret = "1", "peer0secret0token"
@@ -56,7 +59,9 @@ class BitrixPeer(Records, HttpPeer):
         return {
             **{kind: {} for kind in data.KINDS},
             "rows": {},
-            "next_id": dict.fromkeys((*data.KINDS, "multi", "row"), 0),
+            "activities": {},
+            "comments": {},
+            "next_id": dict.fromkeys((*data.KINDS, "multi", "row", "activity", "comment"), 0),
             "statuses": data.statuses(),
             "categories": data.categories(),
             "handlers": [],
@@ -64,6 +69,7 @@ class BitrixPeer(Records, HttpPeer):
             "scope": ["crm", "user"],
             "auth": "",
             "rights": [],
+            "without": [],
             "limits": False,
             "bucket": [0.0, 0.0],
             "cost": {},
@@ -218,7 +224,7 @@ class BitrixPeer(Records, HttpPeer):
         if method in ("scope", "server.time", "profile"):
             simple = {"scope": self.state["scope"], "server.time": self.stamp()}
             return {"result": simple.get(method, {"ID": self.user, "ADMIN": True, "NAME": "Робот"})}
-        if not method.startswith("crm."):
+        if not method.startswith("crm.") or method.startswith(tuple(self.state["without"])):
             raise Refused("ERROR_METHOD_NOT_FOUND", "Method not found!")
         if "crm" not in self.state["scope"]:
             text = "The request requires higher privileges than provided by the webhook token"
@@ -233,8 +239,10 @@ class BitrixPeer(Records, HttpPeer):
                 return self._words(method, params)
             if found := self.product_rows(method, params):
                 return found
+            if found := self.activities_call(method, params):
+                return found
         except Wrong as error:
-            raise Refused("", str(error)) from None
+            raise Refused(getattr(error, "code", ""), str(error)) from None
         raise Refused("ERROR_METHOD_NOT_FOUND", "Method not found!")
 
     def _words(self, method: str, params: Row) -> Row:

@@ -20,6 +20,7 @@ from tests.peers.http import Answer, Call, HttpPeer
 
 CML = "urn:1C.ru:commerceml_205"
 _SOAP = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
+_WSDL = {"": "http://schemas.xmlsoap.org/wsdl/soap/", "12": "http://schemas.xmlsoap.org/wsdl/soap12/"}
 _OPERATIONS: dict[str, tuple[list[str], str]] = {
     "GetItems": (["ModificationDate:dateTime", "GroupCode:string"], "cml:КоммерческаяИнформация"),
     "GetAmountAndPrices": (
@@ -33,12 +34,15 @@ _OPERATIONS: dict[str, tuple[list[str], str]] = {
 
 
 class SoapPeer(HttpPeer):
-    """`with SoapPeer(service=2) as base:` then `base.url + "/unf"`. `inside`: the address that the WSDL names."""
+    """`with SoapPeer(service=2) as base:` then `base.url + "/unf"`. `inside`: the address that the WSDL names; `versions`:
+    the ports that it has."""
 
     login, password, code = "site", "secret", "SITE"
 
-    def __init__(self, service: int = 2, inside: str = "http://srv1c.local:80") -> None:
-        self.service, self.inside = service, inside
+    def __init__(
+        self, service: int = 2, inside: str = "http://srv1c.local:80", versions: tuple[str, ...] = ("1.1", "1.2")
+    ) -> None:
+        self.service, self.inside, self.versions = service, inside, versions
         self.name = "ExchangeWithSites" + ("2" if service == 2 else "")
         self.space = f"http://www.1c.ru/{self.name}"
         super().__init__()
@@ -58,6 +62,8 @@ class SoapPeer(HttpPeer):
 
     def _envelope(self, call: Call) -> Answer:
         version = "1.2" if "soap+xml" in call.headers.get("content-type", "") else "1.1"
+        if version not in self.versions:
+            return Answer("<html>415</html>", 415)
         try:
             root = etree.fromstring(call.body, etree.XMLParser(resolve_entities=False))
             (request,) = root.find(f"{{{_SOAP[version]}}}Body")  # type: ignore[misc, union-attr]
@@ -136,7 +142,7 @@ class SoapPeer(HttpPeer):
 
     def wsdl(self) -> str:
         elements, messages, ports = "", "", ""
-        bindings = {"": "http://schemas.xmlsoap.org/wsdl/soap/", "12": "http://schemas.xmlsoap.org/wsdl/soap12/"}
+        bindings = {s: space for s, space in _WSDL.items() if ("1.2" if s else "1.1") in self.versions}
         bound = dict.fromkeys(bindings, "")
         for name, (_, result) in _OPERATIONS.items():
             result = "xs:boolean" if name == "LoadOrders" and self.service == 1 else result
@@ -174,7 +180,7 @@ class SoapPeer(HttpPeer):
         )
         return (
             '<?xml version="1.0" encoding="UTF-8"?><definitions xmlns="http://schemas.xmlsoap.org/wsdl/" '
-            f'xmlns:soap="{bindings[""]}" xmlns:soap12="{bindings["12"]}" xmlns:xs="http://www.w3.org/2001/XMLSchema" '
+            f'xmlns:soap="{_WSDL[""]}" xmlns:soap12="{_WSDL["12"]}" xmlns:xs="http://www.w3.org/2001/XMLSchema" '
             f'xmlns:tns="{self.space}" xmlns:cml="{CML}" name="SiteExchange" targetNamespace="{self.space}"><types>'
             f'<xs:schema targetNamespace="{CML}" elementFormDefault="qualified"><xs:complexType name="КоммерческаяИнформация">'
             '<xs:sequence><xs:any processContents="skip" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>'

@@ -31,10 +31,10 @@ MUTANTS: list[Mutant] = [
         "unknown counts as empty",
         "R0",
         DECIDE,
-        "    knowing, current = [s for s in sides if name in s.seen], record.get(name, NEVER)\n",
+        "    names = _unsettled(record, sides)\n",
         "    from dataclasses import replace\n"
-        "    knowing = [s if name in s.seen else replace(s, seen={**s.seen, name: None}) for s in sides]\n"
-        "    current = record.get(name, NEVER)\n",
+        "    sides = [replace(s, seen={**dict.fromkeys(record), **s.seen}) for s in sides]\n"
+        "    names = _unsettled(record, sides)\n",
         "table",
         table("title"),
     ),
@@ -114,10 +114,19 @@ MUTANTS: list[Mutant] = [
         "both moved: the first wins in silence",
         "R5 manual I3",
         DECIDE,
-        'return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in new) else "both_moved"), ""',
+        'return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in _new(name, moved)) else "both_moved"), ""',
         'return first.seen[name], "observed", first.name',
         "table",
         table("title"),
+    ),
+    Mutant(
+        "a question shows the newest value as the agreed one",
+        "R5 manual",
+        DECIDE,
+        "agreed = next((s.base[name] for s in [*moved, *knowing] if name in s.base), record.get(name))",
+        "agreed = record.get(name)",
+        "named",
+        named("weave", "both_changed_is_a_conflict_whatever_was_seen_first", "shop"),
     ),
     Mutant(
         "the preferred side is not preferred",

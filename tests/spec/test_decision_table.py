@@ -572,7 +572,7 @@ MUTANTS = {
     ),
     "the first mover wins in silence": (
         "decide",
-        '    return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in new) else "both_moved"), ""',
+        '    return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in _new(name, moved)) else "both_moved"), ""',
         "    return values[0], 'observed', moved[0].name",
     ),
     "owners are ignored": ("decide", "    if owners and (len(owners) == 1", "    if False and (len(owners) == 1"),
@@ -585,7 +585,7 @@ MUTANTS = {
     "a newcomer overwrites": ("decide", "        return not empty(current)\n", "        return False\n"),
     "a newcomer is asked about emptiness": ("decide", "        return not empty(current)\n", "        return True\n"),
     "a newcomer empties": ("decide", "not (empty(seen) or same(", "not (same("),
-    "a lost base is taken for a newcomer": ("decide", "astray or any(s.base for s in new)", "astray"),
+    "a lost base is taken for a newcomer": ("decide", "astray or any(s.base for s in _new(name, moved))", "astray"),
     "what went astray is overwritten": ("decide", "if side.untold is None or name in side.untold", "if True"),
     "what lags behind is asked about": (
         "decide",
@@ -594,8 +594,8 @@ MUTANTS = {
     ),
     "unknown counts as empty": (
         "decide",
-        "knowing, current = [s for s in sides if name in s.seen], record.get(name, NEVER)",
-        "knowing, current = [_filled(s, name) for s in sides], record.get(name, NEVER)",
+        "    names = _unsettled(record, sides)\n",
+        "    sides = [_filled(s, record) for s in sides]\n    names = _unsettled(record, sides)\n",
     ),
     "equal values are written": (
         "sides",
@@ -712,7 +712,7 @@ def mutant(place: str, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> R
             text = text.replace(old, new)
         module = types.ModuleType(str(right.__name__))
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        module.__dict__["_filled"] = lambda side, name: replace(side, seen={name: None, **side.seen})
+        module.__dict__["_filled"] = lambda side, names: replace(side, seen={**dict.fromkeys(names), **side.seen})
         exec(compile(text, module.__name__, "exec"), module.__dict__)
         found[name] = module
     return Rules(found)

@@ -139,6 +139,17 @@ def test_adapters_know_only_each_others_ground(path: Path) -> None:
             )
 
 
+def test_stand_ins_are_no_mirrors_of_the_adapters() -> None:
+    """They are written from the protocols: what an adapter gets wrong its stand-in must not get wrong with it."""
+    wire = [p for p in modules("tests/peers") if p.name not in ("story.py", "stage.py", "demo.py")]
+    assert {"onec.py", "onec_base.py", "onec_orders.py", "onec_wire.py", "onec_xml.py", "odata.py", "soap.py"} <= {
+        p.name for p in wire
+    }
+    for path in wire:
+        for module, line in imports(path):
+            assert module.partition(".")[0] not in ("adapters", "sync"), f"{path.name}:{line} imports {module}"
+
+
 def named(path: Path) -> Iterator[tuple[int, str]]:
     """Vendors' names in identifiers and texts (not in comments) of a file, with their lines."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

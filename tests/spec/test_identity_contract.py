@@ -100,7 +100,7 @@ def test_a_schema_names_other_columns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "schema"),
-    [("number,name\n1,x\n", None), ("id,name\n1,x\n", '{"name": "colour"}'), ("id,name\n1,x\n", "{"), ("", None)],
+    [("name,phone\nx,1\n", None), ("id,name\n1,x\n", '{"name": "colour"}'), ("id,name\n1,x\n", "{"), ("", None)],
 )
 def test_a_file_that_cannot_be_read_is_an_error_with_words(tmp_path: Path, text: str, schema: str | None) -> None:
     (tmp_path / "r.csv").write_text(text, encoding="utf-8")

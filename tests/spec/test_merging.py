@@ -206,7 +206,7 @@ def test_a_deal_refers_to_the_surviving_card_and_back(kit: Kit, tmp_path: Path) 
     sync(hub)
     assert {d["number"]: d["contact"] for d in there(kit, "deal")} == {"1": ids[ANNA["name"]], "2": ids[ANNA["name"]]}
     assert len(rows(hub, link, native_kind="contact", state="linked")) == 2, "both cards stay linked"
-    (note,) = [n for n in rows(hub, journal) if n.why == "wrote:merge"]
+    (note,) = [n for n in rows(hub, journal, kind="deal") if n.why == "wrote:merge"]
     assert note.changes == {"client": [None, "Анна Тестова"]}
     kit.world("shop").put("deal", {**DEAL, "number": "3", "client": PETR})
     sync(hub)

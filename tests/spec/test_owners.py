@@ -52,6 +52,20 @@ def test_the_effective_owner_of_every_field_in_words(kit: Kit) -> None:
         assert "(" in text.ru
 
 
+def test_in_short_of_each_kind_who_decides_what(kit: Kit) -> None:
+    """What a plain `sverka check` shows: every field of every kind once, under the one who decides it."""
+    hub = kit.open({"shop": {"role": "shop"}, "b24": {"role": "crm"}, "ut": {"role": "accounting"}})
+    short = list(checks.in_short(hub))
+    assert sorted(f"{kind}.{f}" for kind, _, fields in short for f in fields) == sorted(
+        key for key, _ in checks.explained(hub)
+    )
+    told = {(kind, text.en): fields for kind, text, fields in short}
+    assert told["deal", "b24 decides, on records that it holds"] == ["title", "stage"]
+    assert told["deal", "a fact that only ut can state"] == ["paid", "shipped"]
+    assert told["contact", "what all sides hold is kept together"] == ["phones", "emails", "tags"]
+    assert len(short) < 25
+
+
 def test_two_owners_of_one_role(kit: Kit) -> None:
     hub = kit.open({"ut": {"role": "accounting"}, "bp": {"role": "accounting"}, "crm": {}})
     found = {key: text.en for key, text in checks.explained(hub)}

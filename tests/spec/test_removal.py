@@ -516,6 +516,21 @@ def test_what_is_kept_is_made_again_where_it_was_deleted(kit: Kit, choice: str, 
     quiet(kit, hub)
 
 
+def test_what_is_made_again_has_the_values_of_the_moment(kit: Kit) -> None:
+    """An edit elsewhere before the creation went out is part of it: nothing is written over the new record afterwards."""
+    hub, question = disputed(kit)
+    acts.decide_conflict(hub, question.id, "shop/deal", "Анна", question.sides)
+    acts.run_commands(hub)
+    assert len(rows(hub, intent, op="create", state="planned")) == 1
+    kit.world("shop").put("deal", {"comment": "ещё раз перезвонил"}, "s1")
+    sync(hub)
+    assert kit.writes() == [("crm", "deal")]
+    assert [r["data"]["comment"] for r in kit.world("crm").rows("deal").values() if not r["deleted"]][-1] == (
+        "ещё раз перезвонил"
+    )
+    quiet(kit, hub)
+
+
 def test_a_system_in_which_nothing_can_be_created_is_named(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
     hub, question = disputed(kit)
     monkeypatch.setattr(

@@ -110,6 +110,41 @@ def test_no_letter_where_nobody_wants_one(kit: Kit) -> None:
     assert rows(hub, notice) == []
 
 
+def test_sums_of_different_currencies_are_never_added_up(kit: Kit, tmp_path: Path) -> None:
+    from sync.hub import workbook
+
+    hub = opened(kit, hub={"timezone": "Asia/Novosibirsk"})
+    context(hub).confirm(offer(hub).id)
+    back(hub, sum="90.00", date_1c="2026-03-01T20:00:00Z")
+    (mine,) = reports.deals(hub)
+    other = {**mine, "currency": "USD", "amount": Decimal(7), "order_amount": Decimal(7), "gap": Decimal(0)}
+    rows_ = [mine, mine, {**other, "differences": []}]
+    text = daily.body(rows_).ru
+    assert "Сумма сделок: 200.20 RUB" in text
+    assert "Сумма сделок: 7 USD" in text
+    workbook.write(rows_, "ru", tmp_path / "deals.xlsx")
+    book = load_workbook(tmp_path / "deals.xlsx")
+    everything, different = book.worksheets
+    head = {cell.value: cell.column_letter for cell in everything[1]}
+    at = {name: head[workbook.HEADERS["ru"][workbook.FIELDS.index(name)]] for name in workbook.FIELDS}
+    shown = {
+        row: [everything[f"{at[n]}{row}"].value for n in ("number", "amount", "order_amount", "gap")]
+        for row in (2, 5, 6)
+    }
+    assert shown == {
+        2: ["1043", 100.1, 90, -10.1],
+        5: ["Итого RUB", 200.2, 180, -20.2],
+        6: ["Итого USD", 7, 7, 0],
+    }
+    assert everything[f"{at['order_date']}2"].value.strftime("%d.%m.%Y") == "02.03.2026", "by the firm's clock"
+    assert {everything[f"{at[n]}5"].number_format for n in ("amount", "order_amount", "gap", "paid")} == {
+        "#,##0.00;[Red]-#,##0.00"
+    }
+    assert (everything.auto_filter.ref, everything.freeze_panes) == (f"A1:{at['differences']}4", "B2")
+    assert [different.cell(4, 1).value, different.max_row] == ["Итого RUB", 4]
+    book.close()
+
+
 def test_formulas_are_shown_as_text(kit: Kit, tmp_path: Path) -> None:
     from sync.hub import workbook
 

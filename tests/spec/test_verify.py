@@ -95,7 +95,7 @@ def test_both_stand_still_and_differ(kit: Kit) -> None:
     assert (question.cause, question.field, question.base, question.state) == (
         "diverged",
         "comment",
-        "испорчено",
+        "было",
         "open",
     )
     assert question.sides == {"shop/deal": "было", "crm/deal": "было"}

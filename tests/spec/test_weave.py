@@ -12,7 +12,7 @@ import pytest
 from sync.errors import NeedHuman
 from sync.flow.plug import Cause
 from sync.flow.weave import doubt, weave
-from sync.hub import acts
+from sync.hub import acts, views
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, edit, intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, contents, one, open_kit, rows, sync, total
@@ -134,6 +134,8 @@ def test_both_changed_is_a_conflict_whatever_was_seen_first(kit: Kit, first: str
     question = one(hub, conflict)
     assert (question.field, question.cause, question.state) == ("comment", "both_moved", "open")
     assert question.sides == {"shop/deal": "из shop", "crm/deal": "из crm"}
+    assert (question.base, question.who) == ("было", [f"{first}/deal", f"{other}/deal"])
+    assert views.conflicts(hub)[0]["held"] == f"из {first}", "what the record itself holds is shown beside it"
     assert (data(kit, "shop")["comment"], data(kit, "crm")["comment"]) == ("из shop", "из crm")
     assert rows(hub, intent, state="planned") == [], "the write that was overtaken is taken back"
     quiet(kit, hub)

@@ -61,7 +61,7 @@ def test_those_who_moved_to_the_same_agree() -> None:
 
 def test_a_change_whose_write_has_not_arrived_is_one_of_the_moves() -> None:
     found = plan("W", side("crm", "W", "W"), side("shop", "U", "A"))
-    assert (found.conflicts[0].cause, found.conflicts[0].base, found.writes) == ("both_moved", "W", {})
+    assert (found.conflicts[0].cause, found.conflicts[0].base, found.writes) == ("both_moved", "A", {})
     found = plan("W", side("crm", "W", "W"), side("shop", "U", "A"), policy=Policy("", "prefer:crm"))
     assert (found.values, found.writes, found.why["title"][0]) == ({}, {"shop/deal": {"title": "W"}}, "prefer")
 

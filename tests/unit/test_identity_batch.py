@@ -91,7 +91,39 @@ def test_a_chain_does_not_join_what_contradicts() -> None:
     ]
     found = batch.group([cards.read(row, SCHEMA, n) for n, row in enumerate(rows)])
     assert found.of[0] != found.of[2]
-    assert [why for _, why in found.refused] == ["name"]
+    assert {why for _, why in found.refused} == {"ambiguous"}
+
+
+def test_a_key_of_two_clients_says_nothing_of_a_card_without_a_name() -> None:
+    rows = [_row("1c", "person", name, email="home@mail.ru") for name in ("Пестов Иван", "Юдина Анна", "")]
+    assert len(set(groups(*rows))) == 3
+    assert len(set(groups(rows[0], rows[2]))) == 1
+
+
+PEOPLE = {"fn": "first_name", "ln": "last_name", "born": "date", "mail": "email"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (("John", "Smith", "1980-01-02", ""), ("John", "Smith", "02.01.1980", ""), True),
+        (("John", "Smith", "12/31/1980", ""), ("John", "Smith", "19801231", ""), True),
+        (("John", "Smith", "1980-01-02", "js@x.test"), ("Jon", "Smith", "1980-01-02", "js@x.test"), True),
+        (("John", "Smith", "1980-01-02", "js@x.test"), ("Jane", "Smith", "1980-01-02", "js@x.test"), False),
+        (("John", "Smith", "1980-01-02", ""), ("John", "Smith", "1980-02-01", ""), False),
+    ],
+)
+def test_birthdays(one: tuple[str, ...], other: tuple[str, ...], same: bool) -> None:
+    found = [cards.read(dict(zip(PEOPLE, row, strict=True)), PEOPLE, n) for n, row in enumerate((one, other))]
+    assert (len(set(batch.group(found).of)) == 1) is same
+
+
+def test_the_column_of_ids() -> None:
+    rows = [{"Id": "7", "code": "a", "mail": "x"}, {"Id": "8", "code": "b", "mail": "x"}]
+    assert cards.id_column({"code": "id"}, ["Id", "code"], rows) == "code"
+    assert cards.id_column({"mail": "email"}, ["mail", "Id"], rows) == "Id"
+    assert cards.id_column({"mail": "email"}, ["mail", "code"], rows) == "code"
+    assert cards.id_column({"code": "text"}, ["code", "mail"], rows) == ""
 
 
 def test_a_public_number_links_nobody() -> None:

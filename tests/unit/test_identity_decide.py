@@ -209,6 +209,18 @@ def test_an_accountant_of_several_firms_is_asked_when_he_names_none(hub: Resolve
     assert "C1" in asked(hub.answer(mail("chudova@mail.ru", "Нина Чудова", "Пришлите документы.")))
 
 
+def test_a_company_named_in_passing_settles_which_of_his_an_accountant_means(hub: Resolver) -> None:
+    for firm, number in (("Кедр", "7736207543"), ("Сосна", "5024052889")):
+        body = f"Прошу акт по ООО «{firm}», ИНН {number}.\n--\nНина Чудова, бухгалтер"
+        hub.answer(mail("chudova@mail.ru", "Нина Чудова", body))
+    assert asked(hub.answer(mail("chudova@mail.ru", "Нина Чудова", "Пришлите документы.")))
+    assert told(hub.answer(mail("chudova@mail.ru", "Нина Чудова", "Пришлите документы кедр, пожалуйста")))[0] == "C1"
+
+
+def test_another_name_at_somebodys_own_phone_says_nothing_of_his_employer(hub: Resolver) -> None:
+    assert "P1" in asked(hub.answer(call("89161234501", "Ольга")))
+
+
 def test_a_question_is_asked_once_and_what_follows_lies_on_the_holding_card(hub: Resolver) -> None:
     first = hub.answer(form(name="Зоя Чудова", email="zoya@mail.ru", company="ООО Кедр"))
     assert first.decision.question

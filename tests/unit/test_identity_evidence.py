@@ -52,6 +52,7 @@ def test_somebody_elses_signature_is_no_evidence() -> None:
         "-----Исходное сообщение-----\nОт: Пётр\n+7 967 118-51-32",
         "On Wed, Nov 5, 2025 at 12:34 PM Petr <petr@mail.ru> wrote:\n> +7 967 118-51-32",
         "Begin forwarded message:\n\nFrom: Petr <petr@mail.ru>\n+7 967 118-51-32",
+        "Le lun. 2 mars 2026 à 10:15, Petr <petr@mail.ru> a écrit :\n+7 967 118-51-32",
     ],
 )
 def test_quoted_and_forwarded_parts_are_cut(quote: str) -> None:
@@ -73,6 +74,13 @@ def test_the_answer_under_a_quote_is_read() -> None:
         (_mail(from_addr="noreply@shop.test"), "robot"),
         (_mail(from_addr="MAILER-DAEMON@mail.ru"), "robot"),
         (_mail(from_name="Mail Delivery System"), "robot"),
+        (_mail(from_name="Почтовый робот"), "robot"),
+        (_mail(from_addr="drive-shares-noreply@google.com"), "robot"),
+        (_mail(from_addr="bounces+123=anna@kedr.test"), "robot"),
+        (_mail(from_addr="srs0=ab=cd=mail.ru=anna@kedr.test"), "robot"),
+        (_mail(subject="Автоответ: Re: Счёт"), "robot"),
+        (_mail(subject="Недоставленное сообщение"), "robot"),
+        (_mail("Это письмо создано автоматически, пожалуйста, не отвечайте на него."), "robot"),
         (_mail(from_addr="petrov@ourfirm.test"), "own_staff"),
         (_mail(from_addr="petrov@spb.ourfirm.test"), "own_staff"),
         ({"kind": "call", "from_number": "anonymous"}, "hidden"),
@@ -83,6 +91,55 @@ def test_the_answer_under_a_quote_is_read() -> None:
 )
 def test_what_is_no_clients_event(event: dict[str, Any], why: str) -> None:
     assert read(event, OWN).ignored == why
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        _mail(subject="Re: автоматическая линия"),
+        _mail("Заявка сформирована автоматически из нашей 1С, ждём счёт."),
+        _mail(from_addr="notify-anna@mail.ru"),  # everybody may choose such a name at a free provider
+    ],
+)
+def test_what_only_sounds_like_a_machine(event: dict[str, Any]) -> None:
+    assert not read(event, OWN).ignored
+
+
+def test_a_relays_letter_shows_nobody() -> None:
+    assert read(_mail(from_addr="x12@messages.avito.ru", from_name="Анна"), OWN).empty()
+
+
+@pytest.mark.parametrize(
+    ("body", "phone"),
+    [
+        ("Просим счёт. С уважением, Анна Тестова, ООО Кедр, т. 8-916-123-45-67", "+79161234567"),
+        ("Спасибо!\n\nАнна Тестова,\nООО Кедр\n89161234567", "+79161234567"),
+        ("Жду.\n--\nАнна Тестова\nдиректор ООО «Кедр»\n8 (916) 123-45-67", "+79161234567"),
+        ("Жду.\n--\nООО «Кедр»\nТестова Анна", ""),
+    ],
+)
+def test_signatures_in_other_layouts(body: str, phone: str) -> None:
+    found = read(_mail(body), OWN)
+    assert (found.name.last, found.phones) == ("testova", [phone] if phone else [])
+    assert [c.key for c in found.companies] == ["kedr"]
+
+
+def test_a_last_block_with_another_name_is_no_signature() -> None:
+    assert read(_mail("Отгрузите ему:\n\nПётр Юдин\n8 967 118-51-32"), OWN).phones == []
+
+
+@pytest.mark.parametrize("shown", ["Бухгалтерия ООО «Кедр»", "Анна Тестова, ООО Кедр", "ООО Кедр", "Кедр ООО"])
+def test_a_company_in_the_shown_name(shown: str) -> None:
+    found = read(_mail(from_name=shown), OWN)
+    assert [c.key for c in found.companies] == ["kedr"]
+    assert bool(found.name) == ("Анна" in shown)
+
+
+def test_number_and_branch_code_in_one_field() -> None:
+    for fields in ({"inn": "7736207543/773601001"}, {"comment": "ИНН/КПП 7736207543/773601001"}):
+        found = read({"kind": "web_form", **fields}, OWN)
+        assert (found.inns, found.kpp) == (["7736207543"], "773601001")
+    assert read({"kind": "web_form", "comment": "ИНН организации: 7736207543"}, OWN).inns == ["7736207543"]
 
 
 def test_a_colleague_forwards_a_clients_letter() -> None:

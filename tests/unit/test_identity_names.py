@@ -24,6 +24,7 @@ from sync.identity import companies, names
         ("Никитос Старцев", "Никита Старцев"),
         ("София Юдина", "Софья Юдина"),
         ("Емелнов Василий", "Емельянов Василий"),
+        ("Jean-Luc Moreau", "Jean Luc Moreau"),
     ],
 )
 def test_one_person_in_two_writings(a: str, b: str) -> None:
@@ -38,6 +39,8 @@ def test_one_person_in_two_writings(a: str, b: str) -> None:
         ("Василий Тимурович", "Вася Пестов"),
         ("Слава", "Мирослав Пестов"),
         ("Аастасия", "Анастасия"),
+        ("Контантин", "Константин Пестов"),
+        ("Денис Пестов", "Денска Пестов"),
         ("Бек", "Яна Бек"),
         ("София Моозова", "Морозова С.Р."),
     ],
@@ -53,6 +56,7 @@ def test_what_can_be_compared_agrees(a: str, b: str) -> None:
         ("Евгения Пестова", "Евгений Пестов"),
         ("Анна Юдина", "Яна Юдина"),
         ("Лена", "Лёня"),
+        ("Фатима Пестова", "Зарема Пестова"),  # one of the first names is in no list
         ("Пестов Н.Е.", "Виталий Пестов"),
         ("Пестов Иван Иванович", "Пестов Иван Петрович"),
         ("Мария Петровна", "Старцева Мария Артёмовна"),
@@ -62,6 +66,10 @@ def test_what_can_be_compared_agrees(a: str, b: str) -> None:
 )
 def test_two_persons(a: str, b: str) -> None:
     assert names.compare(names.parse(a), names.parse(b)).verdict == "other"
+
+
+def test_one_word_in_common_is_not_enough_where_nothing_tells_the_surname() -> None:
+    assert names.compare(names.parse("Ли Вэй"), names.parse("Ли На")).verdict not in ("full", "part")
 
 
 def test_another_surname_with_the_same_first_name_is_a_doubt() -> None:
@@ -85,6 +93,10 @@ def test_what_names_nobody(text: str) -> None:
         ("Северный Кедр, ООО", "severnikedr", "ooo"),
         ("OОО Северный кедр", "severnikedr", "ooo"),  # the first letter is Latin
         ("АНО «Кедр» (Пермь)", "kedr", "ano"),
+        ("О.О.О. «Кедр»", "kedr", "ooo"),
+        ("З.А.О. Кедр", "kedr", "ao"),
+        ("Филиал ООО «Кедр» в г. Пермь", "kedr", "ooo"),
+        ("ГБУЗ Больница 3", "bolnica3", "gbu"),
     ],
 )
 def test_company_names(text: str, key: str, form: str) -> None:

@@ -21,6 +21,7 @@ from sync.model.keys import email, inn, kpp, line_kind, name_tokens, ogrn, one_s
         "тел. 8 916 123 45 67",
         "\u202a+7\u00a0916\u00a0123-45-67",
         "7 916 1234567",
+        "0079161234567",
     ],
 )
 def test_one_phone_in_many_writings(text: str) -> None:

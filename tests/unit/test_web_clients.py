@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
-from sync.hub import Hub
+from sync.hub import Hub, duplicates
 from sync.store.tables import merge, record, review
 from tests.unit import web_kit
 from tests.unit.web_kit import Browser
@@ -128,3 +128,20 @@ def test_a_holding_card_is_not_merged_past_its_question(two: tuple[Hub, Browser,
     (held,) = (r["record_uid"] for r in client.get("/api/reviews").json()["reviews"])
     assert client.post(f"/api/client/{anna}/merge", json={"card": held}).json()["error"]["code"] == "client.held"
     assert "/merge" not in client.get(f"/client/{held}").text
+
+
+def test_the_page_of_questions_tells_how_many_duplicates_wait(two: tuple[Hub, Browser, str, str]) -> None:
+    opened, client, _, _ = two
+    assert "identity duplicates" not in client.get("/reviews").text
+    web_kit.crm(opened).put("contact", {"name": "Тестова Анна", "phones": ["8 999 000-00-76"]})
+    web_kit.crm(opened).put("contact", {"name": "Анна Тестова", "phones": ["8 999 000-00-76"]})
+    web_kit.works.sync_once(opened)
+    duplicates.look(opened)
+    for language, words in (
+        ("ru", "Вероятных дублей среди клиентов: 1"),
+        ("en", "Probable duplicates among clients: 1"),
+    ):
+        text = HTMLParser(client.get(f"/reviews?lang={language}").text).css_first("main").text()
+        assert words in text
+        assert "sverka identity duplicates" in text
+    assert standing(opened) == [], "nothing merges by itself"

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 from lxml import etree
 
 from adapters.base import Keeper, Native
 from adapters.onec.cml.orders_in import vat_of
-from adapters.onec.cml.xmlsafe import NAMES, children, text
+from adapters.onec.cml.xmlsafe import NAMES, ByTag, children, text
 
 DICTIONARY = 200_000  # values of properties remembered from one file; the ids of those beyond stay ids
 REMEMBERED = 50_000  # of them from one file to the next
@@ -22,14 +21,16 @@ _KEPT = "properties"
 _ROWS = frozenset({"ЗначениеРеквизита", "ЗначенияСвойства", "ЗначениеСвойства", "ХарактеристикаТовара"})
 _SERVICES = {"услуга": "service", "работа": "service"}
 _GOODS = {"товар": "good", "запас": "good", "набор": "good"}
-_PRICE = {
-    "ИдТипаЦены": "type",
-    "ЦенаЗаЕдиницу": "value",
-    "Валюта": "currency",
-    "Единица": "unit",
-    "Коэффициент": "coefficient",
-    "Представление": "text",
-}
+_PRICE = ByTag(
+    {
+        "ИдТипаЦены": "type",
+        "ЦенаЗаЕдиницу": "value",
+        "Валюта": "currency",
+        "Единица": "unit",
+        "Коэффициент": "coefficient",
+        "Представление": "text",
+    }
+)
 _UNIT = {"Код": "code", "НаименованиеПолное": "full", "МеждународноеСокращение": "intl"}
 
 
@@ -91,6 +92,22 @@ def _newest(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
 def pairs(element: etree._Element, key_tag: str) -> dict[str, str]:
     """Requisites by name, properties by id; several values of one key are joined by line breaks."""
     found: dict[str, str] = {}
+    for row in element:
+        try:
+            first, second = row
+        except ValueError:
+            return _any_pairs(element, key_tag)
+        if first.tag != key_tag or second.tag != "Значение" or (second.text is None and len(second)):
+            return _any_pairs(element, key_tag)
+        if key := (first.text or "").strip():
+            value = (second.text or "").strip()
+            found[key] = f"{found[key]}\n{value}" if found.get(key) else value
+    return found
+
+
+def _any_pairs(element: etree._Element, key_tag: str) -> dict[str, str]:
+    """The same of rows that are not just a key and a value: several values, none, more besides."""
+    found: dict[str, str] = {}
     key = value = ""
     names = NAMES
     for part in element.iter():
@@ -107,34 +124,33 @@ def pairs(element: etree._Element, key_tag: str) -> dict[str, str]:
     return found
 
 
-def prices(element: etree._Element) -> list[Native]:
+def put_prices(data: Native, element: etree._Element) -> None:
     """The price rows. A second price of one type (another unit) gets a "key" of its own: type/unit."""
     rows: list[Native] = []
-    row: Native = {}
-    for part in element.iter():
-        name = NAMES[part.tag]
-        if key := _PRICE.get(name):
-            if value := (part.text or "").strip():
+    seen: set[str | None] = set()
+    keys = _PRICE
+    for price in element:
+        if NAMES[price.tag] != "Цена":
+            continue
+        row: Native = {}
+        for part in price:
+            if (key := keys[part.tag]) and (value := part.text) and (value := value.strip()):
                 row[key] = value
-        elif name == "Цена":
-            row = {}
-            rows.append(row)
-    seen: set[Any] = set()
-    for number, row in enumerate(rows):
-        type = row.get("type")
-        if type in seen:
-            row["key"] = f"{type}/{row.get('unit', number)}"
+        if (type := row.get("type")) in seen:
+            row["key"] = f"{type}/{row.get('unit', len(rows))}"
         seen.add(type)
-    return rows
+        rows.append(row)
+    data["prices"] = rows
 
 
 def _put_unit(data: Native, element: etree._Element) -> None:
     """{"code" (ОКЕИ), "full", "intl", "name", "packs"}; "name" is what people call the unit: its short name, else the full
     one; "packs" are the other units (Пересчет) with the number of basic units in each."""
-    data["unit"] = unit = dict(_unit(tuple(element.items()), (element.text or "").strip()))
-    packs = [_pack(row) for row in children(element, "Пересчет")] if len(element) else []
-    if packs := [row for row in packs if row.get("unit") and row["unit"] != unit.get("code")]:
-        unit["packs"] = packs
+    data["unit"] = unit = _unit(tuple(element.items()), (element.text or "").strip()).copy()
+    if len(element):
+        packs = [_pack(row) for row in children(element, "Пересчет")]
+        if packs := [row for row in packs if row.get("unit") and row["unit"] != unit.get("code")]:
+            unit["packs"] = packs
 
 
 @lru_cache(maxsize=256)  # a catalogue has a handful of units
@@ -178,14 +194,19 @@ def _put_vat(data: Native, element: etree._Element) -> None:
         elif name == "Ставка":
             rate = (part.text or "").strip()
         elif name == "СтавкаНалога":
-            _vat(data, tax, rate)
+            if rate:
+                data.update(_vat(tax, rate))
             tax = rate = ""
-    _vat(data, tax, rate)
+    if rate:
+        data.update(_vat(tax, rate))
 
 
-def _vat(data: Native, tax: str, rate: str) -> None:
-    if rate and tax.upper() in ("НДС", ""):
-        vat_of(data, rate)
+@lru_cache(maxsize=256)  # there are a handful of rates
+def _vat(tax: str, rate: str) -> Native:
+    found: Native = {}
+    if tax.upper() in ("НДС", ""):
+        vat_of(found, rate)
+    return found
 
 
 def _put_image(data: Native, element: etree._Element) -> None:
@@ -193,13 +214,50 @@ def _put_image(data: Native, element: etree._Element) -> None:
         data.setdefault("images", []).append(picture)
 
 
-FIELDS = {"Артикул": "sku", "Наименование": "name", "Описание": "description", "Штрихкод": "barcode"}
-PARTS: dict[str, str | Callable[[Native, etree._Element], None]] = {
-    **FIELDS,
-    "Картинка": _put_image,
-    "БазоваяЕдиница": _put_unit,
-    "Группы": _put_groups,
-    "ЗначенияРеквизитов": _put_requisites,
-    "СтавкиНалогов": _put_vat,
+def _put_barcode(data: Native, element: etree._Element) -> None:
+    """Штрихкод: a text; several of them a list."""
+    if code := (element.text or "").strip():
+        known = data.get("barcode")
+        data["barcode"] = code if known is None else [*([known] if isinstance(known, str) else known), code]
+
+
+def _put_properties(data: Native, element: etree._Element) -> None:
+    data["properties"] = pairs(element, "Ид")
+
+
+# What becomes of a part: a text under this name, or whatever the function does. ID, MARK and OF are taken out again
+ID, MARK, OF = "id", "deleted", "id of the characteristic"
+STOCK, STOCKS = 1, 2  # what is in stock, in its two forms (see reader)
+_SHARED: dict[str, str | Callable[[Native, etree._Element], None]] = {
+    "Ид": ID,
+    "ПометкаУдаления": MARK,
+    "ИдХарактеристики": OF,
+    "Артикул": "sku",
+    "Наименование": "name",
+    "Описание": "description",
+    "Штрихкод": "barcode",
     "ХарактеристикиТовара": put_features,
 }
+GOODS = ByTag(
+    {
+        **_SHARED,
+        "Штрихкод": _put_barcode,
+        "Картинка": _put_image,
+        "БазоваяЕдиница": _put_unit,
+        "Группы": _put_groups,
+        "ЗначенияРеквизитов": _put_requisites,
+        "ЗначенияСвойств": _put_properties,
+        "СтавкиНалогов": _put_vat,
+    }
+)
+OFFERS = ByTag(
+    {
+        **_SHARED,
+        "Цены": put_prices,
+        "Количество": "quantity",
+        "Склад": STOCK,
+        "Склады": STOCKS,
+        "Остатки": STOCKS,
+        "КоличествоНаСкладах": STOCKS,
+    }
+)

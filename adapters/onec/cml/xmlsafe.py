@@ -7,7 +7,7 @@ that disagrees with it, so that everything here goes by local names.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from lxml import etree
@@ -17,6 +17,8 @@ from adapters.base import RecordRefused, Text
 ROOT = "КоммерческаяИнформация"
 CHUNK = 32 * 1024
 PROLOGUE = 64 * 1024  # everything before the root element must fit
+_ROOTS = (ROOT.encode(), ROOT.encode("cp1251"))
+PADDING = b"\x00\x1a \t\r\n"  # what some programs leave behind the root's end
 MAX_GAP = 32 * 1024 * 1024  # bytes between two records; one record may not be larger
 
 # Encodings that 1C and shops write; others are refused, so that our look at the prologue and libxml2's agree.
@@ -49,6 +51,21 @@ class _Names(dict[str, str]):
 
 
 NAMES = _Names()
+
+
+class ByTag(dict[str, Any]):
+    """What is done with an element, by its full tag, out of a table by local names: one look-up where the reading is
+    hottest. None for a tag that the table does not have."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        super().__init__(table)
+        self._table = table
+
+    def __missing__(self, tag: str) -> Any:
+        found = self._table.get(NAMES[tag])
+        if len(self) < 4096:
+            self[tag] = found
+        return found
 
 
 def text(element: etree._Element | None) -> str:
@@ -97,7 +114,7 @@ def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element
     RecordRefused (codes cml.empty, cml.root, cml.doctype, cml.encoding, cml.broken, cml.too_large); everything before a
     break is yielded first.
     """
-    head = _read_head(stream)
+    head = _trimmed(_read_head(stream))
     head = _without_namespace(head, _check_prologue(head))
     parser = etree.XMLPullParser(
         events=("end",),
@@ -110,6 +127,7 @@ def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element
         remove_pis=True,
         remove_blank_text=True,  # the indentation: a tenth of the time
         collect_ids=False,
+        encoding="windows-1251" if undeclared_1251(head) else None,
     )
     gap, chunk = 0, head
     broken: tuple[int, str] | None = None
@@ -121,6 +139,8 @@ def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element
                 parser.close()
         except etree.XMLSyntaxError as error:
             broken = _break(parser, error)
+            if broken is not None and _padded(parser, chunk, stream):
+                broken, chunk = None, b""
         found = False
         for _, element in parser.read_events():
             found = True
@@ -146,6 +166,34 @@ def _break(parser: etree.XMLPullParser, error: etree.XMLSyntaxError) -> tuple[in
     return (found[0] if found else None) if len(log) else (error.lineno or 0, str(error.msg))
 
 
+def _trimmed(head: bytes) -> bytes:
+    """Without blank lines before the declaration, which XML does not allow and programs on the way put there."""
+    mark = b"\xef\xbb\xbf" if head.startswith(b"\xef\xbb\xbf") else b""
+    return mark + head[len(mark) :].lstrip(b" \t\r\n")
+
+
+def _padded(parser: etree.XMLPullParser, chunk: bytes, stream: IO[bytes]) -> bool:
+    """Whether all that broke the file is padding behind the root's end (NULs, Ctrl-Z)."""
+    log: Any = parser.feed_error_log
+    if not len(log) or log[0].type != etree.ErrorTypes.ERR_DOCUMENT_END:
+        return False
+    end = chunk.rstrip(PADDING)
+    last = end.rpartition(b"<")[2]
+    if end and not (end.endswith(b">") and any(name in last for name in _ROOTS)):
+        return False
+    while rest := stream.read(CHUNK):
+        if rest.strip(PADDING):
+            return False
+    return True
+
+
+def undeclared_1251(head: bytes) -> bool:
+    """Windows-1251 that does not say so: no byte order mark, no declared encoding, no UTF-8, and the root's name in it."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")) or _DECLARED.match(head.lstrip()):
+        return False
+    return _ROOTS[1] in head and _ROOTS[0] not in head
+
+
 def _read_head(stream: IO[bytes]) -> bytes:
     """The first bytes: enough to see the root element, however small the stream's portions are."""
     head = b""
@@ -162,7 +210,7 @@ def encoding_of(head: bytes) -> str:
         return "utf-8-sig"
     declared = _DECLARED.match(head.lstrip())
     if declared is None:
-        return "utf-8"
+        return "cp1251" if undeclared_1251(head) else "utf-8"
     name = declared.group(1).decode("ascii").lower()
     if name not in ENCODINGS:
         raise RecordRefused(

@@ -20,7 +20,9 @@ from adapters.base import (
     Change,
     Finding,
     Native,
+    OutcomeUnknown,
     Page,
+    PreconditionFailed,
     Record,
     RecordRefused,
     Text,
@@ -28,9 +30,10 @@ from adapters.base import (
 from adapters.onec.odata import records, writes
 from adapters.onec.odata.changes import Feed
 from adapters.onec.odata.check import findings
-from adapters.onec.odata.client import EMPTY, ODataClient
+from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import BY_CONFIGURATION
 from adapters.onec.odata.settings import ODataSettings
+from adapters.onec.odata.stage import Stage
 from adapters.onec.odata.versions import Versions
 
 _CATALOGUE = frozenset({"product", "group"})
@@ -63,6 +66,7 @@ class OneCOData(Adapter):
         super().__init__(settings, context)
         self._client = ODataClient(settings, context)
         self._names = BY_CONFIGURATION[settings.configuration]
+        self._stage = Stage(settings)
         scans = {"product", "group", "order"}
         if self._names.price_type:
             scans |= {"price_type", "warehouse", "offer"}
@@ -102,7 +106,11 @@ class OneCOData(Adapter):
             return None
         name = self._names.goods if kind == "product" else self._names.order
         expand = (
-            "ЕдиницаИзмерения" if kind == "product" and self._names.units else "Контрагент" if kind == "order" else ""
+            "ЕдиницаИзмерения"
+            if kind == "product" and self._names.units
+            else self._names.with_party
+            if kind == "order"
+            else ""
         )
         rows = self._client.rows(name, filter=f"Ref_Key eq guid'{id}'", expand=expand)
         if not rows:
@@ -110,7 +118,8 @@ class OneCOData(Adapter):
         return records.product(rows[0]) if kind == "product" else self._with_parts(rows, self._around(rows))[0]
 
     def write(self, change: Change) -> Record:
-        """Change an order's state, attribute, comment or deal. The DataVersion seen last must still stand there."""
+        """Show the stage (or set the comment, post, undo the posting) of an order. The DataVersion seen last must still stand
+        there. The order itself comes last of what shows the stage: a try that ended half-way is seen by it, and repeated."""
         if change.id is None or change.kind != "order":
             raise RecordRefused(
                 Text(
@@ -119,22 +128,37 @@ class OneCOData(Adapter):
                 ),
                 code="odata.create",
             )
-        rows = self._client.rows(self._names.order, filter=f"Ref_Key eq guid'{change.id}'")
+        client, names, word = self._client, self._names, str(change.data.get("crm_status") or "")
+        rows = client.rows(names.order, filter=f"Ref_Key eq guid'{change.id}'")
         if not rows:
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
-        body = writes.body_of(self._client, self._names, self.settings, change, rows[0])
+        now = str(rows[0].get("DataVersion") or "")
+        seen = (change.before.version if change.before else "") or now
+        body = writes.body_of(client, names, self.settings, change, rows[0])
+        if word and "deal" in self._stage.shows:
+            if seen != now:
+                raise PreconditionFailed(
+                    Text("The order was changed in 1C meanwhile.", "Заказ изменён в 1С."), code="odata.moved"
+                )
+            body |= writes.shown_in_deal(client, names, rows[0], self._stage.outcome(word))
         if body:
-            seen = change.before.version if change.before else ""
-            self._client.patch(self._names.order, change.id, body, seen or str(rows[0].get("DataVersion") or ""))
-        deal = writes.deal_body(change.data) if "deal" in self.settings.shows else {}
-        if deal and (key := writes.deal_key(rows[0])) != EMPTY:
-            there = self._client.by_keys(self._names.deals, [key]).get(key, {})
-            if there.get("Статус") != deal["Статус"]:
-                self._client.patch(self._names.deals, key, deal, str(there.get("DataVersion") or ""))
+            client.patch(names.order, change.id, body, seen)
+        self._post(change.id, rows[0], change.data.get("posted"), again="СостояниеЗаказа" in body)
         found = self.read("order", change.id)
         if found is None:
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
         return found
+
+    def _post(self, id: str, row: Native, wanted: object, *, again: bool) -> None:
+        """Post or unpost where that is wanted. УНФ's registers follow an order's state only when it is posted `again`."""
+        posted = bool(row.get("Posted"))
+        if isinstance(wanted, bool) and wanted != posted:
+            self._client.post(self._names.order, id, undo=not wanted)
+        elif again and posted:
+            try:
+                self._client.post(self._names.order, id)
+            except OutcomeUnknown:  # the state stands already, so nobody would ask for this again
+                self._client.post(self._names.order, id)
 
     def close(self) -> None:
         self._client.close()
@@ -188,12 +212,12 @@ class OneCOData(Adapter):
                 self._note(now, rows, self._around(rows))
             keys = now.changed(cursor["versions"])
             if self._client.cheaper_by_key(len(keys), now.total):
-                for rows in self._client.pages_of(name, keys, expand="Контрагент"):
+                for rows in self._client.pages_of(name, keys, expand=self._names.with_party):
                     yield Page(self._with_parts(rows, self._around(rows)), cursor)
                 yield Page([], {"since": since, "versions": now.digests}, last=True)
                 return
         now = Versions()
-        for rows in self._client.pages(name, where, expand="Контрагент"):
+        for rows in self._client.pages(name, where, expand=self._names.with_party):
             around = self._around(rows)
             self._note(now, rows, around)
             yield Page(self._with_parts(rows, around), cursor)
@@ -268,7 +292,7 @@ class OneCOData(Adapter):
             self._states = {str(r["Ref_Key"]): str(r.get("Description") or "") for r in self._client.rows(names.states)}
         self._rates = self._vat_rates()
         self._order_parts = records.Orders(
-            names, self.settings.zone_info, self.settings.attribute, self.settings.number_attribute, properties
+            names, self.settings.zone_info, self._stage, self.settings.number_attribute, properties
         )
 
     def _vat_rates(self) -> dict[str, str | None]:

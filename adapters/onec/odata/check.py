@@ -35,9 +35,18 @@ def findings(client: ODataClient, names: Names, settings: ODataSettings) -> Iter
 def _stage(client: ODataClient, names: Names, settings: ODataSettings) -> Iterator[Finding]:
     """Where the accountant will see the deal's stage."""
     if "attribute" not in settings.shows:
-        where = ", ".join(sorted(settings.shows))
-        yield Finding("stage", True, Text(f"The stage is shown in: {where}.", f"Этап показывается здесь: {where}."))
+        state = Text("state", "состояние заказа"), Text("comment", "комментарий документа")
+        shown = state[0] if "state" in settings.shows else state[1]
+        said = Text(f"The stage is shown in the order's {shown.en}.", f"Этап показывается здесь: {shown.ru}.")
+        yield Finding("stage", True, said)
         return
+    if "deal" in settings.shows:
+        won, lost = "», «".join(settings.deal_won), "», «".join(settings.deal_lost)
+        said = Text(
+            f"It is shown in the order's Сделка, too: «{won}» is won, «{lost}» lost, all else in work.",
+            f"Этап показывается и в сделке заказа: «{won}» — выиграна, «{lost}» — проиграна, остальное — в работе.",
+        )
+        yield Finding("stage", True, said)
     try:
         key = attribute_key(client, names, settings.attribute)
     except SverkaError as error:

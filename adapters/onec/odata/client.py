@@ -111,6 +111,18 @@ class ODataClient:
         headers = {"If-Match": version} if version else {}
         self._call("PATCH", f"{name}(guid'{key}')", {"$format": "json"}, body, headers)
 
+    def create(self, name: str, body: Mapping[str, Any]) -> None:
+        """A new object. With a Ref_Key of the caller's a repetition is refused instead of making a second one."""
+        self._call("POST", name, {"$format": "json"}, body)
+
+    def post(self, name: str, key: str, *, undo: bool = False) -> None:
+        """Post a document (Провести), or undo that. A repetition comes to the same."""
+        if undo:
+            self._call("POST", f"{name}(guid'{key}')/Unpost", {"$format": "json"}, {})
+        else:
+            query = {"$format": "json", "PostingModeOperational": "false"}
+            self._call("POST", f"{name}(guid'{key}')/Post", query, {})
+
     def feed(self, action: str, plan: str, number: int) -> bytes:
         """SelectChanges (an atom feed of what has changed) or NotifyChangesReceived (its confirmation)."""
         point = f"'{self._settings.url}{ROOT}{plan}'"
@@ -131,11 +143,11 @@ class ODataClient:
         try:
             response = self._http.request(method, url, params=params, content=sent, headers={**(headers or {}), **more})
         except httpx.HTTPError as error:
-            raise self._broken(error, method == "PATCH") from None
-        self._judge(response, path.partition("(")[0], writing=method == "PATCH")
+            raise self._broken(error, writing=body is not None) from None
+        self._judge(response, path.partition("(")[0])
         return response
 
-    def _broken(self, error: httpx.HTTPError, writing: bool) -> SverkaError:
+    def _broken(self, error: httpx.HTTPError, *, writing: bool) -> SverkaError:
         kind = type(error).__name__
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return BadConfig(
@@ -161,7 +173,7 @@ class ODataClient:
             setting="url",
         )
 
-    def _judge(self, response: httpx.Response, name: str, writing: bool) -> None:
+    def _judge(self, response: httpx.Response, name: str) -> None:
         """Nothing for a good answer; else the error that says what the caller does next."""
         status = response.status_code
         if response.is_success and not (response.content and "html" in response.headers.get("Content-Type", "")):

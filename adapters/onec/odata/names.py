@@ -10,6 +10,7 @@ class Names:
     """Entity sets and properties; "" where the configuration has no such thing."""
 
     order: str  # the document that answers to a deal
+    title: str  # what 1C calls it
     lines: tuple[str, ...]  # its tabular parts
     line_total: str  # the line's sum with VAT
     currency: str  # the document's property with the currency's key, without _Key
@@ -29,13 +30,21 @@ class Names:
     price_types: str = "Catalog_ВидыЦен"
     goods: str = "Catalog_Номенклатура"
     parties: str = "Catalog_Контрагенты"
+    partners: str = ""  # УТ: whom several Контрагенты belong to; their phones stand here
     prices: str = "InformationRegister_ЦеныНоменклатуры"
     attributes: str = "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения"
+
+    @property
+    def with_party(self) -> str:
+        """What is expanded in an order."""
+        return "Контрагент,Партнер" if self.partners else "Контрагент"
 
     def needed(self, shows: frozenset[str]) -> list[str]:
         """The entity sets that must be published for this connection."""
         sets = [self.goods, self.parties, self.order, "Catalog_Валюты", self.attributes]
-        sets += [s for s in (self.units, self.warehouses, self.stock, self.state_register, self.statuses) if s]
+        sets += [
+            s for s in (self.partners, self.units, self.warehouses, self.stock, self.state_register, self.statuses) if s
+        ]
         sets += [self.prices, self.price_types] if self.price_type else []
         sets += [self.deals] if "deal" in shows and self.deals else []
         sets += [self.states] if self.states else []
@@ -44,6 +53,7 @@ class Names:
 
 UT = Names(
     order="Document_ЗаказКлиента",
+    title="Заказ клиента",
     lines=("Товары",),
     line_total="СуммаСНДС",
     currency="Валюта",
@@ -57,10 +67,12 @@ UT = Names(
     stock_amount="ВНаличии",
     state_register="InformationRegister_СостоянияЗаказовКлиентов",
     deals="Catalog_СделкиСКлиентами",
+    partners="Catalog_Партнеры",
     order_in_units=True,
 )
 UNF = Names(
     order="Document_ЗаказПокупателя",
+    title="Заказ покупателя",
     lines=("Запасы", "Работы"),
     line_total="Всего",
     currency="ВалютаДокумента",
@@ -76,6 +88,7 @@ UNF = Names(
 )
 BP = Names(
     order="Document_СчетНаОплатуПокупателю",
+    title="Счет",
     lines=("Товары",),
     line_total="Сумма",
     currency="ВалютаДокумента",

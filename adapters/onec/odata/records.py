@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from adapters.base import Native, Record
 from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.stage import Stage, unmarked
 
 NO_DATE = "0001-01-01T00:00:00"
 _CLOSED = {"Закрыт"}
@@ -41,6 +42,8 @@ def offers(prices: list[Native], stocks: list[Native], currencies: Mapping[str, 
     """Prices (the last of each type) and stock by warehouse, a record for each product or characteristic (GUID#GUID)."""
     found: dict[str, Native] = {}
     for row in prices:
+        if row.get("Актуальность") is False:  # УНФ: a price that has been taken back
+            continue
         one = found.setdefault(goods_id(row), {"prices": {}, "stocks": {}})
         kind = str(row.get(f"{names.price_type}_Key"))
         one["prices"][kind] = {
@@ -77,11 +80,11 @@ class Orders:
     """Orders with what stands around them: client, currency, goods by name, attributes, computed state."""
 
     def __init__(
-        self, names: Names, zone: ZoneInfo, attribute: str, site_number: str, properties: Mapping[str, str]
+        self, names: Names, zone: ZoneInfo, stage: Stage, site_number: str, properties: Mapping[str, str]
     ) -> None:
         """`properties`: key of an additional attribute → its name. Two of them are known: of the stage, of the number."""
         self._names, self._zone, self._properties = names, zone, properties
-        self._attribute, self._site_number = attribute, site_number
+        self._stage, self._site_number = stage, site_number
 
     def record(
         self,
@@ -99,6 +102,7 @@ class Orders:
             for attribute in row.get("ДополнительныеРеквизиты") or []
             if (key := str(attribute.get("Свойство_Key"))) in self._properties
         }
+        state_word = states.get(str(row.get("СостояниеЗаказа")), "")
         moment = local(row.get("Date"), self._zone)
         lines = self._lines(row, goods, rates)
         data: Native = {
@@ -110,16 +114,16 @@ class Orders:
             "currency": currencies.get(str(row.get(f"{self._names.currency}_Key")), ""),
             "posted": row.get("Posted"),
             "deletion_mark": row.get("DeletionMark"),
-            "comment": row.get("Комментарий"),
-            "crm_status": extra.get(self._attribute, ""),
-            "counterparty": party(row.get("Контрагент") or {}),
+            "comment": unmarked(row.get("Комментарий")),
+            "counterparty": party(row.get("Контрагент") or {}, row.get("Партнер") or {}),
             "lines": lines or None,  # all of them cancelled: nothing is said of what was ordered
             "amount": row.get("СуммаДокумента") if lines else None,
-            **self._facts(row, state, states),
+            **self._facts(row, state, state_word),
         }
         if deal is not None:
             data["deal_status"] = deal.get("Статус")
-        return Record("order", str(row["Ref_Key"]), _filled(data), _version(row), bool(row.get("DeletionMark")))
+        shown = {"crm_status": self._stage.shown(row, extra, state_word)}  # empty is said, too
+        return Record("order", str(row["Ref_Key"]), _filled(data) | shown, _version(row), bool(row.get("DeletionMark")))
 
     def _lines(self, row: Native, goods: Mapping[str, Native], rates: Mapping[str, Any]) -> list[Native]:
         found = []
@@ -153,13 +157,13 @@ class Orders:
         rate = str(one.get("СтавкаНДС_Key"))
         return {**line, "vat": rates[rate]} if rate in rates else line
 
-    def _facts(self, row: Native, state: Native | None, states: Mapping[str, str]) -> Native:
+    def _facts(self, row: Native, state: Native | None, state_word: str) -> Native:
         """paid, shipped, cancelled, the order's state, and payments and shipments as sums; each only where it is known."""
         facts: Native = {"documents": []}
         if self._names.state_register:
             facts |= _by_register(state)
         if self._names.states:
-            facts["state"] = states.get(str(row.get("СостояниеЗаказа")), "")
+            facts["state"] = state_word
             facts["cancelled"] = row.get("ВариантЗавершения") == "Отменен"
         if self._names.statuses and state is not None:
             facts["paid"] = {"Оплачен": True, "НеОплачен": False}.get(str(state.get("Статус")))
@@ -188,20 +192,35 @@ def _by_register(state: Native | None) -> Native:
     }
 
 
-def party(row: Native) -> Native:
-    """Контрагент: a company has an official name, a person a full name."""
+def party(row: Native, partner: Native | None = None) -> Native:
+    """Контрагент: a company has an official name, a person a full name. Phones and addresses stand with it or, in УТ, with its
+    Партнер."""
     if not row:
         return {}
-    legal = row.get("ЮрФизЛицо") in ("ЮрЛицо", "ЮридическоеЛицо", "") and len(str(row.get("ИНН") or "")) == 10
+    contacts = [one for source in (row, partner or {}) for one in source.get("КонтактнаяИнформация") or []]
+    phones, emails = [], []
+    for one in contacts:
+        said = str(one.get("Представление") or "").strip()
+        if one.get("Тип") == "Телефон":
+            phones.append(str(one.get("НомерТелефона") or "").strip() or said)
+        elif "@" in (address := str(one.get("АдресЭП") or "").strip() or said):
+            emails.append(address)
     return _filled(
         {
             "id": row.get("Ref_Key"),
             "name": row.get("Description"),
-            "official_name" if legal else "full_name": row.get("НаименованиеПолное") or row.get("Description"),
+            "official_name" if is_legal(row) else "full_name": row.get("НаименованиеПолное") or row.get("Description"),
             "inn": row.get("ИНН"),
             "kpp": row.get("КПП"),
+            "phones": [p for p in dict.fromkeys(phones) if p] or None,
+            "emails": list(dict.fromkeys(emails)) or None,
         }
     )
+
+
+def is_legal(row: Native) -> bool:
+    """Whether Контрагент is a company; a sole trader is a person with an ИНН of 12 digits."""
+    return row.get("ЮрФизЛицо") in ("ЮрЛицо", "ЮридическоеЛицо", "") and len(str(row.get("ИНН") or "")) == 10
 
 
 def local(value: Any, zone: ZoneInfo) -> str | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from adapters.onec.settings import OneCSettings
 
@@ -22,10 +22,13 @@ class ODataSettings(OneCSettings):
     login: str
     password: SecretStr
     configuration: Literal["ut", "unf", "bp"] = "ut"  # УТ (also КА, ERP), УНФ or БП
-    # How the accountant sees the deal's stage in 1C: УНФ has its own order state; elsewhere an additional attribute (string),
-    # the client deal (Catalog_СделкиСКлиентами), both, or the document's comment
-    show_stage: Literal["auto", "state", "attribute", "deal", "both", "comment"] = "auto"
+    # How the accountant sees the deal's stage in 1C: УНФ has its own order state; УТ an additional attribute (string) and the
+    # client deal (Catalog_СделкиСКлиентами), БП the attribute; anywhere the attribute alone, or the document's comment
+    show_stage: Literal["auto", "state", "attribute", "both", "comment"] = "auto"
     attribute: str = "Статус сделки CRM"  # the additional attribute's name (Дополнительный реквизит)
+    # 1C's client deal knows won, lost and in work only: which words of the mapping's table of stages are the first two
+    deal_won: tuple[str, ...] = Field(("Завершён",), min_length=1)
+    deal_lost: tuple[str, ...] = Field(("Отменён",), min_length=1)
     # the attribute that holds the number of the site's order: the stock site exchange makes and fills this one
     number_attribute: str = "Номер заказа на сайте"
     exchange_plan: str = ""  # "ExchangePlan_Имя(guid'…')": a change feed, where a plan holds the objects
@@ -34,11 +37,20 @@ class ODataSettings(OneCSettings):
     timeout: int = Field(60, ge=1)  # seconds
     verify_tls: bool = True
 
+    @model_validator(mode="after")
+    def _has_the_place(self) -> Self:
+        """A stage that is shown nowhere would look as if all were well."""
+        wanted = {"state": "unf", "both": "ut"}.get(self.show_stage, self.configuration)
+        if wanted != self.configuration:
+            raise ValueError(
+                f'show_stage = "{self.show_stage}" is for configuration = "{wanted}"; with "{self.configuration}" set '
+                "attribute or comment"
+            )
+        return self
+
     @property
     def shows(self) -> frozenset[str]:
         """Where the stage is written: state, attribute, deal, comment."""
-        if self.show_stage == "both":
-            return frozenset({"attribute", "deal"})
-        if self.show_stage != "auto":
-            return frozenset({self.show_stage})
-        return frozenset({"state" if self.configuration == "unf" else "attribute"})
+        auto = {"ut": "both", "unf": "state", "bp": "attribute"}[self.configuration]
+        chosen = auto if self.show_stage == "auto" else self.show_stage
+        return frozenset({"attribute", "deal"} if chosen == "both" else {chosen})

@@ -1,45 +1,66 @@
-"""The deal's stage where the accountant sees it, without a change of the configuration.
+"""The deal's stage written where the accountant sees it, without a change of the configuration.
 
-УНФ: the order's state. УТ, КА, ERP: an additional attribute of the order, and the client deal that it belongs to. БП: an
-additional attribute, or the invoice's comment. A tabular part is replaced whole, so the others' rows go along.
+A tabular part is replaced whole, so the others' rows go along. A Сделка that the order lacks is made under a key of the
+order's own: made twice, after a lost answer, it would still be the same one.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import uuid
 from typing import Any
 
 from adapters.base import Change, Native, RecordRefused, Text
 from adapters.onec.odata.client import EMPTY, ODataClient
 from adapters.onec.odata.names import Names
 from adapters.onec.odata.settings import ODataSettings
+from adapters.onec.odata.stage import mark_of, marked
 
-_MARK = re.compile(r"\s*\[CRM: [^\]]*\]")
+_DEALS = uuid.UUID("0d0b4a5e-5c1d-4d0e-9a43-6a7f6c1e2b90")  # the namespace of the keys of deals that the hub makes
 
 
 def body_of(client: ODataClient, names: Names, settings: ODataSettings, change: Change, row: Native) -> dict[str, Any]:
-    """What is PATCHed on the document itself for `change.data` ({crm_status}, {state}, {comment}). RecordRefused names what
-    is to be made in 1C first."""
+    """What is PATCHed on the document itself for `change.data` ({crm_status}, {comment}). RecordRefused names what is to be
+    made in 1C first."""
     body: dict[str, Any] = {}
-    data = change.data
+    data, shows = change.data, settings.shows
     if "comment" in data:
-        body["Комментарий"] = str(data["comment"] or "")
-    if "state" in data:
-        body |= _state(client, names, str(data["state"]))
+        body["Комментарий"] = f"{data['comment'] or ''}{mark_of(row.get('Комментарий'))}".strip()
     if "crm_status" in data:
         word = str(data["crm_status"] or "")
-        if "attribute" in settings.shows:
+        if "state" in shows:
+            body |= _state(client, names, word)
+        if "attribute" in shows:
             body["ДополнительныеРеквизиты"] = _attributes(client, names, settings.attribute, word, row)
-        if "comment" in settings.shows:
-            said = _MARK.sub("", str(body.get("Комментарий", row.get("Комментарий")) or ""))
-            body["Комментарий"] = f"{said} [CRM: {word}]".strip() if word else said
+        if "comment" in shows:
+            body["Комментарий"] = marked(body.get("Комментарий", row.get("Комментарий")), word)
     return body
 
 
-def deal_body(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What is PATCHed on Сделка: its Статус (ВРаботе, Выиграна, Проиграна)."""
-    return {"Статус": data["deal_status"]} if data.get("deal_status") else {}
+def shown_in_deal(client: ODataClient, names: Names, row: Native, status: str) -> dict[str, Any]:
+    """The order's Сделка gets this status; one is made where the order has none. What the order itself is to be PATCHed with:
+    the link to a new one."""
+    linked = deal_key(row)
+    key = str(uuid.uuid5(_DEALS, str(row["Ref_Key"]))) if linked == EMPTY else linked
+    there = client.by_keys(names.deals, [key]).get(key)
+    if there is None and linked == EMPTY:
+        client.create(names.deals, _new_deal(key, row, status))
+    elif there is None or there.get("Статус") != status:
+        client.patch(names.deals, key, {"Статус": status}, str((there or {}).get("DataVersion") or ""))
+    return {"Сделка_Key": key} if linked == EMPTY else {}
+
+
+def _new_deal(key: str, row: Native, status: str) -> dict[str, Any]:
+    number = str(row.get("Number") or "").strip()
+    body: dict[str, Any] = {
+        "Ref_Key": key,
+        "Description": f"Заказ {number}".strip()[:100],
+        "Статус": status,
+        "ДатаНачала": row.get("Date"),
+        "ПотенциальнаяСуммаПродажи": row.get("СуммаДокумента"),
+    }
+    if (partner := str(row.get("Партнер_Key") or EMPTY)) != EMPTY:
+        body["Партнер_Key"] = partner
+    return {k: v for k, v in body.items() if v is not None}
 
 
 def _state(client: ODataClient, names: Names, word: str) -> dict[str, Any]:
@@ -48,20 +69,39 @@ def _state(client: ODataClient, names: Names, word: str) -> dict[str, Any]:
         raise RecordRefused(
             Text(f"1C has no order state “{word}”", f"в 1С нет состояния заказа «{word}»"),
             code="odata.state",
-            field="state",
-            remedy=Text("Make it in 1C, or correct the table of states in the mapping.",
-                        "Создайте его в 1С или исправьте таблицу состояний в файле сопоставления."),
+            field="crm_status",
+            remedy=Text("Make it in 1C, or correct the table of stages in the mapping.",
+                        "Создайте его в 1С или исправьте таблицу этапов в файле сопоставления."),
         )  # fmt: skip
     return {"СостояниеЗаказа": rows[0]["Ref_Key"], "СостояниеЗаказа_Type": f"StandardODATA.{names.states}"}
 
 
 def attribute_key(client: ODataClient, names: Names, name: str) -> str | None:
-    """The key of an additional attribute by its name (БСП appends the owner's name in brackets); None when there is none."""
+    """The key of the order's additional attribute by its name; None when there is none. БСП appends the owner in brackets, so
+    that an attribute of partners may have the same name. RecordRefused where it cannot be told which one is meant."""
     rows = client.rows(
-        names.attributes, filter=f"startswith(Description,'{_quoted(name)}') and DeletionMark eq false", top="20"
+        names.attributes,
+        filter=f"startswith(Description,'{_quoted(name)}') and DeletionMark eq false",
+        orderby="Description,Ref_Key",
+        top="50",
     )
     wanted = [r for r in rows if str(r.get("Description", "")).partition(" (")[0].strip() == name]
-    return str(wanted[0]["Ref_Key"]) if wanted else None
+    mine = [r for r in wanted if f"({names.title}" in str(r.get("Description", ""))] or wanted
+    if len(mine) > 1:
+        raise RecordRefused(
+            Text(
+                f"1C has several additional attributes “{name}”, it cannot be told which one is the order's",
+                f"в 1С несколько дополнительных реквизитов «{name}», непонятно, какой из них у заказа",
+            ),
+            code="odata.attribute",
+            field="crm_status",
+            setting="attribute",
+            remedy=Text(
+                "Give the order's attribute a name of its own in 1C and set it as attribute.",
+                "Дайте реквизиту заказа в 1С отдельное имя и укажите его в настройке attribute.",
+            ),
+        )
+    return str(mine[0]["Ref_Key"]) if mine else None
 
 
 def _attributes(client: ODataClient, names: Names, name: str, word: str, row: Native) -> list[Native]:

@@ -1,0 +1,153 @@
+"""A shop and a 1C base over OData through the whole hub: the accountant sees the stage, and what he does comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.hub import acts, checks
+from sync.hub.runtime import Hub
+from sync.store.tables import conflict, quarantine, record
+from tests.peers.odata import ODataPeer
+from tests.spec.hubs import BOTH, CLIENT, Kit, one, open_kit, rows, sync, total
+
+ATTRIBUTES = "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения"
+DEALS = "Catalog_СделкиСКлиентами"
+REGISTER = "InformationRegister_СостоянияЗаказовКлиентов"
+DOCUMENTS = {"ut": "Document_ЗаказКлиента", "unf": "Document_ЗаказПокупателя", "bp": "Document_СчетНаОплатуПокупателю"}
+WORDS = {"ut": "В работе", "unf": "В работе", "bp": "В работе"}
+
+
+@pytest.fixture(params=BOTH[:1])
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    with open_kit(request, tmp_path) as made:
+        yield made
+
+
+class Firm:
+    """A shop's order 1043, and the same in 1C."""
+
+    def __init__(self, kit: Kit, configuration: str, show: str) -> None:
+        self.kit, self.name = kit, DOCUMENTS[configuration]
+        self.base = ODataPeer(configuration)
+        self.base.start()
+        base, self.show = self.base, show
+        currency = base.put("Catalog_Валюты", Description="RUB")["Ref_Key"]
+        phone = [{"Тип": "Телефон", "НомерТелефона": CLIENT["phone"]}]
+        party = base.put("Catalog_Контрагенты", Description=CLIENT["name"], КонтактнаяИнформация=phone)["Ref_Key"]
+        site = base.put(ATTRIBUTES, Description="Номер заказа на сайте")["Ref_Key"]
+        base.put(ATTRIBUTES, Description="Статус сделки CRM")
+        for word in ("Открыт", "В работе") if configuration == "unf" else ():
+            base.put("Catalog_СостоянияЗаказовПокупателей", Description=word)
+        bolt = base.put("Catalog_Номенклатура", Description="Болт", Артикул="B-1")["Ref_Key"]
+        table = "Запасы" if configuration == "unf" else "Товары"
+        number = {"Свойство_Key": site, "Значение": "1043", "Значение_Type": "Edm.String"}
+        line = {"Номенклатура_Key": bolt, "Количество": "2", "Цена": "50.05", "Сумма": "100.10"}
+        self.order = base.put(
+            self.name, Number="0000-000017", Date="2026-03-01T10:00:00", Контрагент_Key=party, СуммаДокумента="100.10",
+            Posted=True, **{"Валюта_Key" if configuration == "ut" else "ВалютаДокумента_Key": currency},
+            ДополнительныеРеквизиты=[number], **{table: [line]},
+        )["Ref_Key"]  # fmt: skip
+        self.books = {
+            "adapter": "onec_odata", "url": f"{base.url}/base", "login": base.login, "password": base.password,
+            "configuration": configuration, "mapping": f"onec_odata_{configuration}", "show_stage": show,
+        }  # fmt: skip
+        lines = [{"id": "1", "sku": "B-1", "name": "Болт", "qty": "2", "sum": "100.10"}]
+        order = {
+            "number": "1043",
+            "title": "Заказ",
+            "stage": "new",
+            "amount": "100.10",
+            "currency": "RUB",
+            "lines": lines,
+        }
+        self.hub = kit.open(
+            {"shop": {"role": "shop", "kinds": ["deal"]}, "books": self.books}, [("deal", "shop", "books", "never")]
+        )
+        kit.world("shop").put("deal", {**order, "client": CLIENT})
+
+    def run(self) -> list[Any]:
+        self.kit.now.pass_(hours=1)
+        return sync(self.hub)
+
+    def shown(self) -> str:
+        """What the accountant sees of the stage, where it is to be seen."""
+        row = self.base.row(self.name, self.order)
+        if self.show == "comment":
+            return str(row["Комментарий"])
+        if self.show == "state":
+            return str(self.base.row("Catalog_СостоянияЗаказовПокупателей", row["СостояниеЗаказа"])["Description"])
+        seen = [self.base.row(DEALS, row["Сделка_Key"])["Статус"]] if self.show == "both" else []
+        seen += [r["Значение"] for r in row["ДополнительныеРеквизиты"][1:]]
+        return " ".join(seen)
+
+
+@pytest.fixture
+def firm(kit: Kit, request: pytest.FixtureRequest) -> Iterator[Firm]:
+    made = Firm(kit, *request.param)
+    yield made
+    made.base.stop()
+
+
+def deal(hub: Hub) -> Any:
+    return one(hub, record, kind="deal")
+
+
+@pytest.mark.parametrize(
+    ("firm", "seen"),
+    [
+        (("ut", "attribute"), "В работе"),
+        (("ut", "both"), "ВРаботе В работе"),
+        (("ut", "comment"), "[CRM: В работе]"),
+        (("unf", "state"), "В работе"),
+        (("unf", "attribute"), "В работе"),
+        (("bp", "attribute"), "В работе"),
+        (("bp", "comment"), "[CRM: В работе]"),
+    ],
+    indirect=["firm"],
+    ids=str,
+)
+def test_a_stage_set_by_hand_is_seen_by_the_accountant_and_nothing_is_left_over(firm: Firm, seen: str) -> None:
+    firm.run()
+    hub = firm.hub
+    assert deal(hub).number == "1043", "the shop's order and 1C's are one deal"
+    acts.set_stage(hub, "1043", "in_work", "anna")
+    firm.run()
+    assert firm.shown() == seen
+    for _ in range(2):
+        assert total(firm.run(), "writes") == 0, "a second run changes nothing"
+    assert deal(hub).stage == "in_work"
+    assert rows(hub, quarantine, state="open") == []
+    assert rows(hub, conflict, state="open") == []
+
+
+@pytest.mark.parametrize("firm", [("ut", "both")], indirect=True)
+def test_check_says_where_the_stage_is_shown_and_what_is_missing_for_it(kit: Kit, firm: Firm) -> None:
+    def said(hub: Hub) -> str:
+        return "\n".join(f"{line.ok} {line.step}: {line.text.ru}" for line in checks.check(hub, "books"))
+
+    assert "True stage: Этап показывается в реквизите «Статус сделки CRM»" in said(firm.hub)
+    assert "flow" not in said(firm.hub)
+    firm.base.state["published"].remove(DEALS)
+    assert f"False published: 1С не публикует {DEALS}." in said(firm.hub)
+    connections = {"shop": {"role": "shop", "kinds": ["deal"]}, "books": firm.books}
+    assert "True flow: Ни один поток сделок его не называет" in said(kit.open(connections, []))
+
+
+@pytest.mark.parametrize("firm", [("ut", "both")], indirect=True)
+def test_a_payment_in_part_is_a_sum_and_the_whole_moves_the_deal_and_its_deal_in_1c(firm: Firm) -> None:
+    firm.run()
+    hub, base = firm.hub, firm.base
+    row = {"Заказ": firm.order, "Заказ_Type": f"StandardODATA.{firm.name}"}
+    base.put(REGISTER, **row, Состояние="ГотовКОтгрузке", СуммаОплаты="60.05", ПроцентОплаты="60")
+    firm.run()
+    assert (str(deal(hub).paid), deal(hub).stage) == ("60.05", "new")
+    base.put(REGISTER, **row, СуммаОплаты="100.10", ПроцентОплаты="100", СуммаОтгрузки="100.10", ПроцентОтгрузки="100")
+    firm.run()
+    firm.run()
+    assert (str(deal(hub).paid), str(deal(hub).shipped), deal(hub).stage) == ("100.10", "100.10", "won")
+    assert firm.shown() == "Выиграна Завершён"
+    assert len(base.state["sets"][DEALS]) == 1
