@@ -162,6 +162,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Do not stay: run the story and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON summary.")] = False,
     port: Annotated[int, typer.Option(help="Of the page.")] = 8080,
+    language: Annotated[str | None, typer.Option(help="ru or en; this PC's otherwise.")] = None,
 ) -> None:
     """Show the whole hub at work with stand-ins of a shop, accounting, a form and a mailbox: no accounts are needed."""
     with reporting():
@@ -173,5 +174,6 @@ def demo(
                 ),
                 code="demo.checkout",
             )
-    args = [*(["--once"] if once else []), *(["--json"] if as_json else []), "--port", str(port)]
+    spoken = ["--language", language] if language else []
+    args = [*spoken, *(["--once"] if once else []), *(["--json"] if as_json else []), "--port", str(port)]
     raise typer.Exit(subprocess.call([sys.executable, "-m", "tests.peers", "demo", *args]))
