@@ -86,6 +86,7 @@ RUSSIAN = {
     "an order, a letter and an exchange arrive by themselves": "заказ, письмо и обмен приходят сами",
     "the shop dies: its connection is red, with the reason": "магазин упал: подключение красное, с причиной",
     "the others are not": "остальные — нет",
+    "three more polls fail": "ещё три опроса не удались",
     "it recovers by itself": "восстановилось само",
     "and nothing is lost or doubled": "ничего не потеряно и не задвоено",
     "9. The accountant's report": "9. Отчёт бухгалтеру",
