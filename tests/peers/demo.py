@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -48,6 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     console = Console(stderr=chosen.json, highlight=False)
     language = chosen.language or story_words.language()
+    for number in (signal.SIGINT, signal.SIGTERM):  # also when started in the background: the stand-ins end with it
+        signal.signal(number, signal.default_int_handler)
     try:
         with Stage(language=chosen.language or "ru") as stage:
             stage.serve(0 if chosen.once else chosen.port)
