@@ -391,7 +391,7 @@ class Story:
         yield "the others are not", "red" not in others.values()
         self._add_order("1046")
         seen = len(stage.shop.log)
-        wait_for(lambda: len(stage.shop.log) > seen + 3, 20)
+        yield "three more polls fail", wait_for(lambda: len(stage.shop.log) > seen + 3, 40)
         stage.shop.faults.clear()
         yield "it recovers by itself", wait_for(lambda: self._connection("shop")["state"] != "red", 60)
         yield (
