@@ -587,6 +587,15 @@ MUTANTS: list[Mutant] = [
         "test_lens_laws.py::test_no_word_of_a_table_is_replaced_by_another_of_its_meaning[bitrix24.deal]",
     ),
     Mutant(
+        "a status is written as the first word of its table, whatever it means",
+        "PutGet I4",
+        "sync/lens/transforms.py",
+        'if w != "*" and type(image) is type(value) and image == value]',
+        'if w != "*" and image is not value]',
+        "laws",
+        "test_lens_laws.py::test_every_two_way_field_can_be_written[bitrix24.deal]",
+    ),
+    Mutant(
         "an owner is written after a creation that was under way",
         "I7",
         MADE,
