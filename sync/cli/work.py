@@ -16,7 +16,7 @@ import typer
 from sync.cli.output import Voice, both, console, print_json, reporting, say, stderr, table
 from sync.cli.progress import watching
 from sync.errors import BadConfig, Fatal, Text
-from sync.hub import Hub, acts, approvals, checks, duplicates, runs, works
+from sync.hub import Hub, approvals, checks, commands, duplicates, runs, works
 from sync.hub.service import Service, nudge, summary
 from sync.schedule.worklock import WorkLock
 from sync.store.tables import command
@@ -82,7 +82,7 @@ def sync(context: typer.Context, connection: Only = None, as_json: AsJson = Fals
         try:
             with WorkLock(hub.store).acquire("sync"):
                 runs.take_over(hub)
-                acts.run_commands(hub)
+                commands.run_commands(hub)
                 with watching(hub):
                     result = summary(*works.sync_once(hub, connection), approvals.waiting(hub))
                     duplicates.look(hub)

@@ -15,7 +15,7 @@ import structlog
 from sync.errors import SverkaError
 from sync.flow.plug import Plug
 from sync.flow.verify import readable
-from sync.hub import acts, approvals, duplicates, runs, verifying, works
+from sync.hub import approvals, commands, duplicates, runs, verifying, works
 from sync.hub.runtime import Hub
 from sync.schedule.port import Engine
 from sync.store import new_uid
@@ -125,7 +125,7 @@ class Service:
 
     def _tick(self) -> None:
         works.tick(self.hub)
-        acts.run_commands(self.hub)
+        commands.run_commands(self.hub)
         for name in approvals.approved(self.hub):
             self.wake(name)
         self._sync_commands()

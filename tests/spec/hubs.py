@@ -31,7 +31,7 @@ from adapters.memory import WORLDS, MemoryWorld, world
 from sync import config as configuration
 from sync.flow.plug import Cause, Plug
 from sync.flow.take import take_one
-from sync.hub import acts, runtime, works
+from sync.hub import commands, runtime, works
 from sync.hub.runs import Run
 from sync.hub.runtime import Hub
 from sync.intake.inbox import Incoming, Stored
@@ -182,7 +182,7 @@ class Kit:
 
 def sync(hub: Hub, *, trouble: bool = False) -> list[Run]:
     """What people asked for, then everything that is due."""
-    acts.run_commands(hub)
+    commands.run_commands(hub)
     done, errors = works.sync_once(hub)
     assert trouble or not errors, errors
     for run in done:

@@ -25,7 +25,7 @@ from sync import config as configuration
 from sync.errors import SverkaError
 from sync.flow.exchange import Context
 from sync.flow.plug import Plug
-from sync.hub import acts, runs, works
+from sync.hub import acts, commands, runs, works
 from sync.hub.runtime import Hub
 from sync.intake.inbox import Incoming
 from sync.store import tables
@@ -98,7 +98,7 @@ class Inside:
 
     def work(self) -> int:
         """People's commands, then everything that is due, once; gives how much moved."""
-        moved = acts.run_commands(self.hub)
+        moved = commands.run_commands(self.hub)
         done, trouble = works.sync_once(self.hub)
         for name, error in trouble.items():
             raise AssertionError(f"{name}: {error.code}: {error.text.en}")

@@ -22,7 +22,7 @@ from adapters.base import Arrival, Capabilities, Hint, Native, Page, Reception
 from adapters.faults import FaultPlan, Killed
 from adapters.memory import MemoryAdapter, MemoryWorld
 from sync.errors import SverkaError
-from sync.hub import acts, runs, works
+from sync.hub import acts, commands, runs, works
 from sync.hub.runtime import Hub
 from sync.store import Store
 from sync.store.tables import conflict, intent, journal, link, quarantine, record
@@ -330,7 +330,7 @@ class Trio:
     def sync(self, *, calm: bool = False, hours: float = 2) -> list[Any]:
         """One pass, after what was postponed has become due. `calm`: there must be no trouble."""
         self.kit.now.pass_(hours=hours)
-        acts.run_commands(self.hub)
+        commands.run_commands(self.hub)
         done, errors = works.sync_once(self.hub)
         assert not (calm and errors), errors
         for run in done:

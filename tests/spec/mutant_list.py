@@ -421,7 +421,7 @@ MUTANTS: list[Mutant] = [
     Mutant(
         "what is kept is not made again",
         "whole records",
-        "sync/hub/acts.py",
+        "sync/hub/commands.py",
         "        planned += sum(make_again(hub.world, tx, id, Cause()) for id in restore or ())\n",
         "",
         "crash",

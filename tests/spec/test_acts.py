@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sync.errors import NeedHuman
-from sync.hub import acts, reviewing, works
+from sync.hub import acts, commands, reviewing, works
 from sync.hub.runtime import Hub
 from sync.store.tables import command, conflict, edit, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, Kit, one, open_kit, rows, sync
@@ -156,8 +156,8 @@ def test_a_retry_of_what_is_closed_or_of_a_connection_that_is_gone(kit: Kit) -> 
             )
     for row in rows(hub, quarantine):
         acts.retry(hub, row.id)
-    assert acts.run_commands(hub) == 2
-    assert acts.run_commands(hub) == 0
+    assert commands.run_commands(hub) == 2
+    assert commands.run_commands(hub) == 0
     assert {c.state for c in rows(hub, command)} == {"done"}
 
 

@@ -14,7 +14,7 @@ from sync.delivery import execute
 from sync.delivery.execute import holds
 from sync.flow import deliver, take
 from sync.flow.plug import Cause
-from sync.hub import acts, works
+from sync.hub import acts, commands, works
 from sync.hub.runtime import Hub
 from sync.store import points
 from sync.store.tables import conflict, inbox, intent, journal, link, quarantine, record
@@ -404,7 +404,7 @@ def test_a_wish_by_hand_stays_one_whatever_became_of_the_call(kit: Kit, mode: st
     kit.world("shop").put("deal", DEAL)
     sync(hub)
     acts.set_stage(hub, "1043", "in_work", "Ирина Пробная")
-    acts.run_commands(hub)
+    commands.run_commands(hub)
     if mode == "moved":
         kit.world("shop").put("deal", {"comment": "между тем"}, "1")
     else:

@@ -19,7 +19,7 @@ from sync.errors import RecordRefused, SverkaError, Text
 from sync.flow import trouble
 from sync.flow.plug import Cause
 from sync.flow.take import retry, take_chunk
-from sync.hub import acts, views
+from sync.hub import acts, commands, views
 from sync.hub.runtime import Hub
 from sync.store import Store
 from sync.store.tables import command, quarantine, record
@@ -237,7 +237,7 @@ def test_a_hint_that_could_not_be_followed_keeps_no_empty_record(kit: Kit, monke
         patch.setattr(plug.adapter, "read", lambda kind, id: (_ for _ in ()).throw(refusal))
         assert take_chunk(hub.world, plug, [Hint("deal", id)], Cause()).failed == 1
     acts.retry(hub, one(hub, quarantine).id)
-    acts.run_commands(hub)
+    commands.run_commands(hub)
     assert (one(hub, quarantine).state, one(hub, record, kind="deal").title) == ("closed", "Шкаф")
 
 

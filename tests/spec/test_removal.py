@@ -13,7 +13,7 @@ from adapters.base import Change, PreconditionFailed, Record, Text
 from adapters.memory import MemoryAdapter
 from sync.config import build
 from sync.errors import BadConfig
-from sync.hub import acts, approvals, audit, trace, undo, works
+from sync.hub import acts, approvals, audit, commands, trace, undo, works
 from sync.hub.runtime import Hub
 from sync.store.tables import command, conflict, intent, journal, link, plan, quarantine, record, run
 from tests.spec.hubs import BOTH, CLIENT, Kit, contents, dying, every_death, one, open_kit, rows, sync, total
@@ -141,7 +141,7 @@ def test_what_is_to_be_deleted_is_not_written_any_more(kit: Kit) -> None:
     kit.world("shop").delete("deal", "s1")
     works.poll(hub, hub.plugs["shop"])
     acts.set_stage(hub, "1", "in_work", "Анна")
-    acts.run_commands(hub)
+    commands.run_commands(hub)
     assert [(i.op, i.state) for i in rows(hub, intent) if i.state != "done"] == [("delete", "planned")]
     sync(hub)
     assert (in_crm(kit), kit.writes()) == ([True], [("crm", "deal")])
@@ -519,7 +519,7 @@ def test_what_is_made_again_has_the_values_of_the_moment(kit: Kit) -> None:
     """An edit elsewhere before the creation went out is part of it: nothing is written over the new record afterwards."""
     hub, question = disputed(kit)
     acts.decide_conflict(hub, question.id, "shop/deal", "Анна", question.sides)
-    acts.run_commands(hub)
+    commands.run_commands(hub)
     assert len(rows(hub, intent, op="create", state="planned")) == 1
     kit.world("shop").put("deal", {"comment": "ещё раз перезвонил"}, "s1")
     sync(hub)
@@ -628,7 +628,7 @@ def test_it_is_not_deleted_where_it_has_moved_since_the_decision(kit: Kit) -> No
     hub, question = disputed(kit)
     kit.world("shop").put("deal", {"comment": "передумал"}, "s1")
     acts.decide_conflict(hub, question.id, "crm/deal", "Анна", question.sides)
-    acts.run_commands(hub)
+    commands.run_commands(hub)
     works.deliver(hub, hub.plugs["shop"])
     assert kit.world("shop").rows("deal")["s1"]["deleted"] is False
     assert [c.state for c in rows(hub, conflict)] == ["decided", "open"]

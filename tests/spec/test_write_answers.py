@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapters.base import Change, Record
-from sync.hub import acts, works
+from sync.hub import commands, works
 from sync.hub.runtime import Hub
 from sync.store.tables import link, quarantine, record
 from tests.peers.mail import SmtpPeer
@@ -94,7 +94,7 @@ def test_a_refund_made_just_before_our_write_is_not_lost(tmp_path: Path, sqlite_
         shop.refund(in_shop(rig)["id"], "10.00")
         with rig.calm() as hub:
             hub.stage("1043", "in_work")
-            acts.run_commands(hub.hub)
+            commands.run_commands(hub.hub)
             works.deliver(hub.hub, hub.hub.plugs["shop"])
             assert in_shop(rig)["status"] == "processing"
             hub.finish()
