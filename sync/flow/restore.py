@@ -63,7 +63,8 @@ def make_again(world: World, tx: Connection, link_id: int, cause: Cause) -> int:
     if old is None or old.deleted_at is None or old.connection not in world.plugs:
         return 0
     row = tx.execute(sa.select(record).where(record.c.uid == old.record_uid)).one()
-    links = list(tx.execute(sa.select(link).where(link.c.record_uid == old.record_uid, link.c.deleted_at.is_(None))))
+    alive = (link.c.record_uid == old.record_uid, link.c.deleted_at.is_(None))
+    links = list(tx.execute(sa.select(link).where(*alive).order_by(link.c.id)))
     place = (old.connection, old.native_kind)
     if row.data.get("archived") or any((one.connection, one.native_kind) == place for one in links):
         return 0

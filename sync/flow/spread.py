@@ -33,7 +33,7 @@ _NUMBER_LENGTH = 11  # the shortest number field of the systems that fetch
 def spread(world: World, tx: Connection, uid: str, cause: Cause) -> int:
     """Plan the creations and offers that the flows want for this record; gives the number of new ones."""
     row = tx.execute(sa.select(record).where(record.c.uid == uid)).one()
-    links = list(tx.execute(sa.select(link).where(link.c.record_uid == uid)))
+    links = list(tx.execute(sa.select(link).where(link.c.record_uid == uid).order_by(link.c.id)))  # its source first
     sources = {one.connection for one in links if one.state != "offered"}
     crms = _crms(world, tx, uid, sources)
     planned = 0
