@@ -29,12 +29,14 @@ from adapters.base import (
     Text,
 )
 from adapters.onec.odata import records, writes
+from adapters.onec.odata.behind import Behind
 from adapters.onec.odata.changes import Feed
 from adapters.onec.odata.check import findings
 from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import BY_CONFIGURATION
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.stage import Stage
+from adapters.onec.odata.sums import UNKNOWN, Sums
 from adapters.onec.odata.versions import Versions
 
 _CATALOGUE = frozenset({"product", "group"})
@@ -45,16 +47,19 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What stands around some orders: their rows in the register of states, their deals; by the order's and deal's key."""
+    """What stands around some orders: their rows in the register of states, their deals, what was paid and shipped; by the
+    order's and deal's key."""
 
     states: dict[str, Native]
     deals: dict[str, Native]
+    sums: dict[str, Sums]
 
     def token(self, row: Native) -> tuple[object, ...]:
         """What tells that an order is to be read again: a payment moves its state and not the order itself."""
         state, deal = self.states.get(str(row["Ref_Key"]), {}), self.deals.get(writes.deal_key(row), {})
         said = sorted((k, str(v)) for k, v in state.items() if isinstance(v, str | int | bool | Decimal))
-        return row.get("DataVersion"), said, deal.get("Статус")
+        behind = self.sums.get(str(row["Ref_Key"]), UNKNOWN).token
+        return row.get("DataVersion"), said, deal.get("Статус"), *behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,7 @@ class OneCOData(Adapter):
         self._currencies: dict[str, str] = {}
         self._rates: dict[str, str | None] = {}
         self._states: dict[str, str] = {}
+        self._sets: frozenset[str] | None = None
 
     def check(self) -> Iterator[Finding]:
         yield from findings(self._client, self._names, self.settings)
@@ -261,7 +267,17 @@ class OneCOData(Adapter):
 
     def _around(self, rows: list[Native]) -> _Around:
         deals = self._client.by_keys(self._names.deals, [writes.deal_key(r) for r in rows]) if self._with_deals else {}
-        return _Around(self._state_rows([str(row["Ref_Key"]) for row in rows]), deals)
+        keys, names = [str(row["Ref_Key"]) for row in rows], self._names
+        sums = (
+            Behind(self._client, names, self._published(), self.settings.zone_info).of(keys) if names.for_sums else {}
+        )
+        return _Around(self._state_rows(keys), deals, sums)
+
+    def _published(self) -> frozenset[str]:
+        """Names of the entity sets of this base, asked for once."""
+        if self._sets is None:
+            self._sets = frozenset(self._client.published())
+        return self._sets
 
     def _with_parts(self, rows: list[Native], around: _Around) -> list[Record]:
         """Orders with goods looked up for all of them at once."""
@@ -280,6 +296,7 @@ class OneCOData(Adapter):
                 around.states.get(str(row["Ref_Key"])),
                 self._states,
                 around.deals.get(writes.deal_key(row)),
+                around.sums.get(str(row["Ref_Key"]), UNKNOWN),
             )
             for row in rows
         ]
@@ -321,7 +338,7 @@ class OneCOData(Adapter):
 
     def _vat_rates(self) -> dict[str, str | None]:
         """Key of a VAT rate → percent; None for "Без НДС"."""
-        if "Catalog_СтавкиНДС" not in self._client.published():
+        if "Catalog_СтавкиНДС" not in self._published():
             return {}
         rows = self._client.rows("Catalog_СтавкиНДС")
         return {

@@ -28,8 +28,25 @@ def findings(client: ODataClient, names: Names, settings: ODataSettings) -> Iter
     if missing:
         return
     yield Finding("published", True, Text("Everything needed is published.", "Всё нужное опубликовано."))
+    yield from _sums(names, published)
     yield from _stage(client, names, settings)
     yield from _sample(client, names)
+
+
+def _sums(names: Names, published: set[str]) -> Iterator[Finding]:
+    """Sets without which the rest works: what they would say of payments and shipments is unknown then, not zero."""
+    if not names.for_sums:
+        return
+    missing = [name for name in names.for_sums if name not in published]
+    for name in missing:
+        said = Text(
+            f"1C does not publish {name}: the sums that it holds of payments or shipments stay unknown.",
+            f"1С не публикует {name}: суммы оплат или отгрузок, которые там ведутся, остаются неизвестны.",
+        )
+        yield Finding("sums", True, said, remedy=PUBLISH)
+    if not missing:
+        said = Text("Payments and shipments come as sums.", "Оплаты и отгрузки приходят суммами.")
+        yield Finding("sums", True, said)
 
 
 def _stage(client: ODataClient, names: Names, settings: ODataSettings) -> Iterator[Finding]:
