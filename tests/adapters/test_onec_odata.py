@@ -162,6 +162,33 @@ def test_prices_of_each_type_and_stock_of_each_warehouse(base: ODataPeer, opened
     assert fields["stocks"][0]["qty"] == Decimal("3.500")
 
 
+def test_the_registers_come_by_stretches_of_goods_and_lose_none(base: ODataPeer, opened: list[OneCOData]) -> None:
+    kind = base.put("Catalog_ВидыЦен", Description="Розничная")["Ref_Key"]
+    keys = [base.put(GOODS, Description=f"Болт {n}")["Ref_Key"] for n in range(7)]
+    gone = ["00000000-0000-4000-8000-000000000001", "ffffffff-0000-4000-8000-000000000001"]  # removed, the rows remain
+    for n, key in enumerate([*keys[:5], *gone]):
+        base.put("InformationRegister_ЦеныНоменклатуры", Recorder=f"r{n}", Period="2026-03-01T00:00:00",
+                 Номенклатура_Key=key, ВидЦены_Key=kind, Цена=str(n + 1))  # fmt: skip
+    for n, key in enumerate(keys[3:]):
+        base.put("AccumulationRegister_ТоварыНаСкладах", Recorder=f"s{n}", Period="2026-03-01T00:00:00",
+                 RecordType="Receipt", Номенклатура_Key=key, ВНаличии="3")  # fmt: skip
+    one = adapter(base, opened)
+    pages = list(one.scan("offer", None))
+    found = {r.id: r.data for page in pages for r in page.records}
+    assert sum(len(p.records) for p in pages) == len(found), "none comes twice"
+    assert set(found) == {*keys, *gone}
+    assert max(len(p.records) for p in pages) <= 3, "as large as a page of goods, and what is before the first of them"
+    assert [p.complete for p in pages] == [False] * (len(pages) - 1) + [True]
+    assert {k: (len(d["prices"]), len(d["stocks"])) for k, d in found.items()} == {
+        **{k: (1, 0) for k in [*keys[:3], *gone]},
+        **{k: (1, 1) for k in keys[3:5]},
+        **{k: (0, 1) for k in keys[5:]},
+    }
+    asked = [unquote(c["path"]) for c in base.calls("GET") if "SliceLast" in c["path"]]
+    assert len(asked) == len(pages)
+    assert all("Condition=" in path for path in asked)
+
+
 def test_an_order_of_the_site_with_its_state_to_the_kopeck(base: ODataPeer, opened: list[OneCOData]) -> None:
     made = furnish(base)
     base.put("InformationRegister_СостоянияЗаказовКлиентов", Заказ=made["order"], Заказ_Type=f"StandardODATA.{ORDERS['ut']}",

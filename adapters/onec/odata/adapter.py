@@ -114,7 +114,7 @@ class OneCOData(Adapter):
         elif kind == "order":
             yield from self._orders(cursor or {})
         elif kind == "offer":
-            yield self._offers()
+            yield from self._offers(cursor or {})
         else:
             name = {"price_type": self._names.price_types, "warehouse": self._names.warehouses}[kind]
             found = [one for page in self._client.pages(name) for one in _named(kind, page)]
@@ -258,12 +258,26 @@ class OneCOData(Adapter):
         for row in rows:
             now.add(str(row["Ref_Key"]), *around.token(row))
 
-    def _offers(self) -> Page:
-        names = self._names
+    def _offers(self, cursor: Native) -> Iterator[Page]:
+        """The registers of prices and stock for one stretch of goods after another, as 1C itself orders their keys: the whole
+        of 100,000 goods in one answer would be too much for both sides. The last stretch has no end."""
+        names, after = self._names, ""
         self._look_up()
-        prices = self._client.rows(f"{names.prices}/SliceLast()")
-        stocks = self._client.rows(f"{names.stock}/Balance()")
-        return Page(records.offers(prices, stocks, self._currencies, names), {"done": True}, last=True, complete=True)
+        for rows in self._client.pages(names.goods, select="Ref_Key"):
+            upto = str(rows[-1]["Ref_Key"])
+            yield Page(self._stretch(after, upto), cursor)
+            after = upto
+        yield Page(self._stretch(after, ""), {"done": True}, last=True, complete=True)
+
+    def _stretch(self, after: str, upto: str) -> list[Record]:
+        """Prices and stock of the goods with keys above `after`, up to and with `upto` ("" for no bound)."""
+        names = self._names
+        bounds = ((f"Номенклатура_Key {word} guid''{key}''") for word, key in (("gt", after), ("le", upto)) if key)
+        text = " and ".join(bounds)
+        condition = f"Condition='{text}'" if text else ""
+        prices = self._client.rows(f"{names.prices}/SliceLast({condition})")
+        stocks = self._client.rows(f"{names.stock}/Balance({condition})")
+        return records.offers(prices, stocks, self._currencies, names)
 
     def _around(self, rows: list[Native]) -> _Around:
         deals = self._client.by_keys(self._names.deals, [writes.deal_key(r) for r in rows]) if self._with_deals else {}
