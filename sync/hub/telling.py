@@ -50,6 +50,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "group": ("group", "группа"),
     "kind": ("kind", "вид"),
     "barcodes": ("bar codes", "штрихкоды"),
+    "images": ("pictures", "картинки"),
     "phones": ("phones", "телефоны"),
     "emails": ("e-mail", "почта"),
     "source": ("source", "источник"),
