@@ -324,10 +324,13 @@ def _offered_already(
     before, shown = typed(row.kind, last.fields), lens.get(there.shadow).fields
     said = {f: before[f] for f in before.keys() & shown.keys() & data.keys() if _shows(f, data[f], shown[f], lens)}
     said = {f: value for f, value in said.items() if not same(f, value, data[f])}
-    if not said:
+    # what nobody knew when it was offered, as facts of accounting: whether it is paid or cancelled
+    news = {f for f in (shown.keys() & data.keys()) - before.keys() if _shows(f, data[f], shown[f], lens)}
+    if not said and not news:
         return False
+    known = {f: value for f, value in data.items() if f not in news}
     try:
-        back = outgoing(world, tx, row, {**data, **said}, target, lens, there.number, links)
+        back = outgoing(world, tx, row, {**known, **said}, target, lens, there.number, links)
     except SverkaError:
         return False
     return dumps(back) == dumps(last.data)

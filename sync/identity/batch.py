@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from rapidfuzz.distance import OSA
+
 from sync.identity import companies, mailbox, names
 from sync.identity.cards import Card
 from sync.identity.people import _phone_slip
@@ -146,24 +148,42 @@ def _persons(a: Card, b: Card) -> tuple[int, str] | None:
         return 70 + named, "phone"
     if email or phone:
         return 40, "email" if email else "phone"
+    if verdict == "absent" and _same(a, b, "date"):
+        return 38, "facts"
     if verdict == "full" and _slips(a, b) and not _apart(a, b):
         return 60, "slip"
-    if verdict == "full" and (_same(a, b, "date") or _same(a, b, "address") or _same(a, b, "phone")):
+    if verdict == "full" and (
+        _same(a, b, "date") or (_same(a, b, "address") and not _born_apart(a, b)) or _same(a, b, "phone")
+    ):
         return 55, "facts"
-    if verdict == "part" and agreeing >= 2:
+    if verdict == "part" and (agreeing >= 2 or (_same(a, b, "date") and not _numbered_apart(a, b))):
         return 52, "facts"
+    near = agreeing or _same(a, b, "text")
+    if verdict == "full" and near and "date" in a.facts and "date" in b.facts and not _born_apart(a, b):
+        return 51, "facts"
     if verdict == "full" and a.company and companies.compare(a.company, b.company) == "same" and not _apart(a, b):
         return 50, "employer"
     return None
 
 
 def _verdict(a: Card, b: Card) -> str:
-    """The names' verdict; beside the same birthday and another sign, names that are nearly alike are one («Jon», «John»)."""
+    """The names' verdict; beside the same birthday or address, names that are nearly alike are one («Jon», «John»)."""
     verdict = names.compare(a.name, b.name).verdict
-    signs = bool(a.emails & b.emails) + bool(a.phones & b.phones) + _same(a, b, "address") + _same(a, b, "postcode")
-    if verdict in ("other", "doubt") and signs and _same(a, b, "date") and names.alike(a.name, b.name):
+    if verdict in ("other", "doubt") and (_same(a, b, "date") or a.emails & b.emails) and names.alike(a.name, b.name):
         return "part"
     return verdict
+
+
+def _born_apart(a: Card, b: Card) -> bool:
+    """Two birthdays that are no slip of one another."""
+    one, other = a.facts.get("date", ""), b.facts.get("date", "")
+    return bool(one and other) and sum(x != y for x, y in zip(one, other, strict=False)) > 2
+
+
+def _numbered_apart(a: Card, b: Card) -> bool:
+    """Two numbers of one register that are no slip of one another."""
+    one, other = a.facts.get("exact_id", ""), b.facts.get("exact_id", "")
+    return bool(one and other) and OSA.distance(one, other) > 2
 
 
 def _slips(a: Card, b: Card) -> bool:
@@ -330,8 +350,7 @@ def _contradiction(cards: Sequence[Card], left: Sequence[int], right: Sequence[i
             if _same(one, other, "exact_id"):
                 continue
             if one.kind == "person":
-                birthday = _same(one, other, "date") and names.alike(one.name, other.name)
-                if not birthday and names.compare(one.name, other.name).verdict in ("other", "doubt"):
+                if _verdict(one, other) in ("other", "doubt"):
                     return "name"
             elif companies.compare(one.company, other.company) == "other" and not (one.inn and one.inn == other.inn):
                 return "name"

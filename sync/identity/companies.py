@@ -22,7 +22,7 @@ _DOTTED = re.compile(
 _NO_DOTS = {ord("."): None, ord(" "): None}
 # The place where a branch sits is not its firm's name
 _BRANCH = re.compile(
-    r"^(?:обособленное\s+подразделение|филиал|представительство)\s+(?=\S)|\s+(?:в|по)\s+г(?:\.|ород[еу]?|\.?\s)\s*[\w\-]+$"
+    r"^(?:обособленное\s+подразделение|филиал|представительство)\s+(?=\S)|\s+(?:в|по)\s+(?:г\.\s*|г\s+|город[еу]?\s+)[\w\-]+$"
 )
 _WORDS = re.compile(r"[^\W_]+")
 # What people write into a company's field when they have none
@@ -75,6 +75,17 @@ def parse(text: str) -> Company:
         return NO_COMPANY
     owner = names.parse(" ".join(_as_written(text, words))) if form == "ip" else names.NO_NAME
     return Company(text.strip(), "".join(parts), form, parts, owner)
+
+
+def resembles(company: Company, domain: str) -> bool:
+    """Whether a domain may be called after the company: a word of the name in it, its beginning, or the first letters."""
+    label = "".join(skeleton(w) for w in re.findall(r"[^\W\d_]+", domain.rpartition(".")[0].lower()))
+    initials = "".join(w[0] for w in company.words)
+    return (
+        any(len(w) >= 3 and w in label for w in company.words)
+        or (len(label) >= 3 and (label in company.key or label in initials or label[:4] == company.key[:4]))
+        or (len(initials) >= 3 and initials in label)
+    )
 
 
 def words(text: str) -> str:

@@ -95,7 +95,8 @@ def _joined(person: Person, client: Client, seen: Seen) -> Decision:
         # Somebody unknown, or a company in doubt: a holding card, which takes the further events of the same sender
         held = (
             NEW
-            if client.question in ("only_name", "company_differs", "two_companies") and not person.question
+            if client.question in ("only_name", "company_differs", "two_companies", "other_domain")
+            and not person.question
             else None
         )
         return Decision(held, person.uid, "company", "review", text, True, listed[:8], seen=seen)

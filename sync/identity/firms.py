@@ -222,12 +222,22 @@ class _Case:
         if not both and len(self.work) == 1 and self._long_known():
             return Client(self.work[0], "job")  # he had this address while he worked there: two firms on one domain
         if not both and len(self.domain) == 1:
+            if self._borrowed(self.domain[0]):
+                return self._question("other_domain", self.domain)
             return Client(self.domain[0], "moved" if self.work else "domain")
         if not both and len(self.work) == 1 and self._profile(self.work[0]).held:
             return Client(self.work[0], "job")
         if said := self._said(both or self.domain):
             return Client(said, "named")
         return self._question("two_jobs" if both else "two_companies", both or self.domain)
+
+    def _borrowed(self, uid: str) -> bool:
+        """The card names the domain as its site only and the domain is called otherwise: a holding's, perhaps, whose other
+        firms write from it too."""
+        own, domain = self._profile(uid), self.found.domain
+        if domain not in own.domains or any(e.endswith("@" + domain) for e in own.emails):
+            return False
+        return bool(own.as_company) and not any(companies.resembles(c, domain) for c in own.as_company)
 
     def _said(self, uids: Iterable[str]) -> str:
         """The only one of these companies whose name stands in the text; of «Ромашка» and «Ромашка Снаб» the longer."""

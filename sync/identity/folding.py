@@ -45,7 +45,7 @@ class Folded(Index):
             self._lead(uids)
         return {key: self._clients(uids) for key, uids in found.items()}
 
-    def profiles(self, uids: Iterable[str]) -> dict[str, Profile]:
+    def profiles(self, uids: Iterable[str], holding: Sequence[str] = ()) -> dict[str, Profile]:
         wanted = list(uids)
         self._meet(wanted)
         clients = self._clients(wanted)

@@ -152,12 +152,17 @@ class Index:
         sql = self._sql(f"SELECT uid FROM identity_key WHERE kind = ? AND value = ? ORDER BY uid LIMIT {CAP}")
         return {key: [row[0] for row in self._run(sql, key)] for key in dict.fromkeys(wanted)}
 
-    def profiles(self, uids: Iterable[str]) -> dict[str, Profile]:
+    def profiles(self, uids: Iterable[str], holding: Sequence[str] = ()) -> dict[str, Profile]:
+        """Profiles by uid. `holding`: those in whose data none of these texts stands may be left out, unread."""
         wanted = list(dict.fromkeys(uids))
         if not wanted:
             return {}
         sql = self._sql("SELECT uid, kind, data FROM identity_profile WHERE uid IN (#)", len(wanted))
-        return {row[0]: Profile(row[0], row[1], **orjson.loads(row[2])) for row in self._run(sql, wanted)}
+        return {
+            uid: Profile(uid, kind, **orjson.loads(data))
+            for uid, kind, data in self._run(sql, wanted)
+            if not holding or any(text in data for text in holding)
+        }
 
     def jobs(self, persons: Sequence[str]) -> list[Job]:
         if not persons:

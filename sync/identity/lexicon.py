@@ -294,6 +294,34 @@ _FEMALE = """
 юнона:
 ян: яна
 """
+# Names of the Caucasus, of Central Asia and of the West, which have no short forms of their own in Russian
+_OTHERS = """
+абдул абдулла абдурахман адилет азамат айбек айдар айнур акмаль акрам алан алибек алмаз амир анзор арслан арсланбек арсланали
+аслан ахмад ашраф аюб байрам батыр бахром бахтияр бекзод бислан ваха вахтанг гасан гиви гоча давуд далер дастан дауд дилшод
+джамал джамшед ержан жасур жахонгир зайнал зелимхан зураб ибрагим идрис илхам илхом ильгиз ильяс иса искандер ислам исмаил
+казбек камал кахрамон лечи магомедали мамука мирзо мовсар мурад муса мухаммадали надир назим нариман низами нодир нурбек
+нурсултан олжас ораз отар парвиз рамазан ратмир рауф резо рашад рамис ринас рифат рузмат сардор саид салават салман самир
+санжар сардорбек сейфулла серик сохраб сослан сулейман султан сурен сухроб талгат тамерлан темур тимурлан тофик улугбек умар
+умид фархад фарход фаридун фаррух фируз хабиб хасан хачик хикмет хусейн хуршид чингис шавкат шарип шахзод шерзод эдгар эйнар
+элнур эльвин эльчин эмомали юнус юсуф якуб яшар баир бато зорикто тамир аюр давит нугзар тенгиз заза мераб автандил левон арам
+тарон грант размик овик азиза айгерим айнура алтынай алтын аминат анаит арзу арюна асет асия астхик ася аусма бибигуль вафа
+гузель гулноза гульмира гульнора гульсум гульшат гюльнара дарига дарима дилбар дилноза дильбар дилфуза диляра жанар жансая
+залина залия зарема заринэ зейнаб зита зохра зубайда зумрат зухра индира ирада ирма кетеван кямаля лаура лейсан лусинэ любава
+мавлюда мадлена малика манана манзура марет марьям марха мафтуна мехрангез минара мехрибан мохира муниса муслима нана нармин
+наргиз насиба нигора нино ойгуль парвина патима петимат райхона раъно роксана рукият саида салима салтанат самина сария сауле
+севара севинч севиль седа сэсэг тамила туяна умида фариза фарида фарангис фируза хава хадижат хадиджа халида хеда чолпон
+чулпан шахло шахноза шоира эсмира этери юлдуз ясмина john james robert william richard joseph charles christopher matthew mark
+donald steven steve andrew joshua kenneth kevin brian edward ronald timothy jason jeffrey ryan jacob gary nicholas eric
+jonathan stephen larry justin scott brandon benjamin samuel frank patrick raymond jack tyler aaron henry adam nathan walter
+kyle harold carl keith roger jeremy terry sean austin noah jesse bryan bruce ralph oliver harry george thomas david daniel joe
+ben tom bob jim mike chris matt nick tony dave dan ed luke simon stuart graham neil ian colin trevor hans klaus jurgen
+wolfgang stefan andreas matthias pierre jean luc marco luigi giovanni paolo carlos juan jose pedro miguel antonio mehmet
+mustafa ali hasan yusuf patricia jennifer linda susan jessica sarah karen lisa nancy betty sandra ashley kimberly emily donna
+michelle carol amanda melissa deborah stephanie rebecca laura sharon cynthia kathleen amy shirley angela brenda pamela emma
+nicole samantha christine debra rachel heather ruth virginia janet joyce olivia kelly christina joan evelyn judith megan
+cheryl hannah jacqueline martha gloria teresa ann sara janice jane grace julie amber denise marilyn danielle beverly charlotte
+sophie isabella chloe claire giulia heidi ursula
+"""
 _LATIN = (
     {"alexander": "александр", "alex": "алекс", "peter": "пётр", "paul": "павел", "michael": "михаил"}
     | {"michail": "михаил", "eugene": "евгений", "eugenia": "евгения", "george": "георгий", "andrew": "андрей"}
@@ -339,6 +367,8 @@ def _first_names() -> dict[str, frozenset[str]]:
         names = full.split("=")
         for form in [*names, *short.split()]:
             forms.setdefault(skeleton(form), set()).add(skeleton(names[0]))
+    for form in map(skeleton, _OTHERS.split()):
+        forms.setdefault(form, {form})
     for latin, own in _LATIN.items():
         forms.setdefault(skeleton(latin), set()).update(forms.get(skeleton(own), {skeleton(own)}))
     return {form: frozenset(full) for form, full in forms.items()}

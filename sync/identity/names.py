@@ -313,6 +313,9 @@ def _loose(a: Name, b: Name) -> Agreement:
                 return Agreement("part")
             if other.last and not one.last and _stem(word) == _stem(other.last):
                 return Agreement("part")
+    for one, other in ((a, b), (b, a)):
+        if len(one.words) == 1 and not one.given and not one.last and not one.initials and other.given:
+            return Agreement("doubt")  # «Седа» beside «Расул Мамедов»: an unlisted first name, or something else
     known_first = bool(a.given) != bool(b.given)
     if known_first and not (a.last and b.last):
         return Agreement("absent")  # a first name here, a surname there
@@ -349,8 +352,14 @@ def alike(a: Name, b: Name) -> bool:
     """Names that differ by more than a slip and begin alike, first name and surname each: enough beside strong signs only."""
 
     def near(x: str, y: str) -> bool:
-        return not x or not y or (x[0] == y[0] and OSA.distance(x, y) <= max(1, min(len(x), len(y)) // 3))
+        short = min(len(x), len(y))
+        if not short or (short >= 3 and (x.startswith(y) or y.startswith(x))):
+            return True  # «Rob», «Robert»
+        return (x[0] == y[0] or short >= 5) and OSA.distance(x, y) <= max(1, short // 3)
 
+    known = (FIRST_NAMES.get(a.given), FIRST_NAMES.get(b.given))
+    if known[0] and known[1] and not known[0] & known[1]:
+        return False  # «Мария» and «Марина» are two people, however alike
     return (near(a.given, b.given) and near(a.last, b.last)) or (near(a.given, b.last) and near(a.last, b.given))
 
 

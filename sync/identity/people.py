@@ -293,7 +293,12 @@ def nearly(found: Evidence, index: Index) -> list[Profile]:
         return []
     uids = index.holders([("name", found.name.key)])[("name", found.name.key)]
     kept = []
-    for profile in index.profiles(uids).values():
+    # A slip leaves one half of a number or address as it was: most namesakes need not be read
+    halves = [half for p in found.phones for half in (p[: len(p) // 2], p[len(p) // 2 + 1 :])]
+    for box in found.mailboxes:
+        middle = len(box.local) // 2
+        halves += [box.value[:middle], box.value[middle + 1 : len(box.local) + 1]]
+    for profile in index.profiles(uids, halves).values():
         phones = any(_phone_slip(p, q) for p in found.phones for q in profile.phones)
         emails = any(mailbox.one_slip(m.value, e) for m in found.mailboxes for e in profile.emails)
         if (phones or emails) and profile.agreement(found.name).verdict == "full":

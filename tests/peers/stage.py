@@ -155,7 +155,7 @@ class Stage:
         self._output = []
         self.address = ""
         threading.Thread(target=self._listen, args=(self._server,), daemon=True).start()
-        wait_for(lambda: self.address or self._server.poll() is not None, 30)  # type: ignore[union-attr]
+        wait_for(lambda: self.address or self._server.poll() is not None, 90)  # type: ignore[union-attr]
         if not self.address:
             raise AssertionError("the hub did not start:\n" + "".join(self._output))
 

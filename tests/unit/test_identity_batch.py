@@ -110,7 +110,12 @@ PEOPLE = {"fn": "first_name", "ln": "last_name", "born": "date", "mail": "email"
         (("John", "Smith", "12/31/1980", ""), ("John", "Smith", "19801231", ""), True),
         (("John", "Smith", "1980-01-02", "js@x.test"), ("Jon", "Smith", "1980-01-02", "js@x.test"), True),
         (("John", "Smith", "1980-01-02", "js@x.test"), ("Jane", "Smith", "1980-01-02", "js@x.test"), False),
-        (("John", "Smith", "1980-01-02", ""), ("John", "Smith", "1980-02-01", ""), False),
+        (("John", "Smith", "1980-01-02", ""), ("John", "Smith", "1980-01-12", ""), False),
+        (("John", "Smith", "1980-01-02", ""), ("John", "Smith", "1971-12-30", ""), False),
+        (("John", "", "1980-01-02", ""), ("John", "Smith", "1980-01-02", ""), True),
+        (("", "", "1980-01-02", ""), ("John", "Smith", "1980-01-02", ""), True),
+        (("Rob", "Smith", "1980-01-02", "rs@x.test"), ("Robert", "Smith", "1971-12-30", "rs@x.test"), True),
+        (("Мария", "Пестова", "", "rs@x.test"), ("Марина", "Пестова", "", "rs@x.test"), False),
     ],
 )
 def test_birthdays(one: tuple[str, ...], other: tuple[str, ...], same: bool) -> None:

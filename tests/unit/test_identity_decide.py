@@ -217,6 +217,12 @@ def test_a_company_named_in_passing_settles_which_of_his_an_accountant_means(hub
     assert told(hub.answer(mail("chudova@mail.ru", "Нина Чудова", "Пришлите документы кедр, пожалуйста")))[0] == "C1"
 
 
+def test_a_domain_called_after_another_firm_is_a_question_until_the_company_is_named(hub: Resolver) -> None:
+    load(hub.index, [{"id": "C8", "kind": "company", "name": "Рябина Мед", "emails": [], "site": "berezatorg.test"}])
+    assert "C8" in asked(hub.answer(mail("chudov@berezatorg.test", "Ян Чудов")))
+    assert told(hub.answer(mail("zoya@berezatorg.test", "Зоя Чудова", "Привет\n--\nЗоя Чудова\nРябина Мед")))[0] == "C8"
+
+
 def test_another_name_at_somebodys_own_phone_says_nothing_of_his_employer(hub: Resolver) -> None:
     assert "P1" in asked(hub.answer(call("89161234501", "Ольга")))
 

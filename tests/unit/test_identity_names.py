@@ -68,6 +68,11 @@ def test_two_persons(a: str, b: str) -> None:
     assert names.compare(names.parse(a), names.parse(b)).verdict == "other"
 
 
+def test_an_unlisted_word_beside_a_full_name_is_a_doubt() -> None:
+    for other in ("Расул Пестов", "Пестов Расул Ильич", "Расул"):
+        assert names.compare(names.parse("Бжибжа"), names.parse(other)).verdict == "doubt"
+
+
 def test_one_word_in_common_is_not_enough_where_nothing_tells_the_surname() -> None:
     assert names.compare(names.parse("Ли Вэй"), names.parse("Ли На")).verdict not in ("full", "part")
 
@@ -96,6 +101,7 @@ def test_what_names_nobody(text: str) -> None:
         ("О.О.О. «Кедр»", "kedr", "ooo"),
         ("З.А.О. Кедр", "kedr", "ao"),
         ("Филиал ООО «Кедр» в г. Пермь", "kedr", "ooo"),
+        ("Хлеб в городе", "hlebvgorode", ""),
         ("ГБУЗ Больница 3", "bolnica3", "gbu"),
     ],
 )
