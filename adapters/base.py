@@ -41,6 +41,9 @@ class Record:
     version: str = ""  # modified stamp, ETag, DataVersion; "" where the system has none
     deleted: bool = False  # an explicit deletion or deletion mark, never a guess
     raw: bytes = b""  # the raw source where `data` is not all of it (a letter)
+    notes: Sequence[
+        Text
+    ] = ()  # oddities of the source that were got over, for whoever looks closely (`sverka inspect`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class Arrival:
     """What came by push or was collected: bytes as they came. Large bodies lie in the spool and are only streamed."""
 
     name: str  # file name, or the path after /in/<connection>
-    method: str = "POST"
+    method: str = "POST"  # "" for a file that nobody posted
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     remote: str = ""  # the sender's address
@@ -316,6 +319,13 @@ class Adapter:
     def __init__(self, settings: Any, context: AdapterContext) -> None:
         self.settings = settings
         self.context = context
+
+    @classmethod
+    def likeness(cls, name: str, head: bytes) -> int:
+        """How much a file looks like this vendor's, by its name and first bytes: 0 not at all, 1 by an ending that many use,
+        2 like what several systems send, 3 like nobody else's. For `sverka inspect`; must not raise."""
+        mine = bool(cls.suffixes) and name.lower().endswith(cls.suffixes)
+        return 0 if not mine else 1 if name.lower().endswith((".json", ".txt", ".form", ".xml", ".zip", ".csv")) else 3
 
     def check(self) -> Iterator[Finding]:
         """Try the connection step by step; stops at the first step that makes the later ones pointless. Never raises."""

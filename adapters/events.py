@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -42,6 +43,7 @@ TYPES = ("call", "meeting", "note", "message")
 DIRECTIONS = ("", "in", "out")
 TEXTS = ("phone", "email", "name", "company", "inn", "deal", "subject", "text", "author")
 WHO = ("phone", "email", "name", "company", "inn", "deal")
+SHAPE = re.compile(rb'"type"\s*:\s*"(?:call|meeting|note|message)"')
 PING_METHODS = ("GET", "HEAD", "OPTIONS")
 SAMPLE = b'{"type": "note", "id": "sample", "at": "2026-01-01T00:00:00Z", "text": "sample"}'
 
@@ -59,6 +61,10 @@ class EventsAdapter(Adapter):
     Settings = EventsSettings
     capabilities = Capabilities(receives=True)
     settings: EventsSettings
+
+    @classmethod
+    def likeness(cls, name: str, head: bytes) -> int:
+        return 2 if SHAPE.search(head) and head.lstrip()[:1] in (b"{", b"[") else super().likeness(name, head)
 
     def check(self) -> Iterator[Finding]:
         if self._secrets():

@@ -25,7 +25,7 @@ from adapters.base import (
     RetryLater,
     Text,
 )
-from adapters.bitrix24 import arrivals
+from adapters.bitrix24 import arrivals, files
 from adapters.bitrix24.check import Check
 from adapters.bitrix24.client import BitrixClient, number
 from adapters.bitrix24.gathering import TYPES, Gatherer
@@ -65,6 +65,10 @@ class Bitrix24Adapter(Adapter):
         self._writer = Writer(self._client, self._reader, self._words, settings.originator)
         given = (settings.application_token, settings.previous_application_token)
         self._tokens = [token for token in given if token is not None]
+
+    @classmethod
+    def likeness(cls, name: str, head: bytes) -> int:
+        return files.likeness(head)
 
     def check(self) -> Iterator[Finding]:
         return Check(self._client, self._words, self.settings).run()
@@ -110,6 +114,8 @@ class Bitrix24Adapter(Adapter):
         return arrivals.receive(arrival, self._tokens)
 
     def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint]:
+        if not arrival.method and files.is_json(arrival):  # a file, not a post
+            return files.rows_of(arrival.read())
         return arrivals.unpack(arrival)
 
     def close(self) -> None:

@@ -72,7 +72,7 @@ class Check:
             f"this PC's clock and the portal's differ by {abs(seconds)} s (allowed: {SKEW})",
             f"часы этого компьютера и портала расходятся на {abs(seconds)} с (допустимо {SKEW})",
         )
-        return Finding("clock", False, text, "", CLOCK_REMEDY)
+        return Finding("clock", False, text, "webhook", CLOCK_REMEDY)
 
     def _filter(self, newest: Native | None) -> Finding:
         """The canary: the newest deal must come back from its own stamp on, and not from one second after it."""

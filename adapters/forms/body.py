@@ -25,6 +25,12 @@ MAX_DEPTH = 6
 CHARSETS = frozenset({"windows-1251", "cp1251", "koi8-r", "iso-8859-5", "cp866"})  # what Russian sites still declare
 
 Pair = tuple[str, str]
+_BOUNDARY = re.compile(rb"--([^\r\n]{1,200})\r?\nContent-Disposition:\s*form-data", re.I)
+_PAIRS = re.compile(rb"[^\s=&<>{}\[\]][^\s=&<>{}]{0,200}=[^\s<>]*(?:$|[&\s])")
+_CONTACT = re.compile(
+    '"(?:[^"]{0,20}[ _-])?(?:name|phone|tel|email|e-mail|имя|фио|телефон|почта|form_response|fields)"\\s*:'.encode(),
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,16 @@ class Form:
     encoded: bool = False  # urlencoded: it can be written again without what must not be stored
 
 
+def resembles(head: bytes) -> int:
+    """2 for a body that is surely a form's, 1 for what may be one: JSON without any usual name."""
+    text = head.removeprefix(b"\xef\xbb\xbf").strip()
+    if _BOUNDARY.match(text) or (_PAIRS.match(text) and text.count(b"\n") < 3):
+        return 2
+    if text[:1] == b"{":
+        return 2 if _CONTACT.search(text) else 1
+    return 0
+
+
 def refuse(code: str, en: str, ru: str) -> RecordRefused:
     return RecordRefused(Text(en, ru), code=f"form.{code}")
 
@@ -54,8 +70,10 @@ def refuse(code: str, en: str, ru: str) -> RecordRefused:
 def parse(arrival: Arrival, max_upload: int = MAX_BODY) -> Form:
     """The form in an arrival of any content type. `max_upload` bounds a multipart body with its files, in bytes."""
     content_type, options = _content_type(arrival)
+    boundary = options.get("boundary", "")
+    if not content_type and (begun := _BOUNDARY.match(_head(arrival))):  # a body without its header, from a file
+        content_type, boundary = "multipart/form-data", begun[1].strip().decode("latin-1")
     if content_type == "multipart/form-data":
-        boundary = options.get("boundary", "")
         if not boundary:
             raise refuse("format", "multipart body without a boundary", "тело multipart без разделителя (boundary)")
         with arrival.open() as stream:
@@ -64,6 +82,11 @@ def parse(arrival: Arrival, max_upload: int = MAX_BODY) -> Form:
     if raw.lstrip()[:1] in (b"{", b"["):  # senders of JSON often declare another type: believe the body
         return from_json(raw)
     return Form(urlencoded(raw, options.get("charset", "")), encoded=True)
+
+
+def _head(arrival: Arrival) -> bytes:
+    with arrival.open() as stream:
+        return stream.read(512).lstrip()
 
 
 def read(arrival: Arrival, limit: int = MAX_BODY) -> bytes:
@@ -150,9 +173,10 @@ def load_json(raw: bytes) -> Any:
     """JSON with Decimals for fractions, from UTF-8/16/32 or windows-1251 text."""
     try:
         try:
-            return json.loads(raw, parse_float=Decimal, parse_constant=_no_constant)
+            text = raw.decode(json.detect_encoding(raw))
         except UnicodeDecodeError:
-            return json.loads(raw.decode("windows-1251"), parse_float=Decimal, parse_constant=_no_constant)
+            text = raw.decode("windows-1251")
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_every)
     except (ValueError, ArithmeticError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         raise refuse(
@@ -160,6 +184,16 @@ def load_json(raw: bytes) -> Any:
             f"the body is not valid JSON (line {line}): check what the site sends to this address",
             f"тело — не правильный JSON (строка {line}): проверьте, что сайт шлёт на этот адрес",
         ) from None
+
+
+def _every(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose name came twice keeps both values, as a form's fields of one name do."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for name in found:
+            values = [value for key, value in pairs if key == name]
+            found[name] = values if len(values) > 1 else values[0]
+    return found
 
 
 def _no_constant(name: str) -> Any:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from adapters.base import Adapter, Arrival, Capabilities, Finding, Native, Reception, Record, RecordRefused, Reply, Text
-from adapters.forms.body import Form, parse
+from adapters.forms.body import Form, parse, resembles
 from adapters.forms.check import check_form
 from adapters.forms.lead import digest, form_id, native_lead, record, storable, without_key
 from adapters.forms.shapes import contact_form_7, typeform
@@ -58,6 +58,10 @@ class HtmlFormAdapter(Adapter):
     Settings = HtmlFormSettings
     capabilities = Capabilities(receives=True)
     settings: HtmlFormSettings
+
+    @classmethod
+    def likeness(cls, name: str, head: bytes) -> int:
+        return resembles(head) or super().likeness(name, head)
 
     def check(self) -> Iterator[Finding]:
         return check_form(self, self.settings, SAMPLE)

@@ -6,6 +6,7 @@ inside COOKIES beside foreign secrets, which are dropped before anything is stor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from adapters.base import Adapter, Arrival, Capabilities, Finding, Native, Reception, Record, RecordRefused, Text
@@ -24,6 +25,7 @@ EXACT = {
 }
 PING_METHODS = ("GET", "HEAD", "OPTIONS")
 TEST = [("test", "test")]
+OWN_FIELDS = re.compile(rb"(?:^|&)(?:tranid=|COOKIES=[^&]*TILDAUTM|test=test$)")
 SAMPLE = b"Name=Test&Phone=%2B79990000000&tranid=0%3A0&formid=form0"
 
 
@@ -35,6 +37,10 @@ class TildaAdapter(Adapter):
     Settings = FormSettings
     capabilities = Capabilities(receives=True)
     settings: FormSettings
+
+    @classmethod
+    def likeness(cls, name: str, head: bytes) -> int:
+        return 3 if OWN_FIELDS.search(head) and b"\n" not in head.strip() else super().likeness(name, head)
 
     def check(self) -> Iterator[Finding]:
         return check_form(self, self.settings, SAMPLE)

@@ -23,13 +23,21 @@ from adapters.base import (
     SverkaError,
     Text,
 )
-from adapters.mail import check, files, parse, scan, smtp
+from adapters.mail import check, files, mime, oddities, parse, scan, smtp
 from adapters.mail import folders as names
 from adapters.mail.imap import Folder, Header, Mailbox, NoFolder
 from adapters.mail.settings import Own, Settings
 
 KIND = "message"
 _KEEPS_SENT = ("gmail.com", "googlemail.com", "office365.com", "outlook.com")  # put a copy into Sent by themselves
+
+
+def _left_out(why: str) -> RecordRefused:
+    return RecordRefused(
+        Text(f"left out on purpose: {why} (own_domains, own_addresses, ignore)",
+             f"намеренно не берётся: {why} (own_domains, own_addresses, ignore)"),
+        code=f"mail.{why}",
+    )  # fmt: skip
 
 
 class MailAdapter(Adapter):
@@ -56,6 +64,10 @@ class MailAdapter(Adapter):
         if not getattr(settings, "smtp_host", ""):  # a mailbox that is only read
             nothing = frozenset[str]()
             self.capabilities = dataclasses.replace(self.capabilities, creates=nothing, finds=nothing, vague=nothing)
+
+    @classmethod
+    def likeness(cls, name: str, head: bytes) -> int:
+        return 3 if files.resembles(name, head) else 0
 
     def check(self) -> Iterator[Finding]:
         yield from check.findings(self.settings, self.context)
@@ -105,12 +117,15 @@ class MailAdapter(Adapter):
         """The letters of an .eml or .mbox file. Works without settings: then every letter reads as incoming."""
         limit = getattr(self.settings, "max_size", 25_000_000)
         received = arrival.at if arrival.at > parse.NEVER else self.context.now()
-        for raw, size in files.letters(arrival, limit):
+        for number, (raw, size) in enumerate(files.letters(arrival, limit), 1):
             seen = parse.Seen(self._own, None, False, received, self.context.language)
             whole = size <= limit
             letter = parse.read_all(raw, seen) if whole else parse.read_header(raw, seen, scan.note(size, limit))
-            if letter.record is not None:
-                yield letter.record
+            if letter.record is None:
+                yield Problem("message", f"{arrival.name}@{number}", _left_out(letter.dropped))
+            else:
+                found = oddities.notes(mime.load(raw), letter.record.data, seen)
+                yield dataclasses.replace(letter.record, notes=found)
 
     def close(self) -> None:
         self._box.close()

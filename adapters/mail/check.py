@@ -110,7 +110,7 @@ def _clock(newest: Header | None, now: datetime) -> Finding:
         False,
         Text(f"The newest letter came {minutes} minutes after this computer's time.",
              f"Самое новое письмо пришло на {minutes} мин. позже времени этого компьютера."),
-        "",
+        "imap_host",
         Text("Set this computer's clock (NTP) and its time zone.", "Настройте часы этого компьютера (NTP) и часовой пояс."),
     )  # fmt: skip
 

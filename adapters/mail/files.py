@@ -9,9 +9,27 @@ from typing import IO
 from adapters.base import Arrival, RecordRefused, Text
 
 _FROM_LINE = re.compile(rb"^From \S+.*\d{4}\s*$")
+# The first line of a file may be worse: without a date, or with a zone after it
+_FIRST_LINE = re.compile(rb"^From \S")
 _FIELD = re.compile(rb"^[!-9;-~]+[ \t]*:")
 _QUOTED_FROM = re.compile(rb"^>+From ")
 LINE = 1_000_000  # bytes read at once of an endless line
+_USUAL = frozenset(
+    b"from to cc bcc sender reply-to date subject message-id in-reply-to references received return-path delivered-to "
+    b"envelope-to mime-version content-type content-transfer-encoding dkim-signature x-mailer".split()
+)
+
+
+def resembles(name: str, head: bytes) -> bool:
+    """Whether the first bytes are a letter's header: at least two of the usual fields, or the file is called a letter."""
+    if name.lower().endswith((".eml", ".mbox")):
+        return True
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    top = re.split(rb"\r?\n\r?\n|\r\r", text, maxsplit=1)[0]
+    fields = {
+        m.lower() for m in re.findall(rb"^([!-9;-~]+)[ \t]*:", top.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), re.M)
+    }
+    return len(fields & _USUAL) >= 2
 
 
 def letters(arrival: Arrival, limit: int) -> Iterator[tuple[bytes, int]]:
@@ -23,7 +41,7 @@ def letters(arrival: Arrival, limit: int) -> Iterator[tuple[bytes, int]]:
             first = first[3:]
         while first and not first.strip():
             first = stream.readline(LINE)
-        if _FROM_LINE.match(first):
+        if _FIRST_LINE.match(first):
             yield from _mbox(stream, limit)
         elif _FIELD.match(first):
             yield _rest(first, stream, limit)

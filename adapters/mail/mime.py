@@ -103,10 +103,10 @@ def _mixed(children: list[_Body], child: _Body) -> bool:
 def _leaf(part: Message, kind: str, found: Content, body: _Body) -> None:
     for name in ("Content-Type", "Content-Disposition", "Content-Description"):
         _make_readable(part, name)
-    disposition = _quietly(part.get_content_disposition) or ""
-    name = headers.decode_words(_quietly(part.get_filename) or "")
+    disposition = quietly(part.get_content_disposition) or ""
+    name = headers.decode_words(quietly(part.get_filename) or "")
     data = _payload(part)
-    charset = _quietly(part.get_content_charset) or ""
+    charset = quietly(part.get_content_charset) or ""
     if kind == "text/calendar" and disposition != "attachment":
         found.calendars.append(decode(data, charset))
     elif kind in ("text/plain", "text/html", "text/enriched") and disposition != "attachment" and not name:
@@ -136,7 +136,7 @@ def _file(name: str, kind: str, size: int, inline: bool) -> dict[str, Any]:
 
 def _payload(part: Message) -> bytes:
     """The decoded bytes of a part; transfer encodings that are broken give what can be read."""
-    raw = _quietly(lambda: part.get_payload(decode=True))
+    raw = quietly(lambda: part.get_payload(decode=True))
     if isinstance(raw, bytes):
         encoding = str(part.get("Content-Transfer-Encoding", "")).strip().lower()
         if encoding == "base64" and raw and re.fullmatch(rb"[A-Za-z0-9+/=\s]+", raw[:200]) and b"\n" in raw[:200]:
@@ -156,7 +156,7 @@ def _make_readable(part: Message, name: str) -> None:
             return
 
 
-def _quietly(call: Any) -> Any:
+def quietly(call: Any) -> Any:
     """The result of a stdlib call that hostile parameters may break."""
     try:
         return call()

@@ -21,7 +21,7 @@ from adapters.base import (
 from adapters.onec.exchange import STOCK_PATH, SiteExchange
 from adapters.onec.folder import Folder
 from adapters.onec.settings import ExchangeSettings, FolderSettings
-from adapters.onec.unpack import unpack
+from adapters.onec.unpack import resembles, unpack
 
 
 class _OneC(Adapter):
@@ -90,6 +90,12 @@ class OneCFolder(_OneC):
     def __init__(self, settings: Any, context: AdapterContext) -> None:
         super().__init__(settings, context)
         self._folder = Folder(settings, context)
+
+    @classmethod
+    def likeness(cls, name: str, head: bytes) -> int:
+        if resembles(head):
+            return 3
+        return super().likeness(name, head)
 
     def check(self) -> Iterator[Finding]:
         return self._folder.check()

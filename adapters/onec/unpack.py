@@ -37,6 +37,13 @@ def unpack(arrival: Arrival, zone: ZoneInfo, kept: Keeper | None = None) -> Iter
                     yield Problem("file", f"{arrival.name}/{member.name}", error)
 
 
+def resembles(head: bytes) -> bool:
+    """Whether a file begins like CommerceML in an encoding that 1C writes, or is a zip, in which 1C packs it."""
+    return is_zip(head) or any(
+        ROOT.encode(name) in head for name in ("utf-8", "cp1251", "koi8-r", "utf-16-le", "utf-16-be")
+    )
+
+
 def _named(name: str, items: Iterator[Record | Problem]) -> Iterator[Record | Problem]:
     """Problems get the file's name into their id: line 12 exists in every file."""
     for item in items:

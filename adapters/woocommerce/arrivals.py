@@ -12,6 +12,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,11 @@ PING = re.compile(rb"\s*webhook_id=\d{1,20}\s*")
 PREFIX = "x-wc-webhook-"
 LARGEST = 10_000_000  # bytes: an order has 3 KB, the largest of plug-ins some hundred
 BLANK = re.compile(r"[\s,]*")
+JSON_START = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\x00]*[\[{]")
+# What the REST API calls things, by which a file of it is known
+ORDERS = re.compile(rb'"(?:order_key|date_created_gmt|billing|shipping_lines|coupon_lines|customer_note)"')
+PRODUCTS = re.compile(rb'"(?:stock_quantity|stock_status|date_created_gmt|catalog_visibility|permalink)"')
+WRAPPERS = ("order", "orders", "product", "products")  # of the API before wc/v1, and of programs that keep answers
 UNSET = Text(
     "webhook_secret is not set, so nobody can say who sent this; enter the secret of the shop's webhook",
     "не задан webhook_secret, и неизвестно, кто это прислал; впишите секрет вебхука из магазина",
@@ -66,7 +72,7 @@ def unpack(arrival: Arrival) -> Iterator[Record | Problem | Hint]:
     """Hints of a webhook, nothing of a ping, records of a file."""
     if any(name.startswith(PREFIX) for name in arrival.headers):
         yield from _hints(arrival)
-    elif arrival.name.lower().endswith(".json"):
+    elif arrival.name.lower().endswith(".json") or (not arrival.method and JSON_START.match(arrival.read())):
         yield from records_of(arrival.read())
     elif not PING.fullmatch(arrival.read()):
         raise RecordRefused(
@@ -76,6 +82,17 @@ def unpack(arrival: Arrival) -> Iterator[Record | Problem | Hint]:
             ),
             code="woo.arrival",
         )
+
+
+def likeness(head: bytes) -> int:
+    """3 for an order or a product as REST gives it, and for the ping."""
+    text = head.replace(b"\0", b"")  # UTF-16 too
+    if PING.fullmatch(text):
+        return 3
+    if not JSON_START.match(head):
+        return 0
+    order = b'"line_items"' in text and ORDERS.search(text)
+    return 3 if order or (b'"regular_price"' in text and PRODUCTS.search(text)) else 0
 
 
 def _hints(arrival: Arrival) -> Iterator[Hint]:
@@ -95,33 +112,50 @@ def _hints(arrival: Arrival) -> Iterator[Hint]:
 
 
 def records_of(raw: bytes) -> Iterator[Record | Problem]:
-    """The orders and products of a JSON file: one object, or a list of which broken elements are told one by one."""
-    text = _text(raw)
-    if not text.lstrip().startswith("["):
-        try:
-            yield _element(0, json.loads(text, parse_float=Decimal, parse_constant=_refuse))
-        except (ValueError, RecursionError) as error:
-            raise _unreadable(_place(error)) from None
-        return
-    yield from _list(text)
+    """The orders and products of a JSON file: one object, several one after the other, or a list; also inside {"orders": …}.
+    Broken elements are told one by one."""
+    text, notes = _text(raw)
+    number = 0
+    for value in _values(text):
+        for element in _unwrapped(value):
+            found = element if isinstance(element, Problem) else _element(number, element)
+            number += 1
+            if isinstance(found, Problem):
+                yield found
+            elif not is_draft(found.data):
+                yield replace(found, notes=notes)
 
 
-def _list(text: str) -> Iterator[Record | Problem]:
-    """Element by element, so that a file cut in the middle still gives what lies before the cut."""
+def _values(text: str) -> Iterator[Any]:
+    """Value by value, so that a file cut in the middle still gives what lies before the cut."""
     decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
-    number, at = 0, _skip(text, text.index("[") + 1)
-    while at < len(text) and text[at] != "]":
+    number, at = 0, _skip(text, 0)
+    listed = text.startswith("[", at)
+    if listed:
+        at = _skip(text, at + 1)
+    while at < len(text) and not (listed and text[at] == "]"):
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
+            if not listed and not number:
+                raise _unreadable(_place(error)) from None
             yield Problem("order", f"[{number}]", _unreadable(_place(error)), text[at : at + 4000].encode())
             return
-        found = _element(number, value)
-        if isinstance(found, Problem) or not is_draft(found.data):
-            yield found
+        yield value
         number, at = number + 1, _skip(text, at)
-    if at >= len(text):
+    if listed and at >= len(text):
         yield Problem("order", f"[{number}]", _unreadable(Text("the end is missing", "нет конца файла")))
+
+
+def _unwrapped(value: Any) -> Iterator[Any]:
+    """What lies in {"orders": [...]} or {"order": {...}}; everything else as it is."""
+    name = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else ""
+    if name not in WRAPPERS:
+        yield value
+    elif isinstance(value[name], list):
+        yield from value[name]
+    else:
+        yield value[name]
 
 
 def _skip(text: str, at: int) -> int:
@@ -131,17 +165,33 @@ def _skip(text: str, at: int) -> int:
 
 def _element(number: int, value: Any) -> Record | Problem:
     kind = _kind(value)
-    if kind and isinstance(value["id"], int) and not isinstance(value["id"], bool):
-        return record(kind, value)
+    foreign = kind == "order" and "billing_address" in value and "billing" not in value
+    if kind and not foreign and (id := _id(value["id"])):
+        return record(kind, {**value, "id": id})
     error = RecordRefused(
         Text(
-            f"element {number}: neither an order (id, line_items) nor a product (id, regular_price)",
-            f"элемент {number}: не заказ (id, line_items) и не товар (id, regular_price)",
+            f"element {number}: neither an order (id, line_items) nor a product (id, regular_price) of wc/v1 to wc/v3",
+            f"элемент {number}: не заказ (id, line_items) и не товар (id, regular_price) из wc/v1–wc/v3",
         ),
         code="woo.element",
     )
-    raw = json.dumps(value, ensure_ascii=False, default=str).encode()
+    if foreign:
+        error = RecordRefused(
+            Text(
+                f"element {number}: an order of another API (billing_address instead of billing); read it by wc/v3",
+                f"элемент {number}: заказ другого API (billing_address вместо billing); прочитайте его по wc/v3",
+            ),
+            code="woo.old_api",
+        )
+    raw = json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace")
     return Problem(kind or "order", f"[{number}]", error, raw[:100_000])
+
+
+def _id(value: Any) -> int | None:
+    """The number of a record; programs between the shop and the file write it as text."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
+        value = int(value.strip()[:18])
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _kind(value: Any) -> str:
@@ -153,21 +203,23 @@ def _kind(value: Any) -> str:
     return "product" if "regular_price" in native and "sku" in native else ""
 
 
-def _text(raw: bytes) -> str:
-    """UTF-8 with or without its mark, or UTF-16 with one (both are what a Windows editor saves)."""
+def _text(raw: bytes) -> tuple[str, tuple[Text, ...]]:
+    """UTF-8 with or without its mark, UTF-16 with one, or windows-1251 (all are what a Windows editor saves)."""
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    notes: tuple[Text, ...] = ()
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        raise _unreadable(
+        text = raw.decode("cp1251", "replace")
+        notes = (
             Text(
-                f"byte {error.start} is not UTF-8; save the file as UTF-8",
-                f"байт {error.start} не UTF-8; сохраните файл в кодировке UTF-8",
-            )
-        ) from None
+                f"byte {error.start} is not UTF-8: the file was read as windows-1251",
+                f"байт {error.start} не UTF-8: файл прочитан как windows-1251",
+            ),
+        )
     if not text.strip():
         raise _unreadable(Text("the file is empty", "файл пуст"))
-    return text
+    return text, notes
 
 
 def _place(error: Exception) -> Text:

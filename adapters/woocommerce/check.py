@@ -82,7 +82,7 @@ class Check:
             f"this PC's clock or the shop's is wrong: they differ by {abs(seconds)} s (allowed: {SKEW})",
             f"часы этого компьютера или магазина неверны: разница {abs(seconds)} с (допустимо {SKEW})",
         )
-        return Finding("clock", False, text, "", CLOCK_REMEDY)
+        return Finding("clock", False, text, "url", CLOCK_REMEDY)
 
     def _filter(self, newest: Native | None) -> Finding:
         """The canary: the newest order must come back from one second before its stamp and not from one second after."""

@@ -11,9 +11,15 @@ from sync import config as configuration
 from sync.cli import audit, clients, identity, inspecting, people, plans, quarantine, reports, setup, work
 from sync.cli.output import Voice
 
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 something failed and is said; 2 the command or the configuration is wrong; 3 a person must decide; "
+    "130 interrupted. / Коды выхода: 0 сделано; 1 что-то не удалось, и сказано что; 2 ошибка в команде или настройках; "
+    "3 нужно решение человека; 130 прервано."
+)
 app = typer.Typer(
     help="Sverka: forms, shops, mail and accounting in one client base. / "
     "Сверка: формы, магазины, почта и учёт в одной базе клиентов.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sync import config as configuration
-from sync.cli.output import print_json, reporting
+from sync.cli.output import both, print_json, reporting, stderr
 from sync.hub import inspecting
 
 
@@ -26,5 +26,15 @@ def inspect(
     """Print as JSON lines the canonical records that the hub would make of a file, with problems named per record."""
     with reporting():
         folder = configuration.load(context.obj).hub.mappings if context.obj.exists() else None
+        records = problems = 0
+        adapter = ""
         for row in inspecting.inspect(file, as_, folder):
             print_json(row)
+            adapter = row["adapter"]
+            records += "problem" not in row
+            problems += len(row.get("problems", ())) + ("problem" in row)
+        stderr.print(
+            both(f"записей: {records}, проблем: {problems}", f"{records} records, {problems} problems")
+            + (both(f", прочитано как {adapter}", f", read as {adapter}") if adapter else ""),
+            markup=False,
+        )

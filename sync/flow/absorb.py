@@ -165,15 +165,7 @@ def _product_of_offer(world: World, tx: Connection, plug: Plug, fields: Mapping[
     if wanted in uids:
         return str(uids[wanted])
     if not uids:
-        raise RecordRefused(
-            Text(
-                f"An offer came for the product {fields.get('product')}, which is not known: its catalogue has not come yet.",
-                f"Пришло предложение для номенклатуры {fields.get('product')}, которой ещё нет: каталог не приходил.",
-            ),
-            code="offer.no_product",
-            field="product",
-            remedy=Text("It is tried again when the catalogue comes.", "Будет повторено, когда придёт каталог."),
-        )
+        raise offers.no_product(fields.get("product"))
     uid = _make(world, tx, "product")
     data = {k: fields[k] for k in ("name", "sku") if k in fields} | {"variant_of": wanted.split("#")[0], "active": True}
     tx.execute(record.update().where(record.c.uid == uid).values(data=data, **columns("product", data)))

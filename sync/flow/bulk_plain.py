@@ -7,7 +7,7 @@ nothing is open and nobody else is to be told, and whose word the record takes a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,10 +17,11 @@ from sqlalchemy.engine import Connection
 
 from sync.flow.bulk_rows import many
 from sync.flow.look import spreads
+from sync.flow.offers import no_product
 from sync.flow.plug import Cause, Plug, Seen, Took, World
 from sync.flow.seen import among
 from sync.flow.translate import observed, sale_price_keys
-from sync.flow.trouble import kept
+from sync.flow.trouble import kept, refuse
 from sync.lens import Translated
 from sync.model.compare import same
 from sync.model.records import KINDS
@@ -94,6 +95,23 @@ class Page:
         many(self.world, self.tx, sql, rows)
 
 
+def without_known(world: World, tx: Connection, plug: Plug, page: Sequence[Seen]) -> list[Seen]:
+    """The news of a catalogue page of one kind without what a full export says every night and never comes to anything: goods
+    that were deleted before they were ever seen, and offers that wait for their product just as they are."""
+    if not page:
+        return []
+    place = (plug.name, page[0].record.kind)
+    gone = [seen.record.id for seen in page if seen.record.deleted]
+    known = {row[0] for row in among(world, tx, f"SELECT external_id {OF_KIND}", place, gone)} if gone else set()
+    waiting = dict(among(world, tx, _WAITING, place, [seen.record.id for seen in page if not seen.record.deleted]))
+    return [seen for seen in page if (seen.record.id in known if seen.record.deleted else not _waits(seen, waiting))]
+
+
+def _waits(seen: Seen, waiting: Mapping[str, str]) -> bool:
+    held = waiting.get(seen.record.id)
+    return held is not None and held == dumps(kept(seen.record))
+
+
 def plain_offers(it: Page, page: Sequence[Seen]) -> list[Offer]:
     """Those of the page, with what follows from each; the others are put to `took.rest`."""
     return _decided(it, _settled(it, _placed(it, _read(it, page))))
@@ -155,15 +173,19 @@ def _placed(it: Page, offers: list[Offer]) -> list[Offer]:
 
 
 def _wait(it: Page, homeless: list[Offer]) -> None:
-    """What waits for its product already, just as it is, is no news."""
+    """They go into quarantine until their product comes. What waits there already, just as it is, is no news."""
     if not homeless:
         return
     rows = dict(it.among(_WAITING, (it.plug.name, it.kind), [one.seen.record.id for one in homeless]))
+    now = it.world.now()
     for one in homeless:
-        if rows.get(one.seen.record.id) == dumps(kept(one.seen.record)):
+        rec = one.seen.record
+        if _waits(one.seen, rows):
             it.took.counts.add("skipped")
-        else:
-            it.took.rest.append(one.seen)
+            continue
+        error = no_product(one.found.fields.get("product"))
+        refuse(it.tx, it.plug.name, rec.kind, rec.id, error, now, inbox_id=it.cause.inbox_id, data=kept(rec))
+        it.took.counts.add("failed")
 
 
 def _settled(it: Page, offers: list[Offer]) -> list[Offer]:

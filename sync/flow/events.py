@@ -191,13 +191,21 @@ def call_task(world: World, tx: Connection, lead_uid: str, client: str | None, s
             task.insert().values(
                 uid=new_uid(),
                 type="call",
-                text={"en": f"Call within {minutes} minutes", "ru": f"Позвонить в течение {minutes} минут"},
+                text=_call_within(minutes),
                 subject_uid=lead_uid,
                 client_uid=client,
                 due_at=since + timedelta(seconds=world.config.hub.call_within),
                 created_at=since,
             )
         )
+
+
+def _call_within(minutes: int) -> dict[str, str]:
+    one = minutes % 10 == 1 and minutes % 100 != 11
+    return {
+        "en": f"Call within {minutes} minute{'' if minutes == 1 else 's'}",
+        "ru": f"Позвонить в течение {minutes} минут{'ы' if one else ''}",
+    }
 
 
 def convert_lead(world: World, tx: Connection, deal_uid: str, client: str, cause: Cause) -> None:

@@ -26,7 +26,7 @@ from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note
 from sync.identity.merging import cards_of, client_of
 from sync.store import points
-from sync.store.tables import intent, link, record
+from sync.store.tables import intent, link, merge, record
 
 OP = "gather"
 _KIND = "{} activities"  # beside the writes of the card itself, which they do not wait for
@@ -57,8 +57,7 @@ def plan(world: World, tx: Connection, cards: Iterable[str], cause: Cause) -> se
 
 def _one(world: World, tx: Connection, home: Any, to: str, client: str, cause: Cause) -> bool:
     kind = _KIND.format(home.native_kind)
-    mine = (intent.c.link_id == home.id, intent.c.op == OP, intent.c.state.in_(_OPEN))
-    before = tx.execute(sa.select(intent).where(*mine)).first()
+    before = tx.execute(sa.select(intent).where(*_of(home), intent.c.state.in_(_OPEN))).first()
     if before is not None and (before.state in intents.IN_FLIGHT or before.data["to"] == to):
         return False
     begun = _maybe_moved(home, before.data) if before is not None else {}
@@ -84,6 +83,10 @@ def _one(world: World, tx: Connection, home: Any, to: str, client: str, cause: C
     return made is not None
 
 
+def _of(home: Any) -> tuple[sa.ColumnElement[bool], ...]:
+    return intent.c.record_uid == home.record_uid, intent.c.link_id == home.id, intent.c.op == OP
+
+
 def _maybe_moved(home: Any, data: Mapping[str, Any]) -> dict[str, list[str]]:
     """What a call that did not end well may have moved: it lies on one of these cards."""
     return {item: sorted({*at, home.external_id, data["to"]}) for item, at in data["items"].items()}
@@ -91,7 +94,7 @@ def _maybe_moved(home: Any, data: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _lies(tx: Connection, home: Any) -> tuple[str, dict[str, list[str]]]:
     """The card on which the home card's activities lie by the hub's doing, and those, with that card."""
-    query = sa.select(intent.c.data).where(intent.c.link_id == home.id, intent.c.op == OP, intent.c.state == "done")
+    query = sa.select(intent.c.data).where(*_of(home), intent.c.state == "done")
     data = tx.execute(query.order_by(intent.c.done_at.desc(), intent.c.created_at.desc()).limit(1)).scalar()
     if data is None or data["to"] == home.external_id:
         return str(home.external_id), {}
@@ -141,16 +144,25 @@ def _move(row: Any, home: Any, items: Mapping[str, list[str]]) -> Move:
 
 
 def _guests(tx: Connection, home: Any) -> set[str]:
-    """What lies on the home card as a guest: activities of other cards."""
+    """What lies on the home card as a guest: activities of other cards, with which it is or once was one client."""
     query = sa.select(link).where(
         link.c.connection == home.connection, link.c.native_kind == home.native_kind, link.c.id != home.id
     )
-    gathered = sa.select(intent.c.link_id).where(intent.c.op == OP, intent.c.state == "done").distinct()
     guests: set[str] = set()
-    for other in tx.execute(query.where(link.c.id.in_(gathered))).all():
+    for other in tx.execute(query.where(link.c.record_uid.in_(_ever_merged(tx, home.record_uid)))).all():
         to, items = _lies(tx, other)
         guests |= set(items) if to == home.external_id else set()
     return guests
+
+
+def _ever_merged(tx: Connection, card: str) -> set[str]:
+    """All cards that a chain of merges, standing or taken back, leads to."""
+    seen, rest = set[str](), {card}
+    while rest:
+        seen |= rest
+        near = sa.select(merge.c.kept, merge.c.gone).where(sa.or_(merge.c.kept.in_(rest), merge.c.gone.in_(rest)))
+        rest = {uid for row in tx.execute(near) for uid in (row.kept, row.gone)} - seen
+    return seen
 
 
 def _done(world: World, tx: Connection, plug: Plug, row: Any, moved: Mapping[str, list[str]], cause: Cause) -> None:

@@ -8,9 +8,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from sync.errors import RecordRefused, Text
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note
 from sync.store.tables import price, stock
+
+
+def no_product(product: Any) -> RecordRefused:
+    """Why an offer waits."""
+    return RecordRefused(
+        Text(
+            f"An offer came for the product {product}, which is not known: its catalogue has not come yet.",
+            f"Пришло предложение для номенклатуры {product}, которой ещё нет: каталог не приходил.",
+        ),
+        code="offer.no_product",
+        field="product",
+        remedy=Text("It is tried again when the catalogue comes.", "Будет повторено, когда придёт каталог."),
+    )
 
 
 def store_rows(

@@ -30,7 +30,7 @@ from sync.store import points
 from sync.store.tables import cursor, link, record
 from sync.store.types import dump_bytes
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 18  # what was read is hashed and written while it is at hand
 
 
 def pull(world: World, plug: Plug, kind: str, after_page: Callable[[], None]) -> Counts:

@@ -45,7 +45,8 @@ def wanted(world: World, plug: Plug) -> list[str]:
     if unknown:
         with world.store.begin() as tx:
             world.guard(tx)
-            for kind in unknown:
+            world.store.lock_key(tx, f"translated:{plug.name}")
+            for kind in _kinds(tx, plug)[1]:  # another work of the connection may have been quicker
                 place = {"connection": plug.name, "native_kind": kind}
                 tx.execute(translated.insert().values(**place, fingerprint=plug.mapping.print_of(kind)))
     if not stale:

@@ -33,7 +33,7 @@ _NUMBER_LENGTH = 11  # the shortest number field of the systems that fetch
 def spread(world: World, tx: Connection, uid: str, cause: Cause) -> int:
     """Plan the creations and offers that the flows want for this record; gives the number of new ones."""
     row = tx.execute(sa.select(record).where(record.c.uid == uid)).one()
-    links = list(tx.execute(sa.select(link).where(link.c.record_uid == uid)))
+    links = list(tx.execute(sa.select(link).where(link.c.record_uid == uid).order_by(link.c.id)))
     sources = {one.connection for one in links if one.state != "offered"}
     crms = _crms(world, tx, uid, sources)
     planned = 0
@@ -250,6 +250,7 @@ def _free_number(tx: Connection, world: World, target: Plug, native: str, row: A
     that people know, else the prefix and a counter. Once given it never changes."""
     if native not in target.adapter.capabilities.offers:
         return None
+    # the first link is where the record came from
     source = next((world.plugs[k.connection] for k in links if k.connection in world.plugs), None)
     prefix = source.config.prefix if source else ""
     number = f"{prefix}{row.number or ''}"
@@ -324,10 +325,13 @@ def _offered_already(
     before, shown = typed(row.kind, last.fields), lens.get(there.shadow).fields
     said = {f: before[f] for f in before.keys() & shown.keys() & data.keys() if _shows(f, data[f], shown[f], lens)}
     said = {f: value for f, value in said.items() if not same(f, value, data[f])}
-    if not said:
+    # what nobody knew when it was offered, as facts of accounting: whether it is paid or cancelled
+    news = {f for f in (shown.keys() & data.keys()) - before.keys() if _shows(f, data[f], shown[f], lens)}
+    if not said and not news:
         return False
+    known = {f: value for f, value in data.items() if f not in news}
     try:
-        back = outgoing(world, tx, row, {**data, **said}, target, lens, there.number, links)
+        back = outgoing(world, tx, row, {**known, **said}, target, lens, there.number, links)
     except SverkaError:
         return False
     return dumps(back) == dumps(last.data)

@@ -24,13 +24,16 @@ from sync.errors import NeedHuman, RecordRefused, RetryLater, Text
 from sync.flow import absence, deliver, told, trouble
 from sync.flow.absorb import Absorbed, absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_page
-from sync.flow.bulk_plain import known_by_now
+from sync.flow.bulk_plain import known_by_now, without_known
 from sync.flow.plug import Cause, Counts, Plug, Seen, Took, World, storable
 from sync.flow.seen import changed
 from sync.intake.spool import Spool
 from sync.store.tables import inbox, link, quarantine
 from sync.store.types import loads
 
+FEW = (
+    10  # of so many records less than one is news: each is worth a second look, before anything is begun for their sake
+)
 PART = CHUNK // 2  # records of a file that are held at once: with prices and stock they are large
 _TELL = 1.0  # seconds between two notes of how far a large arrival is
 # What a record that nobody foresaw may cause: it concerns that record. A database that does not work raises its own errors
@@ -184,14 +187,21 @@ def _take_records(
 ) -> Counts:
     """Records of one kind. `page`: the same ones, where they have been compared with their shadows just now."""
     counts = Counts()
-    deliver.adopt(world, plug, records, cause.run_id)
+    if records[0].kind in plug.adapter.capabilities.creates:
+        deliver.adopt(world, plug, records, cause.run_id)
     lens = plug.mapping.lenses.get(records[0].kind)
     if lens is not None and len(records) > 1:
         rest = page
         if rest is None:
             with world.store.read() as tx:
                 rest = changed(world, tx, plug, records)
-        counts.add("same", len(records) - len(rest))
+                counts.add("same", len(records) - len(rest))
+                if lens.kind in BULK_KINDS and len(rest) * FEW < len(records):
+                    news = without_known(world, tx, plug, rest)
+                    counts.add("skipped", len(rest) - len(news))
+                    rest = news
+        else:
+            counts.add("same", len(records) - len(rest))
         if rest and lens.kind in BULK_KINDS:
             took = _at_once(world, plug, rest, cause)
             counts.merge(took.counts)

@@ -28,6 +28,13 @@ def of_lines(lines: Sequence[Mapping[str, Any]]) -> Decimal | None:
     return total
 
 
+def differs(amount: Decimal, total: Decimal) -> Text:
+    return Text(
+        f"The deal's amount is {amount:.2f}, its lines come to {total:.2f}: they differ by {amount - total:.2f}.",
+        f"Сумма сделки {amount:.2f}, по строкам {total:.2f}: расхождение {amount - total:.2f}.",
+    )
+
+
 def check(
     world: World, tx: Connection, uid: str, data: Mapping[str, Any], changed: Mapping[str, Any], links: Sequence[Any]
 ) -> None:
@@ -42,10 +49,7 @@ def check(
             trouble.passed(tx, *place, uid, world.now(), STAGE)
         return
     error = RecordRefused(
-        Text(
-            f"The deal's amount is {amount:.2f}, its lines come to {total:.2f}: they differ by {amount - total:.2f}.",
-            f"Сумма сделки {amount:.2f}, по строкам {total:.2f}: расхождение {amount - total:.2f}.",
-        ),
+        differs(amount, total),
         code="deal.total",
         field="amount",
         remedy=Text(

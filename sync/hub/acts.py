@@ -160,8 +160,8 @@ def retry_all(
         if not rows:
             raise NeedHuman(
                 Text(
-                    f"Nothing waits for the cause {code or 'any'} in {connection or 'any connection'}.",
-                    f"По причине {code or 'любой'} в подключении {connection or 'любом'} ничего не ждёт.",
+                    f"Nothing waits{f' in {connection}' if connection else ''}{f' for the cause {code}' if code else ''}.",
+                    f"Ничего не ждёт{f' в {connection}' if connection else ''}{f' по причине {code}' if code else ''}.",
                 ),
                 code="quarantine.none",
             )

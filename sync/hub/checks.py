@@ -112,7 +112,9 @@ def _broken(name: str, error: SverkaError) -> Line:
 
 
 def _line(name: str, found: Finding) -> Line:
-    setting = found.setting if not found.setting or "." in found.setting else f"connections.{name}.{found.setting}"
+    setting = found.setting if "." in found.setting else f"connections.{name}.{found.setting}".rstrip(".")
+    if found.ok and not found.setting:
+        setting = ""
     return Line(name, found.step, found.ok, found.text, setting, found.remedy)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 FIELDS: dict[str, tuple[str, str]] = {
@@ -41,7 +42,28 @@ FIELDS: dict[str, tuple[str, str]] = {
     "client": ("client", "клиент"),
     "review": ("question", "вопрос"),
     "activities": ("activities now lie with", "дела теперь лежат у"),
+    "description": ("description", "описание"),
+    "unit": ("unit", "единица"),
+    "unit_code": ("unit code", "код единицы"),
+    "vat_rate": ("VAT rate", "ставка НДС"),
+    "quantity": ("quantity", "количество"),
+    "group": ("group", "группа"),
+    "kind": ("kind", "вид"),
+    "barcodes": ("bar codes", "штрихкоды"),
+    "phones": ("phones", "телефоны"),
+    "emails": ("e-mail", "почта"),
+    "source": ("source", "источник"),
+    "utm": ("advertising marks", "рекламные метки"),
+    "consent": ("consent", "согласие"),
+    "form": ("form", "форма"),
+    "extra": ("other fields", "прочие поля"),
+    "created_at": ("made at", "создано"),
+    "pipeline": ("pipeline", "воронка"),
 }
+# Sums are shown with two decimals, quantities with as many as they have
+_SUMS = frozenset({"amount", "tax", "paid_amount", "shipped_amount", "price", "payment", "shipment", "refund", "order",
+                   "invoice"})  # fmt: skip
+_QUANTITIES = frozenset({"stock", "quantity", "vat_rate"})
 EVENTS: dict[str, tuple[str, str]] = {
     "form": ("form", "заявка"),
     "order": ("order", "заказ"),
@@ -56,7 +78,7 @@ EVENTS: dict[str, tuple[str, str]] = {
 REASONS: dict[str, tuple[str, str]] = {
     "created": ("first seen", "впервые"),
     "observed": ("changed there", "изменилось там"),
-    "owner": ("its word counts", "её слово решает"),
+    "owner": ("as the leading system says", "так в ведущей системе"),
     "prefer": ("preferred side", "предпочтённая сторона"),
     "join": ("the further stage", "более поздний этап"),
     "union": ("both were kept", "объединено"),
@@ -98,12 +120,15 @@ def arrival(via: str, name: str, repeat: bool) -> dict[str, str]:
 def event(kind: str, direction: str, subject: str | None, evidence: Mapping[str, Any] | None) -> dict[str, str]:
     """One contact event with the evidence by which it stands on this client."""
     arrow = "→" if direction == "out" else "←"
-    return {
-        language: f"{word(EVENTS, kind, language)} {arrow} {subject or ''} · {(evidence or {}).get(language, '')}".rstrip(
-            " ·"
+    told = {}
+    for language in ("en", "ru"):
+        name = word(EVENTS, kind, language)
+        # a document's subject says already what it is: "Оплата № 5"
+        said = (
+            f"{name} {arrow} {subject or ''}" if kind not in ("payment", "shipment") else f"{arrow} {subject or name}"
         )
-        for language in ("en", "ru")
-    }
+        told[language] = " · ".join(filter(None, (said.strip(), str((evidence or {}).get(language) or ""))))
+    return told
 
 
 def merged(name: str, who: str, why: Mapping[str, str], *, here: bool) -> dict[str, str]:
@@ -151,43 +176,59 @@ def _values(changes: Mapping[str, Any], why: str, stages: Mapping[str, str], lan
         changes, why = {f: v[1] for f, v in changes.items()}, "created"
     if why == "created":
         shown = [
-            f"{word(FIELDS, f, language)} {_value(changes[f], stages, language)}"
+            f"{word(FIELDS, f, language)} {_value(changes[f], stages, language, f)}"
             for f in _SHOWN_OF_NEW
             if changes.get(f)
         ]
         return "; ".join(shown) or ", ".join(word(FIELDS, f, language) for f in list(changes)[:5])
     parts = []
     for field, value in changes.items():
-        name = word(FIELDS, field.split(" ")[0], language)
+        plain = field.split(" ")[0]
+        name = word(FIELDS, plain, language)
         before, after = value if isinstance(value, list) and len(value) == 2 else (None, value)
         if isinstance(after, dict) or isinstance(before, dict):
-            parts.append(f"{name} {_document(before, after)}")
+            parts.append(f"{name} {_document(before, after, language)}")
         elif before is None:
-            parts.append(f"{name}: {_value(after, stages, language)}")
+            parts.append(f"{name}: {_value(after, stages, language, plain)}")
         else:
-            parts.append(f"{name}: {_value(before, stages, language)} → {_value(after, stages, language)}")
+            old, new = (_value(v, stages, language, plain) for v in (before, after))
+            parts.append(f"{name}: {old} → {new}")
     return "; ".join(parts)
 
 
-def _document(before: Any, after: Any) -> str:
+def _document(before: Any, after: Any, language: str) -> str:
     """A document's number and sum, with the sum before where it moved."""
     now = after if isinstance(after, dict) else {}
     old = before if isinstance(before, dict) else {}
     number = now.get("number") or old.get("number")
-    sums = (
-        f"{old.get('amount')} → {now.get('amount', '—')}"
-        if old and old.get("amount") != now.get("amount")
-        else now.get("amount")
-    )
-    return f"{f'№ {number} ' if number else ''}{sums or ''}".strip()
+    was, is_ = (_number(d["amount"], "amount", language) if d.get("amount") else "" for d in (old, now))
+    sums = f"{was or '—'} → {is_ or '—'}" if old and was != is_ else is_
+    return f"{f'№ {number} ' if number else ''}{sums}".strip()
 
 
-def _value(value: Any, stages: Mapping[str, str], language: str) -> str:
+def _number(value: Any, field: str, language: str) -> str:
+    """A sum as people write it (1 046,40 or 1046.40), a quantity without empty decimals; anything else as it stands."""
+    try:
+        number = Decimal(str(value))
+    except ArithmeticError:
+        return str(value)
+    if not number.is_finite():
+        return str(value)
+    if field in _QUANTITIES:
+        text = f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"
+    else:
+        text = f"{number:,.2f}" if number == round(number, 2) else f"{number.normalize():,f}"
+    return text.replace(",", "\u00a0").replace(".", ",") if language == "ru" else text.replace(",", "")
+
+
+def _value(value: Any, stages: Mapping[str, str], language: str, field: str) -> str:
     if value is None or value == "":
         return "—"
     if isinstance(value, bool):
         return {"en": ("no", "yes"), "ru": ("нет", "да")}[language][value]
     if isinstance(value, list):
         return f"[{len(value)}]"
+    if field in _SUMS or field in _QUANTITIES:
+        return _number(value, field, language)
     text = str(value)
     return stages.get(text, text)[:60]

@@ -155,10 +155,12 @@ def notices(hub: Hub, limit: int = 20) -> list[dict[str, Any]]:
 
 
 def tasks(hub: Hub) -> list[dict[str, Any]]:
-    """Open tasks with whether they are overdue now."""
+    """Open tasks with whose they are and whether they are overdue now."""
+    client = record.alias("client")
     query = (
-        sa.select(task, record.c.title)
+        sa.select(task, record.c.title, client.c.title.label("client"))
         .join(record, record.c.uid == task.c.subject_uid)
+        .outerjoin(client, client.c.uid == task.c.client_uid)
         .where(task.c.done_at.is_(None))
         .order_by(task.c.due_at)
     )

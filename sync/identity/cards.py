@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sync.errors import BadConfig, Text
 from sync.identity import companies, mailbox, names
+from sync.identity.evidence import MANY
 from sync.identity.lexicon import FIRST_NAMES
 from sync.model import keys
 
@@ -82,6 +83,8 @@ def read(row: Mapping[str, str], schema: Mapping[str, str], number: int, country
         card.name = _person(values, one("name"), person_name)
         card.company = companies.parse(one("company_name"))
     phones = [n.split(";")[0] for text in values.get("phone", ()) for n in keys.phones(text, country)]
+    if len(phones) > MANY:
+        phones = []  # somebody's list of contacts, not his own numbers
     boxes = [
         box for text in values.get("email", ()) for part in re.split(r"[;,\s]+", text) if (box := mailbox.read(part))
     ]

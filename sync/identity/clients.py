@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -93,6 +93,7 @@ class Desk:
             if decision.question
             else self._answer(found, decision, said, at)
         )
+        verdict = replace(verdict, text=words.unused(verdict.text, found.refused))
         values = {
             "what": what,
             "card": verdict.client,

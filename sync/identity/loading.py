@@ -20,6 +20,7 @@ def profile_of(row: Mapping[str, Any], country: str = "RU") -> Profile:
     profile = Profile(str(row["id"]), kind, [str(name)[:250]] if name else [])
     for raw in _texts(row.get("phones")):
         profile.phones += [n for form in keys.phones(raw, country) if (n := form.split(";")[0]) not in profile.phones]
+    del profile.phones[12:]
     for raw in _texts(row.get("emails")):
         box = mailbox.read(raw)
         if box is not None and box.kind in ("person", "role") and box.value not in profile.emails:

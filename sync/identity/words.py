@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sync.errors import Text
 
 _KEYS = {
@@ -68,6 +70,14 @@ _APART = {
     "one_system": ("only the name agrees, and one system has both", "совпало только название, и обе карточки в одной системе"),
     "too_large": ("the group would be too large to be believed", "группа получилась бы слишком большой, чтобы ей верить"),
 }  # fmt: skip
+_REFUSED = {
+    "checksum": ("the checksum is wrong", "не сходится контрольная сумма"),
+    "not_a_phone": ("no phone number", "это не номер телефона"),
+    "not_an_address": ("no mail address", "это не почтовый адрес"),
+    "too_many": ("too many values in one field", "слишком много значений в одном поле"),
+    "relay": ("a marketplace's stand-in", "подставной адрес площадки"),
+    "robot": ("a machine's address", "адрес робота"),
+}  # fmt: skip
 _IGNORED = {
     "robot": ("a machine's message", "сообщение робота"),
     "own_staff": ("a colleague's message", "сообщение сотрудника"),
@@ -108,6 +118,17 @@ def asked(question: str, ours: str = "", theirs: str = "") -> Text:
     if ours and theirs:
         return Text(f"{en}: {theirs} ≠ {ours}", f"{ru}: {theirs} ≠ {ours}")
     return Text(en, ru)
+
+
+def unused(text: Text, refused: Sequence[tuple[str, str, str]]) -> Text:
+    """The sentence, and what was shown beside but identifies nobody, with the reason: (field, raw, why)."""
+    if not refused:
+        return text
+    shown = [
+        (f"{field} «{''.join(c if c.isprintable() else '·' for c in raw)}»", why) for field, raw, why in refused[:3]
+    ]
+    en, ru = ("; ".join(f"{raw} ({_REFUSED[why][at]})" for raw, why in shown) for at in (0, 1))
+    return Text(f"{text.en}; not used: {en}", f"{text.ru}; не учтено: {ru}")
 
 
 def ignored(why: str) -> Text:

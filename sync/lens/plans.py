@@ -54,12 +54,12 @@ class Plan:
     writers: tuple[tuple[str, Chain], ...] = ()
 
 
-Compiled = tuple[tuple[str, Read, Callable[[Any], Any], str], ...]
+Compiled = tuple[tuple[str, Read, str], ...]
 
 
 def compiled(plans: Iterable[Plan]) -> Compiled:
-    """The hot path's form of plans: (name, read, convert, native path)."""
-    return tuple((plan.name, plan.source.run, _convert(plan), plan.source.path) for plan in plans)
+    """The hot path's form of plans: (name, the way to its canonical value, native path)."""
+    return tuple((plan.name, _taken(plan), plan.source.path) for plan in plans)
 
 
 # Transforms whose result is a canonical value of the type already: it is not converted a second time.
@@ -80,6 +80,61 @@ def _convert(plan: Plan) -> Callable[[Any], Any]:
     if result is None:
         return convert
     return lambda value: value if type(value) is result else convert(value)
+
+
+_REMEMBERED = 4096  # values of one field
+_SHORT = 4  # characters of a number worth remembering: stock and rates come again, prices hardly
+
+
+def _taken(plan: Plan) -> Read:
+    """Read and convert in one. The commonest shapes, a name alone and a name with one transform, have closures of their
+    own."""
+    run, convert = plan.source.run, _convert(plan)
+
+    def take(node: Any, scope: Scope) -> Any:
+        value = run(node, scope)
+        return value if value is UNKNOWN or value is None else convert(value)
+
+    chain = plan.source.chain
+    if chain is None or chain.path.base or len(chain.path.segments) != 1 or len(chain.steps) > 1:
+        return take
+    name = chain.path.segments[0]
+    if not isinstance(name, str):
+        return take
+    if not chain.steps:
+        return _text_taken(name, take) if plan.kind.convert is values.as_text else take
+    return _remembering(name, take, 40 if chain.steps[0].table else _SHORT)
+
+
+def _text_taken(name: str, take: Read) -> Read:
+    def text(node: Any, scope: Scope) -> Any:
+        if type(node) is dict:
+            value = node.get(name, UNKNOWN)
+            if type(value) is str and value.isascii() and value.isprintable():
+                return value.strip() or None
+            if value is UNKNOWN:
+                return value
+        return take(node, scope)
+
+    return text
+
+
+def _remembering(name: str, take: Read, longest: int) -> Read:
+    """For what depends on nothing but one text: what came of the short ones is remembered."""
+    known: dict[str, Any] = {}
+
+    def remembered(node: Any, scope: Scope) -> Any:
+        value = node.get(name, UNKNOWN) if type(node) is dict else UNKNOWN
+        if type(value) is not str:
+            return take(node, scope)
+        found = known.get(value)
+        if found is None:
+            found = take(node, scope)
+            if len(value) <= longest and len(known) < _REMEMBERED and type(found) in (str, Decimal):
+                known[value] = found
+        return found
+
+    return remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +177,11 @@ def read_fields(
 ) -> dict[str, Any]:
     """The reported values of the plans; what is bad goes to `problems` under `prefix`, its native place after `place`."""
     found: dict[str, Any] = {}
-    for name, run, convert, path in plans:
+    for name, take, path in plans:
         try:
-            value = run(node, scope)
+            value = take(node, scope)
             if value is not UNKNOWN:
-                found[name] = None if value is None else convert(value)
+                found[name] = value
         except Bad as bad:
             where = bad.path or path
             where = where if where.startswith("$") else place + where
@@ -169,10 +224,10 @@ def _usual_row(kind: Kind, plans: Compiled, item: Any, scope: Scope) -> dict[str
     """A row without a problem, the hot path; None where there is one: `_row` names it."""
     row: dict[str, Any] = {}
     try:
-        for name, run, convert, _ in plans:
-            value = run(item, scope)
+        for name, take, _ in plans:
+            value = take(item, scope)
             if value is not UNKNOWN:
-                row[name] = None if value is None else convert(value)
+                row[name] = value
     except Bad:
         return None
     for name in kind.needed:

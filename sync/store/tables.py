@@ -300,6 +300,7 @@ price = Table(
     Column("value", unit_price(), nullable=False),
     Column("currency", String(3)),
     Column("updated_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 stock = Table(
@@ -310,6 +311,7 @@ stock = Table(
     Column("warehouse", String(80), primary_key=True),
     Column("qty", quantity(), nullable=False),
     Column("updated_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 journal = Table(

@@ -32,7 +32,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(money=money, when=when, recent=recent, plain=plain)
+    made.filters.update(money=money, quantity=quantity, when=when, recent=recent, plain=plain)
     files = sorted(p for p in STATIC.iterdir() if p.is_file())
     made.globals["version"] = hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:8]
     return made
@@ -50,6 +50,13 @@ def money(value: Any, currency: str | None = None, language: str = "ru") -> str:
     if language == "ru":
         text = text.replace(",", "\u00a0").replace(".", ",")
     return f"{text}\u00a0{_SIGNS.get(currency or '', currency or '')}".rstrip("\u00a0")
+
+
+def quantity(value: Any, language: str = "ru") -> str:
+    """5 or 2,5: without empty decimals."""
+    text = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return text.replace(".", ",") if language == "ru" else text
 
 
 def when(value: datetime | None, language: str = "ru") -> Markup | str:

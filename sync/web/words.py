@@ -45,7 +45,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "waiting": ("On its way out", "На отправку"),
     "runs.last": ("Last runs", "Последние прогоны"),
     "runs.all": ("All runs", "Все прогоны"),
-    "totals": ("In the hub", "В базе узла"),
+    "totals": ("In the hub", "В базе Сверки"),
     # runs
     "work": ("Work", "Работа"),
     "connection": ("Connection", "Подключение"),
@@ -82,7 +82,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "place": ("Where", "Где"),
     "what": ("What happened", "Что произошло"),
     "remedy": ("What to do", "Что делать"),
-    "hub": ("the hub", "узел"),
+    "hub": ("the hub", "Сверка"),
     "goods": ("Prices and stock", "Цены и остатки"),
     "goods.price": ("price", "цена"),
     "goods.stock": ("stock", "остаток"),
@@ -126,8 +126,15 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "inn": ("INN", "ИНН"),
     "kpp": ("KPP", "КПП"),
     "ogrn": ("OGRN", "ОГРН"),
-    "direction.in": ("incoming", "входящее"),
-    "direction.out": ("outgoing", "исходящее"),
+    "direction.call.in": ("incoming", "входящий"),
+    "direction.call.out": ("outgoing", "исходящий"),
+    "direction.email.in": ("incoming", "входящее"),
+    "direction.email.out": ("outgoing", "исходящее"),
+    "direction.message.in": ("incoming", "входящее"),
+    "direction.message.out": ("outgoing", "исходящее"),
+    "lead.source": ("source", "источник"),
+    "lead.utm": ("advertising", "реклама"),
+    "lead.consent": ("consent", "согласие"),
     # queues
     "record": ("Record", "Запись"),
     "times": ("{n} times", "раз: {n}"),
@@ -156,7 +163,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "reviews.none": ("No open questions about clients.", "Открытых вопросов о клиентах нет."),
     "reviews.how": (
         "The hub does not guess whose an event is. Until you decide, it lies on a card of its own.",
-        "Узел не угадывает, чьё это событие. Пока вы не решите, оно лежит на отдельной карточке.",
+        "Сверка не угадывает, чьё это событие. Пока вы не решите, оно лежит на отдельной карточке.",
     ),
     "duplicates": (
         "Probable duplicates among clients: {n}. Nothing is merged by itself; to see and approve them:",
@@ -218,6 +225,16 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "wait.offered": ("fetched, not confirmed", "забрано, не подтверждено"),
     "wait.refused": ("refused", "отказано"),
     "wait.unknown": ("outcome unknown", "исход неизвестен"),
+    # kinds of work: the first word of what the hub calls it
+    "work.scan": ("poll:", "опрос:"),
+    "work.recheck": ("second look:", "повторная проверка:"),
+    "work.retry": ("what was held, once more", "повтор отложенного"),
+    "work.undo": ("run taken back:", "отмена прогона:"),
+    "work.collect": ("files of the folder", "файлы из папки"),
+    "work.take": ("what arrived", "разбор пришедшего"),
+    "work.deliver": ("writes there", "запись туда"),
+    "work.mapping": ("changed mapping:", "новое сопоставление:"),
+    "work.verify": ("verification:", "сверка сторон:"),
     # roles
     "role.form": ("forms", "формы"),
     "role.shop": ("shop", "магазин"),
@@ -296,6 +313,11 @@ class Words:
         """The word for a stored code; the code itself where it has none."""
         known = CATALOGUE.get(f"{group}.{code}")
         return known[self.language == "ru"] if known else str(code or "—")
+
+    def work(self, name: str) -> str:
+        """A piece of work in words; what it was about stays as the vendor calls it."""
+        first, _, rest = name.partition(" ")
+        return f"{self.code('work', first)} {rest}".strip()
 
     def say(self, text: Any) -> str:
         """A text in both languages, as an object or as it is stored; anything else as it stands."""

@@ -62,7 +62,7 @@ def test_a_bad_clock_is_seen(tmp_path: Path) -> None:
         shop.add_order()
         shop.state["offset"] = 7200
         code, line = failing(tmp_path, shop.url)
-    assert (code, line["step"]) == (1, "clock")
+    assert (code, line["step"], line["setting"]) == (1, "clock", "connections.shop.url")
     assert "clock" in line["en"]
 
 
@@ -71,7 +71,7 @@ def test_a_filter_that_loses_orders_is_seen(tmp_path: Path) -> None:
         shop.state.update(ignore_gmt_flag=True, tz=-5)
         shop.add_order()
         code, line = failing(tmp_path, shop.url)
-    assert (code, line["step"]) == (1, "filter")
+    assert (code, line["step"], line["setting"]) == (1, "filter", "connections.shop.url")
 
 
 @pytest.mark.parametrize(

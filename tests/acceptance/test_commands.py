@@ -112,6 +112,8 @@ def test_sync_beside_a_service_and_a_second_service(tmp_path: Path) -> None:
 
 def test_errors_are_words_and_exit_codes(tmp_path: Path) -> None:
     commands = Commands(tmp_path, MEMORY)
+    told = " ".join(commands.run("--help").stdout.split())
+    assert all(code in told for code in ("0 done", "1 something failed", "2 the command", "3 a person", "130 прервано"))
     assert commands.run("trace", "1043").returncode == 1
     missing = commands.run("deal", "1043", "--stage", "won")
     assert missing.returncode == 3

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.peers.demo import tell
 from tests.peers.stage import Stage
+from tests.peers.story_words import RUSSIAN
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 10
@@ -29,9 +30,11 @@ def test_every_step_of_the_story_comes_out_as_told() -> None:
     wrong = [f"{s['step']}: {c['check']}" for s in summary["steps"] for c in s["checks"] if not c["ok"]]
     assert not wrong, "\n".join([*wrong, done.stderr])
     assert len(summary["steps"]) == STEPS
-    assert sum(len(s["checks"]) for s in summary["steps"]) >= 60
+    assert sum(len(s["checks"]) for s in summary["steps"]) >= 80
     assert summary["ok"]
     assert done.returncode == 0
+    told = {text for s in summary["steps"] for text in (s["step"], *(c["check"] for c in s["checks"]))}
+    assert told == set(RUSSIAN)  # the story is told in Russian too, all of it and nothing else
 
 
 def test_the_story_on_postgresql_with_a_second_worker(postgres_url: str, tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import b24pysdk.api.requesters.bitrix_api_requester as sdk_wire
 import pytest
 import requests
 from b24pysdk import BitrixWebhook
+from b24pysdk.client import ClientV2
 from b24pysdk.credentials import OAuthEventData
 from b24pysdk.errors import (
     BitrixAPIBadRequest,
@@ -267,3 +269,24 @@ def test_a_robot_moves_a_new_deal_at_once(portal: BitrixPeer) -> None:
     _, made = ask(portal, "crm.deal.add", fields={"TITLE": "А"})
     row = portal.row("deal", made["result"])
     assert (row["STAGE_ID"], row["MODIFY_BY_ID"]) == ("PREPARATION", portal.user)
+
+
+def test_the_vendors_sdk_moves_activities_and_leaves_comments(portal: BitrixPeer, vendors: BitrixWebhook) -> None:
+    crm = ClientV2(vendors).crm
+    one, other = (portal.add("contact", NAME=name) for name in ("Анна", "Вера"))
+    call = portal.call_logged(("contact", one))
+    bound = {"BINDINGS": [{"OWNER_TYPE_ID": 3, "OWNER_ID": int(one)}]}
+    assert [row["ID"] for row in crm.activity.list(filter=bound).response.result] == [call]
+    ends = {"source_entity_type_id": 3, "target_entity_type_id": 3}
+    move = partial(crm.activity.binding.move, int(call), source_entity_id=int(one), target_entity_id=int(other), **ends)
+    assert move().response.result is True
+    assert crm.activity.binding.list(int(call)).response.result == [{"entityTypeId": 3, "entityId": int(other)}]
+    with pytest.raises(BitrixAPIBadRequest):
+        move().response  # noqa: B018
+    place = {"ENTITY_ID": int(one), "ENTITY_TYPE": "contact"}
+    id = crm.timeline.comment.add({**place, "COMMENT": "Сверка: один клиент"}).response.result
+    assert [row["COMMENT"] for row in crm.timeline.comment.list(filter=place).response.result] == [
+        "Сверка: один клиент"
+    ]
+    assert crm.timeline.comment.delete(id).response.result is None
+    assert portal.comments_of("contact", one) == []

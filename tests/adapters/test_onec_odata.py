@@ -649,3 +649,36 @@ def test_no_way_of_the_code_sends_a_delete() -> None:
                 methods.add(node.args[0].value)
     assert words == []
     assert methods == {"GET", "PATCH", "POST"}
+
+
+@pytest.mark.parametrize("base", ["ut", "unf", "bp"], indirect=True)
+def test_counterparties_come_by_key_in_pages_and_then_only_those_that_moved(
+    base: ODataPeer, opened: list[OneCOData], request: pytest.FixtureRequest
+) -> None:
+    name, parties = request.node.callspec.params["base"], "Catalog_Контрагенты"
+    phone = [{"Тип": "Телефон", "НомерТелефона": "74950000001"}]
+    inns = ["7707083893", "7736207543", "500100732259", "", "7707083893"]
+    keys = [
+        base.put(parties, Description=f"К {n}", НаименованиеПолное=f"ООО {n}", ИНН=inn, КонтактнаяИнформация=phone,
+                 DeletionMark=n == 4)["Ref_Key"]
+        for n, inn in enumerate(inns)
+    ]  # fmt: skip
+    if name != "ut":
+        base.put(parties, Description="Покупатели", IsFolder=True)
+    assert not {"company", "person"} & adapter(base, opened, configuration=name).capabilities.scans, (
+        "only when asked for"
+    )
+    one = adapter(base, opened, configuration=name, clients=True)
+    companies, cursor = drain(one, "company")
+    people, _ = drain(one, "person")
+    assert {r.id for r in companies} == {keys[0], keys[1], keys[4]}
+    assert {r.id for r in people} == {keys[2], keys[3]}
+    assert [r.id for r in companies if r.deleted] == [keys[4]]
+    lenses = load(f"onec_odata_{name}")
+    found = lenses.lens("company").get(next(r.data for r in companies if r.id == keys[0]))
+    assert (found.problems, found.fields["legal_name"], found.client["inn"]) == ([], "ООО 0", "7707083893")
+    assert found.client["phones"] == ["74950000001"]
+    assert lenses.lens("person").get(people[0].data).problems == []
+    assert drain(one, "company", cursor)[0] == []
+    base.put(parties, Ref_Key=keys[1], Description="К новый")
+    assert [r.data["name"] for r in drain(one, "company", cursor)[0] if r.id == keys[1]] == ["К новый"]

@@ -38,7 +38,8 @@ DATE, NEXT = b"2024-03-05T03:00:00", b"2024-03-06T03:00:00"
 # What a pass may touch without writing data: runs, the arrival's own row and its file
 TOUCHED = frozenset({"run", "cursor", "lease", "bucket", "inbox", "spool", "due", "sqlite_sequence"})
 
-Rows = dict[str, dict[int, bytes]]  # table → rowid → hash of the row
+Key = tuple[Any, ...]
+Rows = dict[str, dict[Key, bytes]]  # table → primary key → hash of the row
 
 
 def run(products: int, rounds: int, folder: Path | None = None) -> list[Report]:
@@ -144,21 +145,29 @@ def _hashes(store: sqlite3.Connection) -> Rows:
     found: Rows = {}
     for (table,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         if table not in TOUCHED:
-            rows = store.execute(f'SELECT rowid, * FROM "{table}"')
-            found[table] = {row[0]: hashlib.blake2b(repr(row).encode(), digest_size=8).digest() for row in rows}
+            key = _key(store, table)
+            width = key.count(",") + 1
+            rows = store.execute(f'SELECT {key}, * FROM "{table}"')
+            found[table] = {row[:width]: hashlib.blake2b(repr(row).encode(), digest_size=8).digest() for row in rows}
     return found
 
 
-def _moved(before: Rows, after: Rows) -> dict[str, set[int]]:
-    """table → rowids that are new, gone or other than before."""
+def _key(store: sqlite3.Connection, table: str) -> str:
+    """The columns of the primary key; not every table has rowids."""
+    columns = store.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,)).fetchall()
+    return ", ".join(f'"{name}"' for (name,) in columns) or "rowid"
+
+
+def _moved(before: Rows, after: Rows) -> dict[str, set[Key]]:
+    """table → keys of the rows that are new, gone or other than before."""
     moved = {
-        table: {id for id in {*before[table], *rows} if before[table].get(id) != rows.get(id)}
+        table: {key for key in {*before[table], *rows} if before[table].get(key) != rows.get(key)}
         for table, rows in after.items()
     }
-    return {table: ids for table, ids in moved.items() if ids}
+    return {table: keys for table, keys in moved.items() if keys}
 
 
-def _only_altered(store: sqlite3.Connection, moved: dict[str, set[int]], made: cml.Generated) -> None:
+def _only_altered(store: sqlite3.Connection, moved: dict[str, set[Key]], made: cml.Generated) -> None:
     """The rows that moved are just those of the altered goods, and of each of them something has."""
     altered = set(made.changed)
     products = "SELECT record_uid, external_id FROM link"
@@ -168,8 +177,9 @@ def _only_altered(store: sqlite3.Connection, moved: dict[str, set[int]], made: c
     if strange := moved.keys() - columns.keys():
         raise Differs(f"a changed night has moved rows of {strange}")
     for table, column in columns.items():
-        uids = dict(store.execute(f"SELECT rowid, {column} FROM {table}"))
-        touched = {owner[uids[id]] for id in moved.get(table, ())}
+        rows = store.execute(f"SELECT {_key(store, table)}, {column} FROM {table}")
+        uids = {row[:-1]: row[-1] for row in rows}
+        touched = {owner[uids[key]] for key in moved.get(table, ())}
         if touched != taken:
             raise Differs(f"{table}: rows of {len(touched)} goods have moved, expected {len(taken)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.peers import story_words
 from tests.peers.stage import Stage
 from tests.peers.story import Story
 
@@ -43,19 +45,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--once", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--language", choices=("ru", "en"))
     chosen = parser.parse_args(arguments)
     console = Console(stderr=chosen.json, highlight=False)
+    language = chosen.language or story_words.language()
+    for number in (signal.SIGINT, signal.SIGTERM):  # also when started in the background: the stand-ins end with it
+        signal.signal(number, signal.default_int_handler)
     try:
-        with Stage() as stage:
+        with Stage(language=chosen.language or "ru") as stage:
             stage.serve(0 if chosen.once else chosen.port)
             console.print(f"Sverka: {stage.address}/", markup=False)
-            told = tell(stage, lambda row: _line(console, row))
+            told = tell(stage, lambda row: _line(console, row, language))
             summary = {"ok": all(r["ok"] for r in told), "steps": told, "address": stage.address}
             if chosen.json:
                 sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n")
                 sys.stdout.flush()
             else:
-                _table(console, told)
+                _table(console, told, language)
             if not chosen.once:
                 console.print(f"\n{stage.address}/trace?q=1043 (Ctrl-C)", markup=False)
                 while True:
@@ -65,22 +71,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if summary["ok"] else 1
 
 
-def _line(console: Console, row: dict[str, Any]) -> None:
-    console.print(f"{'✓' if row['ok'] else '✗'} {row['step']} ({row['seconds']} s)", markup=False)
+def _line(console: Console, row: dict[str, Any], language: str) -> None:
+    seconds = {"ru": "с", "en": "s"}[language]
+    title = story_words.told(row["step"], language)
+    console.print(f"{'✓' if row['ok'] else '✗'} {title} ({row['seconds']} {seconds})", markup=False)
     for check in row["checks"]:
         if not check["ok"]:
-            console.print(f"    ✗ {check['check']}", markup=False)
+            console.print(f"    ✗ {story_words.told(check['check'], language)}", markup=False)
 
 
-def _table(console: Console, told: list[dict[str, Any]]) -> None:
-    table = Table(title="Sverka", title_justify="left", show_edge=False)
+def _table(console: Console, told: list[dict[str, Any]], language: str) -> None:
+    table = Table(title="Сверка" if language == "ru" else "Sverka", title_justify="left", show_edge=False)
     table.add_column("")
-    table.add_column("step / шаг")
-    table.add_column("what was seen / что видно", overflow="fold")
+    table.add_column("шаг" if language == "ru" else "step")
+    table.add_column("что видно" if language == "ru" else "what was seen", overflow="fold")
     for row in told:
         table.add_row(
             "✓" if row["ok"] else "✗",
-            row["step"],
-            "\n".join(f"{'✓' if c['ok'] else '✗'} {c['check']}" for c in row["checks"]),
+            story_words.told(row["step"], language),
+            "\n".join(f"{'✓' if c['ok'] else '✗'} {story_words.told(c['check'], language)}" for c in row["checks"]),
         )
     console.print(table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import quoteattr
 
 G, S, B, N, I, D = "Edm.Guid", "Edm.String", "Edm.Boolean", "Edm.Double", "Edm.Int64", "Edm.DateTime"  # noqa: E741
@@ -59,7 +59,7 @@ UT: dict[str, Entity] = {
     "Catalog_Склады": _SIMPLE,
     "Catalog_Валюты": _SIMPLE,
     "Catalog_Партнеры": _PARTY,
-    "Catalog_Контрагенты": _PARTY,
+    "Catalog_Контрагенты": replace(_PARTY, refs={"Партнер": "Catalog_Партнеры"}),
     "Catalog_ПричиныПроигрышаСделок": _SIMPLE,
     "Catalog_СделкиСКлиентами": Entity(
         {**_CATALOG, "Статус": S, "Партнер_Key": G, "ПричинаПроигрышаСделки_Key": G, "ПотенциальнаяСуммаПродажи": N,
@@ -99,8 +99,9 @@ UT: dict[str, Entity] = {
 }  # fmt: skip
 
 UNF: dict[str, Entity] = {
+    "Catalog_Контрагенты": replace(_PARTY, props={**_PARTY.props, "IsFolder": B}),
     **{k: UT[k] for k in ("Catalog_Номенклатура", "Catalog_ХарактеристикиНоменклатуры", "Catalog_СтавкиНДС",
-                          "Catalog_Валюты", "Catalog_Контрагенты", "ExchangePlan_Сайт",
+                          "Catalog_Валюты", "ExchangePlan_Сайт",
                           "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения")},
     "Catalog_КлассификаторЕдиницИзмерения": _UNITS,
     "Catalog_ВидыЦен": _SIMPLE,
@@ -131,7 +132,8 @@ UNF: dict[str, Entity] = {
 }  # fmt: skip
 
 BP: dict[str, Entity] = {
-    **{k: UT[k] for k in ("Catalog_Номенклатура", "Catalog_Валюты", "Catalog_Контрагенты")},
+    **{k: UT[k] for k in ("Catalog_Номенклатура", "Catalog_Валюты")},
+    "Catalog_Контрагенты": replace(_PARTY, props={**_PARTY.props, "IsFolder": B}),
     "Catalog_Организации": _SIMPLE,
     "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения": Entity({**_CATALOG, "Заголовок": S}),
     "Document_СчетНаОплатуПокупателю": Entity(

@@ -40,6 +40,7 @@ secret = "form-secret"
 
 [connections.site]
 adapter = "form"
+honeypot = "website"
 
 [connections.office]
 adapter = "events"
@@ -141,8 +142,9 @@ class Stage:
 
     # The hub, by its public commands and addresses only
 
-    def serve(self, port: int = 0) -> None:
-        """Start `sverka serve` and wait until it says its address."""
+    def serve(self, port: int | None = None) -> None:
+        """Start `sverka serve` and wait until it says its address; without a port, where it was before."""
+        port = int(self.address.rpartition(":")[2] or 0) if port is None else port
         self._server = subprocess.Popen(
             [sys.executable, "-m", "sync", "-c", str(self.config), "serve", "--port", str(port)],
             stdout=subprocess.PIPE,
@@ -153,7 +155,7 @@ class Stage:
         self._output = []
         self.address = ""
         threading.Thread(target=self._listen, args=(self._server,), daemon=True).start()
-        wait_for(lambda: self.address or self._server.poll() is not None, 30)  # type: ignore[union-attr]
+        wait_for(lambda: self.address or self._server.poll() is not None, 90)  # type: ignore[union-attr]
         if not self.address:
             raise AssertionError("the hub did not start:\n" + "".join(self._output))
 

@@ -577,6 +577,15 @@ MUTANTS: list[Mutant] = [
         "named",
         named("offers", "a_batch_stays_the_same_until_it_is_confirmed"),
     ),
+    Mutant(
+        "a card moves between two words of one meaning",
+        "GetPut I2",
+        "sync/lens/lens.py",
+        "                if same(image(plan, old), wanted):\n                    continue\n",
+        "",
+        "laws",
+        "test_lens_laws.py::test_no_word_of_a_table_is_replaced_by_another_of_its_meaning[bitrix24.deal]",
+    ),
     # invariants -------------------------------------------------------------------------------------------------------
     Mutant(
         "what a write found moved is not decided again",

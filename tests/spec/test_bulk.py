@@ -14,7 +14,7 @@ import pytest
 
 from adapters.base import Record
 from sync.flow import take
-from sync.flow.plug import Cause, Counts
+from sync.flow.plug import Cause, Counts, Took
 from sync.flow.take import take_chunk
 from sync.hub.audit import audit
 from sync.hub.runtime import Hub
@@ -160,6 +160,29 @@ def test_what_is_plain_is_never_taken_one_by_one(kit: Kit, monkeypatch: pytest.M
     assert (counts.new, counts.read) == (3, 3)
     counts = given(offer("a", {"opt": "1.5"}, {"w2": "5"}), offer("b", {}, {"w1": "0"}), offer("a#x", {"opt": "2"}))
     assert (counts.changed, counts.same) == (1, 2)
+
+
+def test_a_night_without_news_begins_no_write(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every full export names goods that were deleted before they were ever seen, and the offers that wait for them."""
+    hub, given = plain_ones(kit, monkeypatch)
+    names = [f"g{at}" for at in range(25)]
+    goods = [*map(product, names), replace(product("gone"), deleted=True)]
+    prices = [*(offer(name, {"opt": "1"}, {"w1": "5"}) for name in names), offer("gone", {"opt": "2"})]
+    assert (given(*goods).skipped, given(*prices).failed) == (1, 1)
+    [waiting] = rows(hub, quarantine)
+    assert (waiting.external_id, waiting.code, waiting.field) == ("gone", "offer.no_product", "product")
+    assert (waiting.count, waiting.next_at is not None) == (1, True)
+
+    def written(*_: Any) -> Took:
+        raise AssertionError("a page was written")
+
+    page = take._at_once
+    monkeypatch.setattr(take, "_at_once", written)
+    for some in (goods, prices):
+        counts = given(*some)
+        assert (counts.same, counts.skipped, counts.read) == (25, 1, 26)
+    monkeypatch.setattr(take, "_at_once", page)
+    assert given(*prices[:-1], offer("gone", {"opt": "3"})).failed == 1, "the same offer, with another price"
 
 
 def test_a_changed_offer_moves_its_own_rows_and_no_others(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from sync.cli.app import app
@@ -17,7 +21,7 @@ from sync.hub import approvals, duplicates, merges, undo, views
 from sync.hub.runtime import Hub
 from sync.identity import merging
 from sync.store.tables import intent, journal, link, merge, record, review, run
-from tests.spec.hubs import BOTH, Kit, contents, give, one, open_kit, rows, sync
+from tests.spec.hubs import BOTH, Kit, contents, dying, give, one, open_kit, rows, sync
 
 BASES = {
     "crm": {"kinds": ["contact", "company"]},
@@ -236,3 +240,70 @@ def test_the_commands(kit: Kit, tmp_path: Path) -> None:
     back = json.loads(command("undo", number, "--json").output)
     assert back["done"] == 4
     assert json.loads(command("status", "--json").output)["duplicates"] == 0
+
+
+@pytest.mark.parametrize("kit", ["sqlite"], indirect=True)
+def test_killed_while_it_is_approved_it_is_done_wholly_or_not_at_all(kit: Kit) -> None:
+    hub = bases(kit)
+    ends = set()
+    for after in range(20):
+        id = str(duplicates.save(hub))
+        with dying(after) as death:
+            approvals.approve(hub, id, "Ирина")
+        standing = rows(hub, merge, state="stands")
+        ends.add((len(standing), approvals.show(hub, id)["state"]))
+        for one_merge in standing:
+            merges.unmerge(hub, one_merge.id, "Ирина")
+        if not death.died:
+            break
+    assert not death.died
+    assert ends == {(0, "waiting"), (4, "applied")}
+
+
+def test_of_two_people_who_approve_at_one_instant_one_is_told_that_it_is_done(kit: Kit) -> None:
+    hub = bases(kit)
+    id = str(duplicates.save(hub))
+    gate, codes = threading.Barrier(2), []
+
+    def act(who: str) -> None:
+        gate.wait(20)
+        try:
+            approvals.approve(hub, id, who)
+            codes.append("ok")
+        except NeedHuman as refusal:
+            codes.append(refusal.code)
+
+    threads = [threading.Thread(target=act, args=(who,)) for who in ("Ирина", "Олег")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == ["ok", "plan.applied"]
+    assert len(rows(hub, merge, state="stands")) == 4
+
+
+@pytest.mark.parametrize("kit", ["sqlite"], indirect=True)
+def test_nothing_personal_is_logged_not_even_before_it_is_redacted(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever is merged, asked, refused or fails: names, phones, addresses and numbers of clients are told to no log."""
+    caplog.set_level(logging.DEBUG)
+    order = {"stage": "new", "currency": "RUB"}
+    with capture_logs() as events:
+        hub = bases(kit)
+        give(hub, "shop", "deal", "8", {**order, "number": "8", "client": {"name": "Анна Чужая", "phone": ANNA}})
+        give(
+            hub,
+            "shop",
+            "deal",
+            "9",
+            {**order, "number": "9", "client": {"name": "Вера", "phone": "8 916 123", "inn": "1"}},
+        )
+        kit.world("crm").plan.faults += [{"call": call, "mode": "refuse", "times": 9} for call in ("write", "gather")]
+        done = approvals.approve(hub, str(duplicates.save(hub)), "Ирина")
+        refused(lambda: merges.merge(hub, "Тестова", "anna@mail.ru", "Ирина"), "identity.itself")
+        sync(hub, trouble=True)
+        undo.apply(hub, done["run"], "Ирина")
+        structlog.get_logger("sverka.test").info("the test hears what is logged")
+    told = (caplog.text + repr(events)).lower()
+    assert "the test hears" in told
+    for secret in ("тестов", "чужая", "проб", "9161234567", "916 123", "anna@", INN):
+        assert secret not in told, secret

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sync.hub import merges
+from sync.hub import audit, merges
 from sync.hub.runtime import Hub
+from sync.hub.trace import trace
 from sync.store.tables import intent, journal, link, quarantine
 from tests.spec.hubs import BOTH, Death, Kit, dying, every_death, one, open_kit, rows, sync
 
@@ -66,6 +67,9 @@ def test_they_lie_on_the_surviving_card_and_come_home(kit: Kit) -> None:
     sync(hub)
     assert lie(kit) == {**HOME, "a": ["1", "2", "9"]}
     assert notes == {}
+    assert audit.audit(hub).ok, "the journal replays"
+    words = [h.text["ru"] for t in trace(hub, card(hub, "b")) for h in t.hops]
+    assert any("дела теперь лежат у: Анна Тестова" in text for text in words)
 
 
 def test_a_chain_whose_middle_is_taken_out(kit: Kit) -> None:

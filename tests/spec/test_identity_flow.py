@@ -195,7 +195,21 @@ def test_the_companys_numbers_come_before_all_else(hub: Hub) -> None:
 def test_a_wrong_checksum_is_no_key_and_the_raw_value_is_kept(hub: Hub) -> None:
     deal = order(hub, "1", name="Анна Тестова", phone=PHONE, inn="7707083890")
     assert one(hub, record, uid=deal.client_uid).kind == "contact"
-    assert one(hub, belongs, thing=deal.uid).said["inn"] == "7707083890"
+    link = one(hub, belongs, thing=deal.uid)
+    assert link.said["inn"] == "7707083890"
+    assert link.evidence["ru"].endswith("не учтено: inn «7707083890» (не сходится контрольная сумма)")
+    (told,) = rows(hub, activity, deal_uid=deal.uid)
+    assert told.evidence["en"].endswith("not used: inn «7707083890» (the checksum is wrong)"), "people see why"
+
+
+def test_control_characters_and_crowded_fields_are_named_with_their_reason(hub: Hub) -> None:
+    many = "; ".join(f"8 916 765-{n:02}-{n:02}" for n in range(10, 50))
+    deal = order(hub, "1", name="Анна Тестова", phone=many, email="anna\x01@mail")
+    said = one(hub, belongs, thing=deal.uid).evidence["en"]
+    assert "phone «" in said
+    assert "(too many values in one field)" in said
+    assert "email «anna@mail» (no mail address)" in said
+    assert order(hub, "2", name="", phone="8 916 765-10-10").client_uid != deal.client_uid
 
 
 # nobody's ------------------------------------------------------------------------------------------------------------

@@ -209,6 +209,17 @@ def test_rows_that_were_written_need_no_second_write(lens: Lens, data: st.DataOb
 
 
 @pytest.mark.parametrize("lens", LENSES)
+def test_no_word_of_a_table_is_replaced_by_another_of_its_meaning(lens: Lens) -> None:
+    """Each word of each table, one after the other: a card on any stage stays on it when its meaning is written back."""
+    for plan in lens.plans:
+        for chain in plan.source.leaves:
+            words = [word for step in chain.steps if step.table for word in step.table.words if word != "*"]
+            for word in words if chain.path.segments and not chain.path.base else ():
+                native = replaced({}, chain.path.segments, word)
+                assert lens.put(lens.get(native).fields, native) == {}, f"{plan.name}: {word} does not stay"
+
+
+@pytest.mark.parametrize("lens", LENSES)
 def test_every_two_way_field_can_be_written(lens: Lens) -> None:
     """Not vacuous: each has a value that gets through, and every word of its table does."""
     samples: list[Any] = [

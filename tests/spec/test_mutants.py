@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -24,7 +25,19 @@ def test_the_list_names_every_rule() -> None:
     assert len({m.name for m in MUTANTS}) == len(MUTANTS)
     named = {word for m in MUTANTS for word in m.rule.split()}
     assert not RULES - named, f"no fault breaks {sorted(RULES - named)}"
-    assert {"table", "crash", "machine", "named"} <= {m.layer for m in MUTANTS}
+    assert {"table", "laws", "crash", "machine", "named"} <= {m.layer for m in MUTANTS}
+
+
+def test_the_page_names_tests_that_are_there() -> None:
+    """docs/reconciliation.md: a row for each rule, promise and named case, and no test that has gone or has another name."""
+    page = (ROOT / "docs" / "reconciliation.md").read_text(encoding="utf-8")
+    first = {line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ") and "`" in line}
+    wanted = {str(n) for n in range(12)} | {f"E{n}" for n in range(1, 9)} | {f"I{n}" for n in range(1, 14)}
+    assert not wanted - first, f"no row for {sorted(wanted - first)}"
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    gone = [name for name in re.findall(r"`(test_\w+)`", page) if f"def {name}(" not in source]
+    gone += [place for place in re.findall(r"tests/\w+/test_\w+\.py", page) if not (ROOT / place).exists()]
+    assert not gone, f"the page names what is not there: {gone}"
 
 
 def test_a_stale_fault_is_told() -> None:

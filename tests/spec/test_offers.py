@@ -123,6 +123,27 @@ def test_an_order_that_comes_back_is_there_confirmed_or_not(kit: Kit) -> None:
     assert one(hub, record, kind="deal").number == "1043", "our number for it is not its own"
 
 
+def test_what_accounting_says_of_its_order_is_not_offered_back_to_it(kit: Kit) -> None:
+    """A "not cancelled" that comes back would take back a cancellation that was made there meanwhile."""
+    hub = two_shops(kit)
+    order(kit, hub)
+    sync(hub)
+    batch = offer(hub)
+    context(hub).confirm(batch.id)
+    (item,) = batch.items
+    back = {
+        "number": item.number,
+        "number_1c": "НФ-1",
+        "id_1c": "u1",
+        "sum": "100.10",
+        "currency": "RUB",
+        "documents": [],
+    }
+    give(hub, "onec", "order", item.number, {**back, "paid": False, "shipped": False, "cancelled": False})
+    sync(hub)
+    assert offer(hub).items == []
+
+
 def test_an_order_of_nobody_is_not_invented(kit: Kit) -> None:
     hub = two_shops(kit)
     assert give(hub, "onec", "order", "X-1", {"number": "X-1", "sum": "5"}) == "failed"

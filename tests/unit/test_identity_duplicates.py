@@ -86,3 +86,13 @@ def test_every_rule_of_a_group_has_its_sentence_in_both_languages() -> None:
         assert text.en
         assert text.ru
         assert text.en != text.ru
+
+
+def test_every_sentence_is_in_both_languages() -> None:
+    tables = [t for name, t in vars(words).items() if name.startswith("_") and name.isupper() and isinstance(t, dict)]
+    sentences = [pair for table in tables for pair in table.values()]
+    assert len(sentences) > 40
+    for en, ru in sentences:
+        assert re.search("[a-z]", en), en
+        assert re.search("[а-я]", ru), ru
+        assert not re.search("[а-я]", en), en

@@ -14,6 +14,7 @@ from sync.identity import contract
 
 META = '{"own_domains": ["firma.ru"], "own_lines": ["+74951112233"]}'
 PHONE = "+79161234567"
+HEAD = "id,source,kind,name,inn,phone,email,company_name,city\n"
 ANNA = {"id": "p1", "kind": "person", "name": "Анна Тестова", "companies": ["c1"], "phones": [PHONE], "emails": []}
 FIRM = {"id": "c1", "kind": "company", "name": "ООО Ромашка", "inn": "7707083893", "phones": [], "emails": []}
 CALL = {"event_id": "e1", "kind": "call", "from_number": "8 916 123-45-67"}
@@ -150,8 +151,13 @@ def test_an_events_own_name_comes_back_as_it_was(files: Files) -> None:
 
 def test_forty_numbers_in_one_field_lead_to_nobody(files: Files) -> None:
     many = "; ".join(["8 916 123-45-67", *(f"8916999{number:04}" for number in range(39))])
-    (answer,) = files.answers(events=lines({"event_id": 1, "kind": "web_form", "phone": many}))
-    assert answer["person"] != "p1"
+    crowd = {"id": "p2", "kind": "person", "name": "Справочник", "phones": [many.replace("916 123", "917 555")]}
+    events = lines({"event_id": 1, "kind": "web_form", "phone": many}, {**CALL, "from_number": "89169990030"})
+    first, second = files.answers(lines(FIRM, ANNA, crowd), events)
+    assert first["person"] != "p1"
+    assert second["client"] not in ("p1", "p2", first["client"])
+    found = files.groups(f"{HEAD}1,crm,person,Анна Тестова,,{many},,,\n2,1c,person,Тестова Анна,,{PHONE},,,\n")
+    assert found["1"] != found["2"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +191,6 @@ def test_what_cannot_be_read_is_named_and_not_repeated(
 
 # records to group ----------------------------------------------------------------------------------------------------------
 
-HEAD = "id,source,kind,name,inn,phone,email,company_name,city\n"
 TWO = f"{HEAD}1,crm,person,Анна Тестова,,{PHONE},,,\n2,1c,person,Тестова Анна,,8 916 123-45-67,,,\n"
 
 

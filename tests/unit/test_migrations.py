@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -24,6 +28,39 @@ def test_migrations_and_tables_agree(database: str) -> None:
             context = MigrationContext.configure(connection, opts={"compare_type": False})
             differences = [d for d in compare_metadata(context, metadata) if not isinstance(d, list)]
         assert [d for d in differences if d[0] in ("add_table", "add_column", "remove_column", "add_index")] == []
+    finally:
+        store.close()
+
+
+def test_prices_and_stock_of_an_older_version_stay(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'data.db'}")
+    try:
+        with store.begin() as tx:
+            config = config_of()
+            config.attributes["connection"] = tx
+            command.upgrade(config, "0002")
+            for table, key in (("price", "price_type, value, currency"), ("stock", "warehouse, qty")):
+                values = "'опт', 1500000, 'RUB'" if table == "price" else "'склад', 7000"
+                tx.exec_driver_sql(
+                    f"INSERT INTO {table} (product_uid, connection, {key}, updated_at)"
+                    f" VALUES ('p', 'onec', {values}, '2024-03-05T00:00:00.000000+00:00')"
+                )
+        upgrade(store)
+        with store.read() as tx:
+            price, stock = (tx.execute(metadata.tables[name].select()).one() for name in ("price", "stock"))
+            assert (price.product_uid, price.price_type, price.value, price.currency) == (
+                "p",
+                "опт",
+                Decimal("1.5"),
+                "RUB",
+            )
+            assert (stock.warehouse, stock.qty, stock.updated_at.year) == ("склад", Decimal(7), 2024)
+            found = tx.exec_driver_sql(
+                "SELECT name, wr FROM pragma_table_list WHERE name LIKE 'price%' OR name LIKE 'stock%'"
+            )
+            assert sorted(map(tuple, found)) == [("price", 1), ("stock", 1)], (
+                "each row stands once, and nothing is left over"
+            )
     finally:
         store.close()
 

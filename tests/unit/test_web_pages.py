@@ -140,7 +140,7 @@ def test_a_client_is_shown_with_all_that_is_theirs(filled: tuple[Hub, Browser, s
         "+79990000001",
         "ivan@mail.ru",
         "1043",
-        "Звонок входящее",
+        "Звонок входящий",
         "почему здесь: телефон",
     ):
         assert word in text

@@ -8,10 +8,11 @@ never sent: it would remove for good.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from adapters.base import (
     Adapter,
@@ -37,6 +38,7 @@ from adapters.onec.odata.stage import Stage
 from adapters.onec.odata.versions import Versions
 
 _CATALOGUE = frozenset({"product", "group"})
+_PARTIES = frozenset({"company", "person"})
 _TOKEN = ("Ref_Key", "DataVersion")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -55,6 +57,17 @@ class _Around:
         return row.get("DataVersion"), said, deal.get("Статус")
 
 
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """Where a kind of record is listed, and how its rows become records."""
+
+    name: str
+    where: str
+    expand: str
+    made: Callable[[list[Native]], list[Record]]
+    complete: bool
+
+
 class OneCOData(Adapter):
     title = Text("1C over OData", "1С по OData")
     role = "accounting"
@@ -70,6 +83,7 @@ class OneCOData(Adapter):
         scans = {"product", "group", "order"}
         if self._names.price_type:
             scans |= {"price_type", "warehouse", "offer"}
+        scans |= _PARTIES if settings.clients else set()
         self.capabilities = Capabilities(
             scans=frozenset(scans),
             reads=frozenset({"product", "order"}),
@@ -89,7 +103,7 @@ class OneCOData(Adapter):
     def scan(self, kind: str, cursor: Native | None) -> Iterator[Page]:
         if kind == "product" and cursor is not None and self.settings.exchange_plan:
             yield from self._changes(cursor)
-        elif kind in _CATALOGUE:
+        elif kind in _CATALOGUE | _PARTIES:
             yield from self._catalogue(kind, cursor or {})
         elif kind == "order":
             yield from self._orders(cursor or {})
@@ -97,7 +111,7 @@ class OneCOData(Adapter):
             yield self._offers()
         else:
             name = {"price_type": self._names.price_types, "warehouse": self._names.warehouses}[kind]
-            found = [records.named(kind, row) for page in self._client.pages(name) for row in page]
+            found = [one for page in self._client.pages(name) for one in _named(kind, page)]
             yield Page(found, {"done": True}, last=True, complete=True)
 
     def read(self, kind: str, id: str) -> Record | None:
@@ -165,27 +179,37 @@ class OneCOData(Adapter):
 
     def _catalogue(self, kind: str, cursor: Native) -> Iterator[Page]:
         """All of them, then the place in the change feed from which the next scan goes on. After that only what changed."""
-        where = "IsFolder eq true" if kind == "group" else "IsFolder eq false"
-        expand = "ЕдиницаИзмерения" if kind == "product" and self._names.units else ""
+        one = self._set(kind)
         if "versions" in cursor:
             now = Versions()
-            for rows in self._client.pages(self._names.goods, where, select=",".join(_TOKEN)):
+            for rows in self._client.pages(one.name, one.where, select=",".join(_TOKEN)):
                 for row in rows:
                     now.add(str(row["Ref_Key"]), row.get("DataVersion"))
             keys = now.changed(cursor["versions"])
             if self._client.cheaper_by_key(len(keys), now.total):
-                for rows in self._client.pages_of(self._names.goods, keys, expand=expand):
-                    yield Page(_goods(kind, rows), cursor)
+                for rows in self._client.pages_of(one.name, keys, expand=one.expand):
+                    yield Page(one.made(rows), cursor)
                 yield Page([], {"message": 0, "versions": now.digests}, last=True)
                 return
         now, held = Versions(), None
-        for rows in self._client.pages(self._names.goods, where, expand=expand):
+        for rows in self._client.pages(one.name, one.where, expand=one.expand):
             if held is not None:
                 yield Page(held, cursor)
             for row in rows:
                 now.add(str(row["Ref_Key"]), row.get("DataVersion"))
-            held = _goods(kind, rows)
-        yield Page(held or [], {"message": 0, "versions": now.digests}, last=True, complete=True)
+            held = one.made(rows)
+        yield Page(held or [], {"message": 0, "versions": now.digests}, last=True, complete=one.complete)
+
+    def _set(self, kind: str) -> _Set:
+        names = self._names
+        if kind in _PARTIES:  # not every configuration keeps them in folders, so these are left out here
+            made = partial(records.parties, kind)
+            return _Set(names.parties, "", "Партнер" if names.partners else "", made, complete=False)
+        if kind == "group":
+            made = partial(_named, kind)
+            return _Set(names.goods, "IsFolder eq true", "", made, complete=True)
+        unit = "ЕдиницаИзмерения" if names.units else ""
+        return _Set(names.goods, "IsFolder eq false", unit, _products, complete=True)
 
     def _changes(self, cursor: Native) -> Iterator[Page]:
         """What the exchange plan has registered since; confirmed when the cursor that names it comes back. Only one kind
@@ -306,5 +330,9 @@ class OneCOData(Adapter):
         }
 
 
-def _goods(kind: str, rows: list[Native]) -> list[Record]:
-    return [records.named(kind, row) if kind == "group" else records.product(row) for row in rows]
+def _named(kind: str, rows: list[Native]) -> list[Record]:
+    return [records.named(kind, row) for row in rows]
+
+
+def _products(rows: list[Native]) -> list[Record]:
+    return [records.product(row) for row in rows]

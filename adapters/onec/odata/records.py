@@ -218,6 +218,21 @@ def party(row: Native, partner: Native | None = None) -> Native:
     )
 
 
+def parties(kind: str, rows: list[Native]) -> list[Record]:
+    """The "company" or "person" records among Контрагенты."""
+    return [
+        Record(
+            kind,
+            str(row["Ref_Key"]),
+            party(row, row.get("Партнер") or {}),
+            _version(row),
+            bool(row.get("DeletionMark")),
+        )
+        for row in rows
+        if not row.get("IsFolder") and is_legal(row) is (kind == "company")
+    ]
+
+
 def is_legal(row: Native) -> bool:
     """Whether Контрагент is a company; a sole trader is a person with an ИНН of 12 digits."""
     return row.get("ЮрФизЛицо") in ("ЮрЛицо", "ЮридическоеЛицо", "") and len(str(row.get("ИНН") or "")) == 10

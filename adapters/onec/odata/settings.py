@@ -31,6 +31,7 @@ class ODataSettings(OneCSettings):
     deal_lost: tuple[str, ...] = Field(("Отменён",), min_length=1)
     # the attribute that holds the number of the site's order: the stock site exchange makes and fills this one
     number_attribute: str = "Номер заказа на сайте"
+    clients: bool = False  # also take all of Контрагенты as clients, not only those who have ordered
     exchange_plan: str = ""  # "ExchangePlan_Имя(guid'…')": a change feed, where a plan holds the objects
     days: int = Field(92, ge=1)  # how far back orders are looked at
     page: int = Field(500, ge=1, le=5000)
