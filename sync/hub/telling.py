@@ -79,7 +79,7 @@ EVENTS: dict[str, tuple[str, str]] = {
 REASONS: dict[str, tuple[str, str]] = {
     "created": ("first seen", "впервые"),
     "observed": ("changed there", "изменилось там"),
-    "owner": ("its word counts", "решает эта система"),
+    "owner": ("as the leading system says", "так в ведущей системе"),
     "prefer": ("preferred side", "предпочтённая сторона"),
     "join": ("the further stage", "более поздний этап"),
     "union": ("both were kept", "объединено"),
