@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -409,6 +410,26 @@ def test_sums_that_are_not_published_are_unknown_and_check_says_so(
     assert all(any(name in f.text.ru for f in said) for name in missing)
     (record,), _ = drain(one, "order")
     assert sums(record, f"onec_odata_{name}") == {"paid": None, "shipped": None}
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+@pytest.mark.parametrize(("status", "code"), [(403, "20"), (400, "10")])
+def test_sums_that_1c_refuses_to_tell_stop_no_order(
+    base: ODataPeer, opened: list[OneCOData], status: int, code: str
+) -> None:
+    made = furnish(base, "bp")
+    base.put(INVOICE_SHIPPED, СчетНаОплатуПокупателю_Key=made["order"], Number="Р-1", Posted=True, СуммаДокумента="60")
+    body = json.dumps({"odata.error": {"code": code, "message": {"lang": "ru", "value": "отказ"}}})
+    said = {"status": status, "body": body, "headers": {"Content-Type": "application/json"}}
+    base.fault("status", quote(BANK), times=2, **said)
+    base.fault("status", quote(CASH), times=2, **said)
+    one = adapter(base, opened, configuration="bp")
+    assert [f.ok for f in one.check() if f.step == "sums"] == [False, False]
+    (record,), cursor = drain(one, "order")
+    assert sums(record, "onec_odata_bp") == {"paid": None, "shipped": None, "shipment": Decimal(60)}
+    base.fault("status", quote(INVOICE_SHIPPED), status=503, body="занято")
+    with pytest.raises(RetryLater):
+        drain(adapter(base, opened, configuration="bp"), "order", cursor)
 
 
 def test_every_set_that_is_not_published_is_named_with_the_place(base: ODataPeer, opened: list[OneCOData]) -> None:

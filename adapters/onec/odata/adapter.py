@@ -102,6 +102,7 @@ class OneCOData(Adapter):
         self._rates: dict[str, str | None] = {}
         self._states: dict[str, str] = {}
         self._sets: frozenset[str] | None = None
+        self._behind: Behind | None = None
 
     def check(self) -> Iterator[Finding]:
         yield from findings(self._client, self._names, self.settings)
@@ -281,11 +282,14 @@ class OneCOData(Adapter):
 
     def _around(self, rows: list[Native]) -> _Around:
         deals = self._client.by_keys(self._names.deals, [writes.deal_key(r) for r in rows]) if self._with_deals else {}
-        keys, names = [str(row["Ref_Key"]) for row in rows], self._names
-        sums = (
-            Behind(self._client, names, self._published(), self.settings.zone_info).of(keys) if names.for_sums else {}
-        )
+        keys = [str(row["Ref_Key"]) for row in rows]
+        sums = self._sums().of(keys) if self._names.for_sums else {}
         return _Around(self._state_rows(keys), deals, sums)
+
+    def _sums(self) -> Behind:
+        if self._behind is None:
+            self._behind = Behind(self._client, self._names, self._published(), self.settings.zone_info)
+        return self._behind
 
     def _published(self) -> frozenset[str]:
         """Names of the entity sets of this base, asked for once."""
