@@ -58,6 +58,8 @@ def _show_trace(one: trace.Trace) -> None:
             ),
             markup=False,
         )
+    if one.responsible:
+        console.print(both(f"ответственный: {one.responsible}", f"responsible: {one.responsible}"), markup=False)
     for link in one.links:
         number = f" № {link['number']}" if link["number"] else ""
         console.print(f"  ↔ {link['connection']}/{link['kind']} {link['id']}{number} ({link['state']})", markup=False)

@@ -6,7 +6,7 @@ as news first, and decided again; so is whatever else an answer shows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from adapters.base import Change, Record
 from sync.delivery import execute, intents
 from sync.delivery.execute import Outcome
 from sync.errors import BadConfig, NeedHuman, RecordRefused, SverkaError, Text
-from sync.flow import deletes, dependencies, documents, gathering, offers, removal, sides, trouble
+from sync.flow import deletes, dependencies, documents, gathering, made, offers, removal, sides, trouble
 from sync.flow.absorb import absorb, find_link, name_problems
 from sync.flow.gate import gate, released
 from sync.flow.plug import Cause, Counts, Plug, World
@@ -25,7 +25,6 @@ from sync.flow.pull import read_cursor
 from sync.flow.spread import spread
 from sync.flow.translate import observed
 from sync.flow.weave import note, weave
-from sync.lens import Lens
 from sync.store import points
 from sync.store.tables import intent, link, quarantine, record
 from sync.store.types import dumps, loads
@@ -262,7 +261,7 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
     seen = observed(world.config, plug, found, deleted=False, numbered=row.number is not None)
     known = find_link(tx, plug.name, rec.kind, rec.id)
     agreed = dict(known.base or {}) if known is not None else {}
-    base = {**agreed, **_base(lens, row, loads(dumps(seen)))}
+    base = {**agreed, **made.agreed(lens, row, loads(dumps(seen)))}
     before, news = sides.last_shown(tx, plug, lens, known)
     values = {
         "version": rec.version,
@@ -274,7 +273,8 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
     }
     if known is None:
         place = {"connection": plug.name, "native_kind": rec.kind, "external_id": rec.id}
-        new = link.insert().values(**place, record_uid=row.record_uid, first_seen=now, **values)
+        late = made.untold(world, tx, plug, row, seen) if row.op == "create" else None
+        new = link.insert().values(**place, record_uid=row.record_uid, first_seen=now, untold=late, **values)
         link_id = tx.execute(new.returning(link.c.id)).scalar_one()
     else:
         link_id = known.id
@@ -311,15 +311,6 @@ def _by_reason(row: Any, changes: dict[str, Any]) -> list[tuple[str, dict[str, A
     for name, change in changes.items():
         groups.setdefault(str(row.why.get(name, "observed")), {})[name] = change
     return list(groups.items()) or [("observed", {})]
-
-
-def _base(lens: Lens, row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:
-    """What is agreed for the fields that were written: what is observed there. What else moved there is news and is
-    decided next. So is another value in a record whose create was only found later: a user may have edited it since."""
-    found = {f: seen[f] for f in row.fields if f in seen}
-    if row.op == "create" and row.state != "planned":
-        found |= {f: row.fields[f] for f in found if f in lens.two_way and found[f] not in (None, "", [], {})}
-    return found
 
 
 def _not_kept(world: World, tx: Connection, plug: Plug, row: Any) -> None:

@@ -111,13 +111,18 @@ def _by_hand(tx: Connection, uid: str, data: Mapping[str, Any], sides: Sequence[
     """{"stage"} when some side shows another stage than the record, and a person gave the record its own."""
     if all(s.seen.get("stage", data.get("stage")) == data.get("stage") for s in sides):
         return frozenset()
+    return frozenset({"stage"}) if by_hand(tx, uid, "stage") else frozenset()
+
+
+def by_hand(tx: Connection, uid: str, field: str) -> bool:
+    """Whether it was a person who gave the record the value that it holds."""
     notes = tx.execute(
         sa.select(journal.c.why, journal.c.changes)
         .where(journal.c.record_uid == uid, journal.c.link_id.is_(None))
         .order_by(journal.c.id.desc())
     )
-    last = next((n.why for n in notes if "stage" in n.changes and n.why != "offered" and n.why[:6] != "wrote:"), "")
-    return frozenset({"stage"}) if last == "human" or last.startswith("undo:") else frozenset()
+    last = next((n.why for n in notes if field in n.changes and n.why != "offered" and n.why[:6] != "wrote:"), "")
+    return last == "human" or last.startswith("undo:")
 
 
 def graph_of(pipeline: Pipeline) -> Graph:

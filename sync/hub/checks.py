@@ -184,6 +184,13 @@ def _read_only(hub: Hub, plug: Plug) -> Iterator[Line]:
         )
 
 
+# The hub's own tasks are no record of any system
+TASKS = Text(
+    "the hub alone: its tasks are kept here and written to no system",
+    "только Сверка: её задачи хранятся здесь и ни в какую систему не пишутся",
+)
+
+
 def owners(hub: Hub) -> Iterator[tuple[str, str, Policy]]:
     """(kind, field, effective policy) of every reconciled field."""
     for kind in ("lead", "deal", "company", "contact", "product"):
@@ -198,6 +205,7 @@ def explained(hub: Hub) -> Iterator[tuple[str, Text]]:
         key = f"{kind}.{field}"
         who, why = _who(hub, policy), _whence(hub, key)
         yield key, Text(f"{who.en} ({why.en})", f"{who.ru} ({why.ru})")
+    yield "task.*", Text(f"{TASKS.en} (always)", f"{TASKS.ru} (всегда)")
 
 
 def in_short(hub: Hub) -> Iterator[tuple[str, Text, list[str]]]:
@@ -208,6 +216,7 @@ def in_short(hub: Hub) -> Iterator[tuple[str, Text, list[str]]]:
         found.setdefault((kind, who.en, who.ru), []).append(field)
     for (kind, en, ru), fields in found.items():
         yield kind, Text(en, ru), fields
+    yield "task", TASKS, ["*"]
 
 
 def _whence(hub: Hub, key: str) -> Text:

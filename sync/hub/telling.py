@@ -13,6 +13,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "full_name": ("full name", "полное наименование"),
     "stage": ("stage", "этап"),
     "status": ("status", "состояние"),
+    "responsible": ("responsible", "ответственный"),
     "amount": ("sum", "сумма"),
     "currency": ("currency", "валюта"),
     "tax": ("tax", "налог"),

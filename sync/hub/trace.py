@@ -64,6 +64,7 @@ class Trace:
     number: str | None
     title: str | None
     stage: str | None
+    responsible: str | None
     client: dict[str, Any] | None
     amount: Any
     paid: Any
@@ -122,7 +123,17 @@ def _trace(hub: Hub, tx: Connection, uid: str) -> Trace:
         }
     cards = merging.cards_of(tx, uid) if row.kind in merging.KINDS else [uid]
     found = Trace(
-        uid, row.kind, row.number, row.title, row.stage, client, row.amount, row.paid, row.shipped, row.currency
+        uid,
+        row.kind,
+        row.number,
+        row.title,
+        row.stage,
+        row.data.get("responsible"),
+        client,
+        row.amount,
+        row.paid,
+        row.shipped,
+        row.currency,
     )
     found.links = [
         {"connection": r.connection, "kind": r.native_kind, "id": r.external_id, "number": r.number, "state": r.state}

@@ -53,6 +53,7 @@ class Contact(Whole):
 class Lead(Whole):
     title: Str | None = None
     status: Str | None = None  # new, in_work, qualified, junk, converted
+    responsible: Str | None = None  # who works on it: a user's id, or a name where the mapping has a table of users
     source: Str | None = None
     utm: dict[str, Str] | None = None  # source, medium, campaign, content, term
     form: dict[str, Str] | None = None  # id, name, page, referer
@@ -100,6 +101,7 @@ class Deal(Whole):
     title: Str | None = None
     pipeline: Str | None = None
     stage: Str | None = None
+    responsible: Str | None = None  # as of a lead
     lost_reason: Str | None = None
     amount: Money | None = None
     currency: Str | None = None

@@ -28,6 +28,8 @@ DEFAULTS: dict[str, str] = {
     "deal.cancelled": "accounting",
     "deal.stage": "crm",
     "deal.title": "crm",
+    "deal.responsible": "crm",  # who works on it is handed out where they work
+    "lead.responsible": "crm",
     "deal.amount": "accounting",
     "deal.tax": "accounting",
     "deal.lines": "accounting",

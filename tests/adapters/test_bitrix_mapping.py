@@ -163,6 +163,32 @@ def test_a_firms_own_file_names_its_stages_and_fields(portal, tmp_path: Path):
     assert portal.row("deal", id)["STAGE_ID"] == "LOSE"
 
 
+@pytest.mark.parametrize("kind", ["deal", "lead"])
+def test_who_is_responsible_is_read_by_number_and_goes_both_ways_by_name(portal, tmp_path: Path, kind: str):
+    """A number there says nothing elsewhere: it is written only where a firm's own table names the users."""
+    id = portal.add(kind, TITLE="Заказ", ASSIGNED_BY_ID="12")
+    with adapter_at(portal) as adapter:
+        record = adapter.read(kind, id)
+        assert record is not None
+        shipped = load("bitrix24").lens(kind)
+        assert shipped.get(record.data).fields["responsible"] == "12"
+        assert "responsible" not in shipped.two_way
+        (tmp_path / "bitrix24.toml").write_text(
+            'system = "bitrix24"\nversion = 1\n[tables.users]\n1 = "Иванова"\n12 = "Петров"\n"*" = "Прочие"\n'
+            f'[{kind}.fields]\nresponsible = "ASSIGNED_BY_ID | lookup(users)"\n',
+            encoding="utf-8",
+        )
+        lens = load("bitrix24", tmp_path).lens(kind)
+        assert lens.get(record.data).fields["responsible"] == "Петров"
+        after = adapter.write(
+            Change(kind, id, lens.put({"responsible": "Иванова"}, record.data), record, KEY.format(1))
+        )
+    assert portal.row(kind, id)["ASSIGNED_BY_ID"] == "1"
+    assert lens.get(after.data).fields["responsible"] == "Иванова"
+    with pytest.raises(RecordRefused):  # nobody is made responsible by a guess
+        lens.put({"responsible": "Прочие"}, after.data)
+
+
 def test_a_deal_without_a_contact_is_nobodys_and_a_person_comes_before_a_company(portal):
     lens = load("bitrix24").lens("deal")
     contact = portal.add("contact", NAME="Анна", PHONE=[{"VALUE": "+79161234567"}])

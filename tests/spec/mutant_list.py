@@ -10,7 +10,7 @@ DECIDE, GUARDS, STAGES, ROWS, SIDES = (
 )
 DELIVER, WEAVE, ABSORB, PULL, TAKE = (f"sync/flow/{n}.py" for n in ("deliver", "weave", "absorb", "pull", "take"))
 EXECUTE, INTENTS = "sync/delivery/execute.py", "sync/delivery/intents.py"
-REMOVAL = "sync/flow/removal.py"
+MADE, REMOVAL = "sync/flow/made.py", "sync/flow/removal.py"
 
 
 def table(name: str) -> str:
@@ -491,7 +491,7 @@ MUTANTS: list[Mutant] = [
         "what was written does not count as agreed",
         "E3 I5",
         DELIVER,
-        "base = {**agreed, **_base(lens, row, loads(dumps(seen)))}",
+        "base = {**agreed, **made.agreed(lens, row, loads(dumps(seen)))}",
         "base = agreed",
         "named",
         named("deliver", "a_wish_that_came_while_one_was_under_way"),
@@ -526,7 +526,7 @@ MUTANTS: list[Mutant] = [
     Mutant(
         "re-adoption takes the present values for the base",
         "E4 I3",
-        DELIVER,
+        MADE,
         'if row.op == "create" and row.state != "planned":',
         "if False:",
         "named",
@@ -585,6 +585,15 @@ MUTANTS: list[Mutant] = [
         "",
         "laws",
         "test_lens_laws.py::test_no_word_of_a_table_is_replaced_by_another_of_its_meaning[bitrix24.deal]",
+    ),
+    Mutant(
+        "an owner is written after a creation that was under way",
+        "I7",
+        MADE,
+        "    return sorted((seen.keys() & data.keys()) - late) if late else None\n",
+        "    return None\n",
+        "named",
+        named("removal", "an_owner_is_not_written_after_a_creation_that_was_under_way", "False"),
     ),
     # invariants -------------------------------------------------------------------------------------------------------
     Mutant(

@@ -10,8 +10,9 @@ import pytest
 
 from adapters.memory import MemoryAdapter
 from sync.hub import checks
+from sync.hub.trace import trace
 from sync.model.records import KINDS
-from tests.spec.hubs import Kit, open_kit
+from tests.spec.hubs import Kit, open_kit, sync
 
 
 @pytest.fixture(params=["sqlite"])
@@ -45,6 +46,8 @@ def test_the_effective_owner_of_every_field_in_words(kit: Kit) -> None:
     assert found["deal.amount"].startswith("people decide, in the hub")
     assert found["contact.phones"] == "what all sides hold is kept together (shipped default)"
     assert found["contact.first_name"].endswith("(no rule names the field)")
+    assert found["deal.responsible"] == "b24 decides, on records that it holds (shipped default)"
+    assert found.pop("task.*") == "the hub alone: its tasks are kept here and written to no system (always)"
     kinds = ("lead", "deal", "company", "contact", "product")
     assert set(found) == {f"{k}.{f}" for k in kinds for f in KINDS[k].model_fields if f != "documents"}
     for key, text in checks.explained(hub):
@@ -60,10 +63,31 @@ def test_in_short_of_each_kind_who_decides_what(kit: Kit) -> None:
         key for key, _ in checks.explained(hub)
     )
     told = {(kind, text.en): fields for kind, text, fields in short}
-    assert told["deal", "b24 decides, on records that it holds"] == ["title", "stage"]
+    assert told["deal", "b24 decides, on records that it holds"] == ["title", "stage", "responsible"]
     assert told["deal", "a fact that only ut can state"] == ["paid", "shipped"]
     assert told["contact", "what all sides hold is kept together"] == ["phones", "emails", "tags"]
     assert len(short) < 25
+
+
+def test_whoever_works_on_a_deal_is_named_by_the_crm_and_shown(kit: Kit) -> None:
+    """Handed over in the CRM: the others follow. Named anew elsewhere: the CRM's word is restored, and never written there."""
+    hub = kit.open({"shop": {"role": "shop"}, "b24": {"role": "crm"}}, [("deal", "b24", "shop", "always")])
+    crm, shop = kit.world("b24"), kit.world("shop")
+    id = crm.put("deal", {"number": "1043", "title": "Заказ", "stage": "new", "responsible": "Иванова"})
+    sync(hub)
+    crm.put("deal", {"responsible": "Петров"}, id)
+    sync(hub)
+    (there,) = shop.rows("deal")
+    assert shop.record("deal", there).data["responsible"] == "Петров"
+    kit.forget_calls()
+    shop.put("deal", {"responsible": "Сидоров"}, there)
+    sync(hub)
+    sync(hub)
+    assert shop.record("deal", there).data["responsible"] == "Петров"
+    assert kit.writes() == [("shop", "deal")]
+    (shown,) = trace(hub, "1043")
+    assert shown.responsible == "Петров"
+    assert any("ответственный" in hop.text["ru"] for hop in shown.hops)
 
 
 def test_two_owners_of_one_role(kit: Kit) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,7 @@ def opened(kit: Kit, number: int = 1, *, crm: dict[str, Any] | None = None, **se
     hub = kit.open(
         {"shop": {"role": "shop", "kinds": ["deal"]}, "crm": {"kinds": ["deal"], **(crm or {})}},
         [("deal", "shop", "crm", "always")],
-        owners=dict.fromkeys(("deal.title", "deal.comment", "deal.stage"), "manual"),
-        **{**PROPAGATE, **sections},
+        **{"owners": dict.fromkeys(("deal.title", "deal.comment", "deal.stage"), "manual"), **PROPAGATE, **sections},
     )
     for n in range(1, number + 1):
         kit.world("shop").put("deal", {**DEAL, "number": f"{n}", "comment": "было"}, f"s{n}")
@@ -528,6 +527,66 @@ def test_what_is_made_again_has_the_values_of_the_moment(kit: Kit) -> None:
     assert [r["data"]["comment"] for r in kit.world("crm").rows("deal").values() if not r["deleted"]][-1] == (
         "ещё раз перезвонил"
     )
+    quiet(kit, hub)
+
+
+def meanwhile(kit: Kit, hub: Hub, monkeypatch: pytest.MonkeyPatch, edit: Callable[[], object]) -> None:
+    """While the next creation in the CRM is under way `edit` happens, and the shop's news are taken in."""
+    plan, once = kit.world("crm").plan, [edit]
+    run = plan.run
+
+    def running(call: str, kind: str, id: str, execute: Callable[[], Any]) -> Any:
+        try:
+            return run(call, kind, id, execute)
+        finally:
+            if call == "write" and not id and once:
+                once.pop()()
+                works.poll(hub, hub.plugs["shop"])
+
+    monkeypatch.setattr(plan, "run", running)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_owner_is_not_written_after_a_creation_that_was_under_way(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """I7. The owner's record is made again while somebody edits elsewhere what the owner decides: its word is restored
+    there, as it would be a moment later; what nobody owns goes on to the new record."""
+    hub, question = disputed(kit, owners={"deal.title": "crm", "deal.comment": "manual", "deal.stage": "manual"})
+    acts.decide_conflict(hub, question.id, "shop/deal", "Анна", question.sides)
+    if lost:
+        kit.world("crm").plan.faults = [{"call": "write", "mode": "lost", "times": 1}]
+    edit = {"title": "Шкаф со скидкой", "comment": "и ещё раз"}
+    meanwhile(kit, hub, monkeypatch, lambda: kit.world("shop").put("deal", edit, "s1"))
+    sync(hub)
+    sync(hub)
+    assert all("title" not in made.fields for made in rows(hub, intent, op="update", connection="crm"))
+    (made,) = [
+        r["data"] for r in kit.world("crm").rows("deal").values() if not r["deleted"] and r["data"]["number"] == "1"
+    ]
+    shop = kit.world("shop").rows("deal")["s1"]["data"]
+    assert [(d["title"], d["comment"]) for d in (made, shop)] == [("Шкаф", "и ещё раз")] * 2
+    assert ["Шкаф со скидкой", "Шкаф"] in [j.changes.get("title") for j in rows(hub, journal, why="owner")]
+    quiet(kit, hub)
+
+
+def test_what_a_person_decided_while_a_creation_was_under_way_reaches_the_owner(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, question = disputed(kit, owners={"deal.title": "crm", "deal.comment": "manual", "deal.stage": "manual"})
+    acts.decide_conflict(hub, question.id, "shop/deal", "Анна", question.sides)
+
+    def decide() -> None:
+        with hub.store.begin() as tx:
+            acts.settle_field(hub, tx, question.record_uid, "title", "Шкаф Анны", {}, "Анна")
+
+    meanwhile(kit, hub, monkeypatch, decide)
+    sync(hub)
+    sync(hub)
+    assert [d["title"] for d in (r["data"] for r in kit.world("crm").rows("deal").values()) if d["number"] == "1"][
+        -1
+    ] == ("Шкаф Анны")
+    assert kit.world("shop").rows("deal")["s1"]["data"]["title"] == "Шкаф Анны"
     quiet(kit, hub)
 
 

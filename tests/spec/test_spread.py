@@ -171,11 +171,13 @@ company = "client.company_id"
 """
 
 
-def with_clients(kit: Kit, folder: Path, kinds: tuple[str, ...] = ("deal", "contact", "company"), **more: Any) -> Hub:
+def with_clients(
+    kit: Kit, folder: Path, kinds: tuple[str, ...] = ("deal", "contact", "company"), more_mapping: str = "", **more: Any
+) -> Hub:
     """A CRM whose mapping wants the client's id in a new deal."""
     mappings = folder / "mappings"
     mappings.mkdir(exist_ok=True)
-    (mappings / "memory.toml").write_text(WITH_IDS, encoding="utf-8")
+    (mappings / "memory.toml").write_text(WITH_IDS + more_mapping, encoding="utf-8")
     return kit.open(
         {"shop": {"role": "shop", "kinds": ["deal"]}, "crm": {"kinds": list(kinds)}},
         [("deal", "shop", "crm", "always")],
@@ -225,6 +227,36 @@ def test_a_company_is_a_client_as_well(kit: Kit, tmp_path: Path) -> None:
     assert [(d["company"], d["contact"], d["client"]["name"]) for d in there(kit, "deal")] == [
         (company, contact, "Анна Тестова")
     ]
+    quiet(kit, hub)
+
+
+CIRCLE = """[company.create.fields]
+director = "client.contact_id"
+[contact.create.fields]
+works_at = "client.company_id"
+"""
+
+
+@pytest.mark.parametrize("fault", ["", "lost", "refuse"])
+def test_records_that_ask_for_each_other_are_made_all_the_same(kit: Kit, tmp_path: Path, fault: str) -> None:
+    """E6. A mapping whose companies ask for their person, and whose persons for their company: none waits for the other, for
+    only what lies further from the client waits for what lies nearer."""
+    hub = with_clients(kit, tmp_path, more_mapping=CIRCLE)
+    kit.world("crm").plan.faults = [{"call": "write", "kind": "company", "mode": fault, "times": 1}] if fault else []
+    kit.world("shop").put("deal", {**DEAL, "client": {**CLIENT, "company": "ООО «Проба»", "inn": "7707083893"}})
+    sync(hub, trouble=True)
+    for held in rows(hub, quarantine, code="fault.refused"):
+        acts.retry(hub, held.id)
+    for _ in range(3):
+        kit.now.pass_(hours=2)
+        sync(hub, trouble=True)
+    ((company,), (contact,)) = kit.world("crm").rows("company"), kit.world("crm").rows("contact")
+    assert [(d["company"], d["contact"]) for d in there(kit, "deal")] == [(company, contact)]
+    assert all("director" not in c and "works_at" not in c for c in there(kit, "company") + there(kit, "contact"))
+    kinds = {one.uid: ("company", "contact", "deal").index(one.kind) for one in rows(hub, record)}
+    waited = [(kinds[one.needs], kinds[one.record_uid]) for one in rows(hub, intent) if one.needs]
+    assert (0, 1) in waited
+    assert all(first < then for first, then in waited)
     quiet(kit, hub)
 
 

@@ -114,6 +114,7 @@ def test_a_trace_shows_every_hop_and_the_button_where_it_stopped(filled: tuple[H
     tree = HTMLParser(client.get("/trace?q=1043").text)
     head = " ".join(tree.css_first(".record").text().split())
     assert "Сделка 1043 В работе" in head
+    assert "ОтветственныйИван Тестов" in head
     assert "1\u00a0500,50\u00a0₽" in tree.css_first(".record").text()
     assert [h.attributes["class"] for h in tree.css(".hops tbody tr")].count("stop") == 2
     assert len(tree.css(".hops tbody tr")) >= 7

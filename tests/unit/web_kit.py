@@ -103,7 +103,7 @@ def fill(opened: Hub, text: str = "Иван Тестов", number: str = "1043")
     crm(opened).put(
         "deal",
         {"number": number, "title": text, "stage": "in_work", "amount": "1500.50", "currency": "RUB", "comment": text,
-         "lost_reason": text, "client": {"name": text, "phone": "+79990000001", "email": "ivan@mail.ru"}},
+         "lost_reason": text, "responsible": text, "client": {"name": text, "phone": "+79990000001", "email": "ivan@mail.ru"}},
     )  # fmt: skip
     events = [
         {"type": "call", "id": "1", "phone": "+79990000001", "deal": number, "direction": "in", "subject": text,
