@@ -286,6 +286,27 @@ class KeptInMemory:
         self._data[name] = data
 
 
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp"})  # endings of pictures' names
+
+
+class Pictures(Protocol):
+    """Where the pictures of goods stay for good, by the names that this connection gives them."""
+
+    def has(self, name: str) -> bool: ...
+    def keep(self, name: str, chunks: Iterable[bytes]) -> bool:
+        """False for what is empty, too large or no picture by its name. BadConfig when the disk takes nothing."""
+
+
+class NoPictures:
+    """Pictures that go nowhere: where nothing may be written."""
+
+    def has(self, name: str) -> bool:
+        return False
+
+    def keep(self, name: str, chunks: Iterable[bytes]) -> bool:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class AdapterContext:
     """What the hub gives to every adapter. Only what it keeps in `kept` reaches the database."""
@@ -296,6 +317,7 @@ class AdapterContext:
     log: logging.Logger
     language: str = "ru"
     kept: Keeper = field(default_factory=KeptInMemory)
+    pictures: Pictures = field(default_factory=NoPictures)
 
 
 class AdapterSettings(BaseModel):

@@ -67,6 +67,7 @@ class Section(BaseModel):
 class Hub(Section):
     database: str = Field("sqlite:///var/sverka.db", repr=False)  # may hold a password
     spool: Path = Path("var/spool")  # uploaded files until they are processed
+    pictures: Path = Path("var/pictures")  # pictures of goods, for good
     mappings: Path | None = None  # own mapping files, overriding the built-in ones field by field
     language: Literal["ru", "en"] = "ru"
     country: str = Field("RU", pattern="^[A-Z]{2}$")  # of phone numbers written without a country code
@@ -257,6 +258,7 @@ def build(
     hub = config.hub.model_copy(
         update={
             "spool": path.parent / config.hub.spool,
+            "pictures": path.parent / config.hub.pictures,
             "mappings": config.hub.mappings and path.parent / config.hub.mappings,
             "database": _anchored(config.hub.database, path.parent),
         }

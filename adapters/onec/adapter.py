@@ -31,7 +31,7 @@ class _OneC(Adapter):
     mapping: ClassVar[str] = "onec_ut"
 
     def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint]:
-        return unpack(arrival, self.settings.zone_info, self.context.kept)
+        return unpack(arrival, self.settings.zone_info, self.context.kept, self.context.pictures)
 
 
 class OneCSiteExchange(_OneC):

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
-from adapters.base import RecordRefused, Text
+from adapters.base import PICTURES, RecordRefused, Text
 
 MAX_MEMBERS = 100_000
 MAX_TOTAL = 8 * 1024**3  # bytes after unpacking, of the XML members together
@@ -72,7 +72,7 @@ class Archive:
     def __init__(self, file: zipfile.ZipFile) -> None:
         self._file = file
         self._budget = [MAX_TOTAL]
-        self.members = _xml_members(file)
+        self.members, self.pictures = _members(file)
 
     @contextmanager
     def open(self, member: Member) -> Iterator[IO[bytes]]:
@@ -112,7 +112,8 @@ def _seekable(stream: IO[bytes]) -> Iterator[IO[bytes]]:
         yield copy
 
 
-def _xml_members(file: zipfile.ZipFile) -> list[Member]:
+def _members(file: zipfile.ZipFile) -> tuple[list[Member], list[Member]]:
+    """(XML files in the order of import, pictures)."""
     infos = file.infolist()
     if len(infos) > MAX_MEMBERS:
         raise RecordRefused(
@@ -122,7 +123,8 @@ def _xml_members(file: zipfile.ZipFile) -> list[Member]:
             ),
             code="cml.zip_count",
         )
-    members = []
+    members: list[Member] = []
+    pictures: list[Member] = []
     for info in infos:
         name = _shown(info)
         if name.startswith("/") or ".." in name.split("/") or ":" in name[:3] or "\0" in name:
@@ -133,7 +135,11 @@ def _xml_members(file: zipfile.ZipFile) -> list[Member]:
                 ),
                 code="cml.zip_path",
             )
-        if info.is_dir() or not name.lower().endswith(".xml"):
+        if info.is_dir():
+            continue
+        if name.lower().endswith(tuple(PICTURES)) and not info.flag_bits & 0x1:
+            pictures.append(Member(name, info.file_size, info))  # whoever keeps them bounds their size
+        if not name.lower().endswith(".xml"):
             continue
         if info.flag_bits & 0x1:
             raise RecordRefused(
@@ -148,7 +154,7 @@ def _xml_members(file: zipfile.ZipFile) -> list[Member]:
         raise _broken("no XML file in it / в нём нет файлов XML")
     if sum(member.size for member in members) > MAX_TOTAL:
         raise _bomb()
-    return sorted(members, key=lambda member: import_order(member.name))
+    return sorted(members, key=lambda member: import_order(member.name)), pictures
 
 
 def _shown(info: zipfile.ZipInfo) -> str:

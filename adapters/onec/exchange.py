@@ -50,7 +50,11 @@ class SiteExchange:
         self._doorman = Doorman(settings.login, settings.password.get_secret_value())
         self._sessions = Sessions()
         self._uploads = Uploads(
-            self._sessions, file_limit=settings.file_limit, max_file=settings.max_file, log=context.log
+            self._sessions,
+            context.pictures,
+            file_limit=settings.file_limit,
+            max_file=settings.max_file,
+            log=context.log,
         )
 
     def login(self) -> str:
@@ -135,8 +139,9 @@ class SiteExchange:
         with self._sessions.locked():
             session = self._sessions.load(context, sid)
             if session is not None:
+                self._uploads.picture_done(context, session)
                 new_area(session)
-                session.update(files={}, current={})
+                session.update(files={})
                 self._sessions.save(context, sid, session)
         return Reply(f"zip=no\nfile_limit={self._settings.file_limit}".encode())
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import IO
 from zoneinfo import ZoneInfo
 
-from adapters.base import Arrival, Keeper, Problem, Record, RecordRefused
+from adapters.base import Arrival, Keeper, Pictures, Problem, Record, RecordRefused
 from adapters.onec.archive import is_zip, open_archive
 from adapters.onec.cml.reader import records
 from adapters.onec.cml.xmlsafe import PADDING, ROOT, encoding_of
 
 _TAIL = 4096
+_PART = 1024 * 1024
 
 
-def unpack(arrival: Arrival, zone: ZoneInfo, kept: Keeper | None = None) -> Iterator[Record | Problem]:
+def unpack(
+    arrival: Arrival, zone: ZoneInfo, kept: Keeper | None = None, pictures: Pictures | None = None
+) -> Iterator[Record | Problem]:
     """What the file holds. In an archive a broken member is one Problem and the other members go on. `kept` remembers the
-    dictionaries that earlier files brought.
+    dictionaries that earlier files brought, `pictures` takes those of an archive.
 
     RecordRefused when the arrival cannot be read at all.
     """
@@ -33,6 +37,14 @@ def unpack(arrival: Arrival, zone: ZoneInfo, kept: Keeper | None = None) -> Iter
                 try:
                     with archive.open(member) as part:
                         yield from _named(f"{arrival.name}/{member.name}", records(part, zone, kept))
+                except RecordRefused as error:
+                    yield Problem("file", f"{arrival.name}/{member.name}", error)
+            if pictures is None:
+                return
+            for member in archive.pictures:
+                try:
+                    with archive.open(member) as part:
+                        pictures.keep(member.name, iter(partial(part.read, _PART), b""))
                 except RecordRefused as error:
                     yield Problem("file", f"{arrival.name}/{member.name}", error)
 

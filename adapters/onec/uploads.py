@@ -12,7 +12,7 @@ import re
 import tempfile
 from typing import IO
 
-from adapters.base import Native, Request, ServerContext
+from adapters.base import PICTURES, Native, Pictures, Request, ServerContext
 from adapters.onec.archive import import_order, is_zip, open_archive
 from adapters.onec.sessions import Sessions, refused
 from adapters.onec.unpack import is_complete
@@ -24,8 +24,10 @@ _DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
 
 
 class Uploads:
-    def __init__(self, sessions: Sessions, *, file_limit: int, max_file: int, log: logging.Logger) -> None:
-        self._sessions = sessions
+    def __init__(
+        self, sessions: Sessions, pictures: Pictures, *, file_limit: int, max_file: int, log: logging.Logger
+    ) -> None:
+        self._sessions, self._pictures = sessions, pictures
         self._file_limit = file_limit
         self._max_file = max_file
         self._log = log
@@ -43,9 +45,11 @@ class Uploads:
                 session = self._sessions.load(context, sid) or {}
                 if by_address and name.lower().endswith(_DATA):
                     self._must_follow(session, name, portion, digest)
+                if session.get("current", {}).get("name") != name:
+                    self.picture_done(context, session)
                 self._append(context, session, name, portion, size, digest)
                 self._sessions.save(context, sid, session)
-                if name.lower().endswith(_DATA):
+                if name.lower().endswith((*_DATA, *PICTURES)):
                     self._sessions.mark(context, sid, True)
 
     def _size(self, context: ServerContext, sid: str, name: str) -> int:
@@ -131,6 +135,7 @@ class Uploads:
         name = clean_name(wanted)
         with self._sessions.locked():
             session = self._sessions.load(context, sid) or {"files": {}}
+            self.picture_done(context, session)
             found = name if name in session["files"] else self._archive_with(context, session, name)
             if not found:
                 raise refused(
@@ -181,6 +186,7 @@ class Uploads:
             if session is None:
                 self._sessions.mark(context, sid, False)
                 return
+            self.picture_done(context, session)
             waiting = [n for n, e in session["files"].items() if "ticket" not in e and not e.get("abandoned")]
             for name in sorted(waiting, key=import_order):
                 entry = session["files"][name]
@@ -191,6 +197,17 @@ class Uploads:
                     self._log.warning("1C stopped in the middle of %s (%d bytes): not imported", name, entry["size"])
             context.save_session(sid, session)
             self._strike(context, sid, session)
+
+    def picture_done(self, context: ServerContext, session: Native) -> None:
+        """A picture is whole when 1C goes on to anything else: it stays, whatever becomes of the session's other files."""
+        last = session.get("current") or {}
+        session["current"] = {}
+        if not last.get("size") or last.get("broken"):
+            return
+        with context.open(last["area"], last["name"]) as stream:
+            kept = self._pictures.keep(last["name"], iter(lambda: stream.read(1024 * 1024), b""))
+        if not kept:
+            self._log.warning("%s (%d bytes) is not kept: no picture, or too large", last["name"], last["size"])
 
     def _strike(self, context: ServerContext, sid: str, session: Native) -> None:
         if all("ticket" in e or e.get("abandoned") for e in session["files"].values()):

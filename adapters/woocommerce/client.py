@@ -155,6 +155,7 @@ class WooClient:
                 f"часы {self.base.host} и этого компьютера расходятся на {abs(seconds)} с; OAuth допускает {OAUTH_WINDOW}",
             ),
             code="woo.clock",
+            setting="url",
             remedy=CLOCK_REMEDY,
         )
 

@@ -33,7 +33,7 @@ _NUMBER_LENGTH = 11  # the shortest number field of the systems that fetch
 def spread(world: World, tx: Connection, uid: str, cause: Cause) -> int:
     """Plan the creations and offers that the flows want for this record; gives the number of new ones."""
     row = tx.execute(sa.select(record).where(record.c.uid == uid)).one()
-    links = list(tx.execute(sa.select(link).where(link.c.record_uid == uid).order_by(link.c.id)))  # its source first
+    links = list(tx.execute(sa.select(link).where(link.c.record_uid == uid).order_by(link.c.id)))
     sources = {one.connection for one in links if one.state != "offered"}
     crms = _crms(world, tx, uid, sources)
     planned = 0
@@ -250,6 +250,7 @@ def _free_number(tx: Connection, world: World, target: Plug, native: str, row: A
     that people know, else the prefix and a counter. Once given it never changes."""
     if native not in target.adapter.capabilities.offers:
         return None
+    # the first link is where the record came from
     source = next((world.plugs[k.connection] for k in links if k.connection in world.plugs), None)
     prefix = source.config.prefix if source else ""
     number = f"{prefix}{row.number or ''}"

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from pydantic import ValidationError
 
-from adapters.base import Adapter, AdapterContext, Limiter
+from adapters.base import Adapter, AdapterContext, Limiter, NoPictures
 from sync import config as configuration
 from sync.config import Config, Connection
 from sync.errors import SverkaError
@@ -25,6 +25,7 @@ from sync.hub.plugins import adapter_class, assert_own_packages, mapping_folder
 from sync.identity.replay import prepare
 from sync.intake.inbox import InboxWriter
 from sync.intake.kept import KeptInStore
+from sync.intake.pictures import PictureFolder
 from sync.intake.spool import Spool
 from sync.lens import load as load_mapping
 from sync.schedule.lease import Leases
@@ -139,7 +140,8 @@ class Hub:
         )
         log = logging.getLogger(f"sverka.{connection.name}")
         kept = KeptInStore(self.store, connection.name, self.now, frozen=self.frozen)
-        return AdapterContext(connection.name, limiter, self.now, log, self.config.hub.language, kept)
+        pictures = NoPictures() if self.frozen else PictureFolder(self.config.hub.pictures, connection.name)
+        return AdapterContext(connection.name, limiter, self.now, log, self.config.hub.language, kept, pictures)
 
 
 def assert_deletes(config: Config, plugs: Mapping[str, Plug]) -> None:

@@ -51,6 +51,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "group": ("group", "группа"),
     "kind": ("kind", "вид"),
     "barcodes": ("bar codes", "штрихкоды"),
+    "images": ("pictures", "картинки"),
     "phones": ("phones", "телефоны"),
     "emails": ("e-mail", "почта"),
     "source": ("source", "источник"),
@@ -79,7 +80,7 @@ EVENTS: dict[str, tuple[str, str]] = {
 REASONS: dict[str, tuple[str, str]] = {
     "created": ("first seen", "впервые"),
     "observed": ("changed there", "изменилось там"),
-    "owner": ("its word counts", "решает эта система"),
+    "owner": ("as the leading system says", "так в ведущей системе"),
     "prefer": ("preferred side", "предпочтённая сторона"),
     "join": ("the further stage", "более поздний этап"),
     "union": ("both were kept", "объединено"),

@@ -11,7 +11,7 @@ from unicodedata import is_normalized
 from sync.model.keys import email, phone
 from sync.model.types import text_of
 
-_SETS = frozenset({"tags", "barcodes", "addresses"})
+_SETS = frozenset({"tags", "barcodes", "images", "addresses"})
 _EMPTY: tuple[Any, ...] = ("", [], {})
 _NOTHING: tuple[Any, ...] = (None, "")
 # Whose line it is and what it is called there: every side has its own, so they say nothing about what was ordered

@@ -127,6 +127,7 @@ class Product(Whole):
     full_name: Str | None = None
     sku: Str | None = None
     barcodes: list[Str] | None = None
+    images: list[Str] | None = None  # names of pictures, as their own side calls them
     unit: Str | None = None
     unit_code: Str | None = None
     vat_rate: Rate | None = None

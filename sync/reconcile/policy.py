@@ -14,6 +14,7 @@ DEFAULTS: dict[str, str] = {
     "product.unit_code": "accounting",
     "product.vat_rate": "accounting",
     "product.barcodes": "accounting",
+    "product.images": "accounting",
     "product.sku": "accounting",
     "product.kind": "accounting",
     "product.group": "accounting",

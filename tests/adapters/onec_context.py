@@ -38,6 +38,21 @@ class Free:
         raise AssertionError("nobody asks for a pause")
 
 
+class KeptPictures:
+    """What `Pictures` promises, by name."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def has(self, name: str) -> bool:
+        return name in self.kept
+
+    def keep(self, name: str, chunks: Iterable[bytes]) -> bool:
+        if body := b"".join(chunks):
+            self.kept[name] = body
+        return bool(body)
+
+
 @dataclass
 class MemoryHub:
     """What `ServerContext` promises. `states` answers progress by ticket; else every import is done."""
@@ -54,6 +69,7 @@ class MemoryHub:
     confirmed: list[str] = field(default_factory=list)
     refused: dict[str, SverkaError] = field(default_factory=dict)
     batches: int = 0
+    pictures: KeptPictures = field(default_factory=KeptPictures)
 
     def now(self) -> datetime:
         return self.clock
@@ -123,7 +139,8 @@ def arrival(name: str, body: bytes) -> Arrival:
 
 def adapter_context(hub: MemoryHub | None = None, language: str = "ru") -> AdapterContext:
     now = hub.now if hub else lambda: START
-    return AdapterContext("onec", Free(), now, logging.getLogger("tests.onec"), language)
+    pictures = hub.pictures if hub else KeptPictures()
+    return AdapterContext("onec", Free(), now, logging.getLogger("tests.onec"), language, pictures=pictures)
 
 
 def exchange(hub: MemoryHub, **settings: Any) -> OneCSiteExchange:

@@ -28,7 +28,7 @@ class TestOneCOData(AdapterConformance):
         conditional=frozenset({"order"}),
         completes=frozenset({"product", "group"}),
     )
-    one_page = frozenset({"price_type", "warehouse", "offer"})
+    one_page = frozenset({"price_type", "warehouse"})
     secrets = ("secret",)
     unknown_id = "00000000-0000-4000-8000-000000000009"
     peer: ODataPeer

@@ -13,7 +13,7 @@ from adapters.base import Arrival, Problem, Record, RecordRefused
 from adapters.onec import archive as module
 from adapters.onec.archive import import_order
 from adapters.onec.unpack import is_complete, unpack
-from tests.adapters.onec_context import FIXTURES, arrival
+from tests.adapters.onec_context import FIXTURES, KeptPictures, arrival
 
 IMPORT = (FIXTURES / "import0_1.xml").read_bytes()
 OFFERS = (FIXTURES / "offers0_1.xml").read_bytes()
@@ -63,6 +63,17 @@ def test_a_broken_member_is_one_problem_and_the_others_go_on() -> None:
     (problem,) = [item for item in items if isinstance(item, Problem)]
     assert (problem.id, problem.error.code) == ("v8.zip/import0_1.xml", "cml.root")
     assert sum(isinstance(item, Record) and item.kind == "offer" for item in items) == 2
+
+
+def test_pictures_are_kept_and_a_broken_one_harms_nobody() -> None:
+    kept = KeptPictures()
+    body = packed(("import0_1.xml", IMPORT), ("import_files\\a.jpg", b"whole"), ("import_files/b.jpg", b"bad picture"))
+    broken = bytearray(body)
+    broken[body.index(b"import_files/b.jpg") + len(b"import_files/b.jpg") + 2] ^= 0xFF
+    items = list(unpack(arrival("v8.zip", bytes(broken)), ZONE, None, kept))
+    assert kept.kept == {"import_files/a.jpg": b"whole"}
+    assert [i.id for i in items if isinstance(i, Problem)][-1] == "v8.zip/import_files/b.jpg"
+    assert any(isinstance(i, Record) for i in items)
 
 
 def test_a_member_with_a_wrong_checksum_is_a_problem() -> None:

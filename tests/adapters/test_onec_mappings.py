@@ -52,6 +52,7 @@ def test_a_product(name: str) -> None:
         "full_name": "Стол письменный с тумбой",
         "sku": "T-1",
         "barcodes": ["4600000000017"],
+        "images": ["import_files/11/a.jpg", "import_files/11/b.jpg"],
         "unit": "Штука",
         "unit_code": "796",
         "vat_rate": Decimal("20.00"),

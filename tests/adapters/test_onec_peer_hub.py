@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from adapters.base import Arrival, Offered, Record, Request
 from adapters.onec import OneCSiteExchange
-from tests.adapters.onec_context import LOGIN, PASSWORD, MemoryHub, exchange
+from tests.adapters.onec_context import LOGIN, PASSWORD, Client, MemoryHub, exchange
 from tests.adapters.onec_site import small_base
 from tests.adapters.test_onec_orders import order
 from tests.peers.http import Answer, Call, HttpPeer
@@ -142,6 +143,30 @@ def test_changes_of_prices_and_stock(start: Callable[..., Endpoint]) -> None:
         }
     ]
     assert "quantity" not in changed.data
+
+
+@pytest.mark.parametrize("limit", [500, 2_000_000])
+def test_pictures_stay_whole_also_when_they_come_in_portions(start: Callable[..., Endpoint], limit: int) -> None:
+    endpoint, base = start(file_limit=limit), small_base()
+    jpeg, path = b"\xff\xd8\xff" + b"picture" * 100, "import_files/aa/lamp.jpg"
+    guid = base.add_product("Лампа", images={path: base64.b64encode(jpeg).decode()})
+    endpoint.client(UtClient, base).exchange_catalog()
+    (lamp,) = [r for r in endpoint.records() if r.kind == "product" and r.id == guid]
+    assert lamp.data["images"] == [path]
+    assert endpoint.hub.pictures.kept == {path: jpeg}
+
+
+def test_a_picture_that_comes_last_is_kept_when_1c_is_silent_and_a_new_exchange_loses_none() -> None:
+    hub = MemoryHub()
+    adapter = exchange(hub)
+    client = Client(hub, adapter).begin()
+    client.upload("import_files/a.jpg", b"first")
+    client.begin()  # 1C begins anew
+    client.upload("import_files/b.jpg", b"second")
+    assert hub.pictures.kept == {"import_files/a.jpg": b"first"}
+    hub.later(3600)
+    adapter.server().settle(hub)
+    assert hub.pictures.kept == {"import_files/a.jpg": b"first", "import_files/b.jpg": b"second"}
 
 
 def test_only_the_host_typed_into_1c(start: Callable[..., Endpoint]) -> None:

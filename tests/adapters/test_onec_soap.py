@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from adapters.base import AdapterContext, BadConfig, Change, OutcomeUnknown, Rec
 from adapters.onec.soap import OneCSoap
 from adapters.onec.soap.settings import SoapSettings
 from sync.lens import load
+from tests.adapters.onec_context import KeptPictures
 from tests.peers.http import Call
 from tests.peers.soap import SoapPeer
 
@@ -217,3 +219,36 @@ def test_check_names_the_setting_to_mend(base: SoapPeer, opened: Any) -> None:
         assert "Не найдены настройки обмена" in line.text.ru
     with pytest.raises(BadConfig):
         drain(opened(password="wrong"), "product")
+
+
+def test_pictures_are_fetched_when_new_or_changed_and_never_stop_the_goods(base: SoapPeer) -> None:
+    values = {"url": f"{base.url}/unf", "login": base.login, "password": base.password, "service": base.service,
+              "code": base.code, "timeout": 5}  # fmt: skip
+    pictures = KeptPictures()
+    context = AdapterContext("unf", _Free(), lambda: NOW, logging.getLogger("test"), pictures=pictures)
+    one = OneCSoap(SoapSettings.model_validate(values), context)
+    shown = "</Артикул><Картинка>import_files/{name}.jpg</Картинка>"
+    for id in ("b2", "b3"):
+        item = ITEMS.format(id=id, sku=id, name=id).replace("</Артикул>", shown.format(name=id))
+        base.state["items"].append(["2026-02-01T00:00:00", item])
+    base.state["pictures"] = {"b2": base64.b64encode(b"\x89PNG").decode()}  # of b3 there is none after all
+    asked = base.state["asked"]
+    try:
+        (page,) = one.scan("product", None)
+        assert {r.id for r in page.records} == {"b1", "b2", "b3"}
+        assert pictures.kept == {"import_files/b2.jpg": b"\x89PNG"}
+        assert asked == ["b2", "b3"], "an item without a picture is not asked for"
+        list(one.scan("product", None))
+        assert asked == ["b2", "b3", "b3"], "what is kept is not fetched again"
+        base.state["items"][1][0] = "2026-03-01T12:29:00"
+        base.state["pictures"]["b2"] = base64.b64encode(b"new").decode()
+        list(one.scan("product", dict(page.cursor)))
+        assert pictures.kept == {"import_files/b2.jpg": b"new"}
+        pictures.kept.clear()
+        base.state["refuse"]["b2"] = "Картинка не найдена"
+        (page,) = one.scan("product", None)
+        assert len(page.records) == 3
+        assert page.complete
+        assert asked[-1] == "b2", "after a refusal the goods go on without pictures"
+    finally:
+        one.close()

@@ -177,6 +177,10 @@ def main() -> int:
                 world = scratch / f"world{seed}"
                 identity_world.write(world, seed, 5000)
                 _shown(events(f"world {seed}", world, scratch, False) + batch(f"world {seed}", world, scratch, False))
+            for stock in [] if given.quick else ["caucasus", "asia"]:
+                world = scratch / stock
+                identity_world.write(world, 5, 2500, stock=stock, dense=3)
+                _shown(events(f"world of {stock}", world, scratch, False))
         else:
             print("     shared data: absent; the figures of accuracy were not measured")
     public(given.fake_1000)

@@ -10,14 +10,11 @@ from sync.model import keys
 from tests.bench.identity_words import (
     CITIES,
     FREE,
-    HEADS,
-    MEN,
     ROLES,
     SHORT,
-    SURNAMES,
+    STOCKS,
     TAILS,
     TALK,
-    WOMEN,
     latin,
 )
 
@@ -55,8 +52,10 @@ class Human:
 class People:
     """Firms, people, families and accountants; `base()` is what a CRM knows of them at the start."""
 
-    def __init__(self, seed: int, firms: int = 200, humans: int = 600) -> None:
+    def __init__(self, seed: int, firms: int = 200, humans: int = 600, stock: str = "russian", dense: int = 1) -> None:
+        """`dense`: how many times more families, holdings and accountants than usual."""
         self.random = random.Random(seed)
+        self.stock = STOCKS[stock]
         self.firms: list[Firm] = []
         self.humans: list[Human] = []
         self.truth: list[dict[str, Any]] = []
@@ -65,11 +64,11 @@ class People:
         self.family: list[tuple[Human, Human]] = []
         for _ in range(firms):
             self._firm()
-        self._holdings(max(2, firms // 40))
+        self._holdings(max(2, firms // 40) * dense)
         while len(self.humans) < humans:
             self._human()
-        self._families(humans // 25)
-        self._agents(max(2, humans // 100))
+        self._families(humans // 25 * dense)
+        self._agents(max(2, humans // 100) * dense)
 
     # -- who there is -------------------------------------------------------------------------------------------------------
 
@@ -111,7 +110,7 @@ class People:
                 email = f"{pick.choice(ROLES)}@{domain}"
             firm = Firm(number, name, form, inn, city, domain, email, phone)
         else:
-            head = pick.choice(HEADS)
+            head = pick.choice(self.stock.heads)
             name = pick.choice(
                 [
                     head,
@@ -153,9 +152,9 @@ class People:
     def _named(self) -> tuple[str, str, str]:
         pick = self.random
         man = pick.random() < 0.5
-        last = pick.choice(SURNAMES)
-        first = pick.choice(MEN if man else WOMEN)
-        father = pick.choice(MEN)
+        last = pick.choice(self.stock.surnames)
+        first = pick.choice(self.stock.men if man else self.stock.women)
+        father = pick.choice(self.stock.men)
         stem = father[:-1] if father[-1] in "йьая" else father
         middle = (
             (stem + ("евич" if father[-1] in "йь" else "ович"))

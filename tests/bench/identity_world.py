@@ -16,7 +16,7 @@ from typing import Any
 from sync.identity import mailbox
 from sync.model import keys
 from tests.bench.identity_people import Firm, Human, People, mail_form
-from tests.bench.identity_words import FREE, HEADS, TAILS, TALK, latin
+from tests.bench.identity_words import FREE, TAILS, TALK, latin
 
 
 class World(People):
@@ -633,7 +633,7 @@ class World(People):
         firm = h.firms[-1]
         if firm.form == "ИП" or firm.inn not in firm.known:
             return None
-        firm.name = self.random.choice(HEADS) + "-" + self.random.choice(TAILS)
+        firm.name = self.random.choice(self.stock.heads) + "-" + self.random.choice(TAILS)
         return (
             {
                 "kind": "order",
@@ -668,8 +668,16 @@ def _signs(event: dict[str, Any]) -> set[str]:
     return {f for f in found if f}
 
 
-def write(folder: Path, seed: int, events: int = 3000, firms: int = 200, humans: int = 600) -> None:
-    world = World(seed, firms, humans)
+def write(
+    folder: Path,
+    seed: int,
+    events: int = 3000,
+    firms: int = 200,
+    humans: int = 600,
+    stock: str = "russian",
+    dense: int = 1,
+) -> None:
+    world = World(seed, firms, humans, stock, dense)
     base = world.base()
     world.events(events)
     folder.mkdir(parents=True, exist_ok=True)
@@ -677,7 +685,7 @@ def write(folder: Path, seed: int, events: int = 3000, firms: int = 200, humans:
         (folder / f"{name}.jsonl").write_text(
             "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows), encoding="utf-8"
         )
-    rows = World(seed + 1000, firms, humans).records()
+    rows = World(seed + 1000, firms, humans, stock, dense).records()
     for name, columns in (("records", [c for c in rows[0] if c != "truth"]), ("truth", ["id", "cluster"])):
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, columns, extrasaction="ignore")

@@ -267,7 +267,12 @@ class ODataPeer(HttpPeer):
         if "Condition" in given:
             keep, context = parse(given["Condition"][1:-1].replace("''", "'")), self._context(entity)
             rows = [r for r in rows if keep(r, context)]
-        found = _last(entity, rows) if match[1] == "SliceLast" else _balance(entity, rows)
+        if match[1] == "SliceLast":
+            found = _last(entity, rows)
+        elif match[1] == "Turnovers":
+            found = _turnovers(entity, rows, given.get("Dimensions", "''")[1:-1])
+        else:
+            found = _balance(entity, rows)
         return self._list(call, name, entity, found, detail, False)
 
     # Writing
@@ -431,3 +436,19 @@ def _balance(entity: Entity, rows: list[Row]) -> list[Row]:
             sums[f"{name}Balance"] += sign * Decimal(str(row[name]))
     kept = [r for r in found.values() if any(r[f"{n}Balance"] for n in resources)]
     return [{k: str(v) if isinstance(v, Decimal) else v for k, v in r.items()} for r in kept]
+
+
+def _turnovers(entity: Entity, rows: list[Row], text: str) -> list[Row]:
+    """Sums by the dimensions that were asked for (all of them otherwise), named <resource>Turnover."""
+    wanted = [n.strip() for n in text.split(",") if n.strip()]
+    chosen = [d for d in entity.dimensions if not wanted or d.removesuffix("_Key") in wanted]
+    resources = [p for p, t in entity.props.items() if t == N]
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = tuple(row[d] for d in chosen)
+        sums = found.setdefault(
+            key, {**dict(zip(chosen, key, strict=True)), **{f"{r}Turnover": Decimal(0) for r in resources}}
+        )
+        for name in resources:
+            sums[f"{name}Turnover"] += Decimal(str(row[name]))
+    return [{k: str(v) if isinstance(v, Decimal) else v for k, v in r.items()} for r in found.values()]

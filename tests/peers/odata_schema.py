@@ -129,6 +129,17 @@ UNF: dict[str, Entity] = {
         virtual={"Balance": {"Period": D, "Condition": S, "Dimensions": S}},
         dimensions=("Номенклатура_Key", "Характеристика_Key", "СтруктурнаяЕдиница_Key"),
     ),
+    "InformationRegister_ФактОплатыЗаказов": Entity(
+        {"СчетНаОплату": S, "СчетНаОплату_Type": S, "Сумма": N, "СуммаАванса": N, "СуммаОплаты": N},
+        keys=("СчетНаОплату", "СчетНаОплату_Type"),
+    ),
+    "AccumulationRegister_Продажи": Entity(
+        {"Recorder": S, "Period": D, "Номенклатура_Key": G, "ЗаказПокупателя_Key": G, "Количество": N, "Сумма": N,
+         "СуммаНДС": N},
+        keys=("Recorder",),
+        virtual={"Turnovers": {"StartPeriod": D, "EndPeriod": D, "Condition": S, "Dimensions": S}},
+        dimensions=("Номенклатура_Key", "ЗаказПокупателя_Key"),
+    ),
 }  # fmt: skip
 
 BP: dict[str, Entity] = {
@@ -145,6 +156,13 @@ BP: dict[str, Entity] = {
     "Document_РеализацияТоваровУслуг": Entity(
         {**_DOCUMENT, "Контрагент_Key": G, "СуммаДокумента": N, "СчетНаОплатуПокупателю_Key": G}
     ),
+    **{
+        f"Document_{name}": Entity(
+            {**_DOCUMENT, "Контрагент": S, "Контрагент_Type": S, "СуммаДокумента": N},
+            tables={"РасшифровкаПлатежа": {"Ref_Key": G, "LineNumber": I, "СчетНаОплату_Key": G, "СуммаПлатежа": N}},
+        )
+        for name in ("ПоступлениеНаРасчетныйСчет", "ПриходныйКассовыйОрдер", "ОплатаПлатежнойКартой")
+    },
     "InformationRegister_СтатусыДокументов": Entity(
         {"Организация_Key": G, "Документ": S, "Документ_Type": S, "Статус": S, "ДополнительныйСтатус": S},
         keys=("Организация_Key", "Документ", "Документ_Type"),

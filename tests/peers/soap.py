@@ -48,7 +48,7 @@ class SoapPeer(HttpPeer):
         super().__init__()
 
     def fresh(self) -> dict[str, Any]:
-        return {"items": [], "amounts": [], "orders": {}, "refuse": {}}
+        return {"items": [], "amounts": [], "orders": {}, "refuse": {}, "pictures": {}, "asked": []}
 
     def handle(self, call: Call) -> Answer:
         wanted = base64.b64encode(f"{self.login}:{self.password}".encode()).decode()
@@ -76,6 +76,10 @@ class SoapPeer(HttpPeer):
             return self._fault(version, f"Неизвестная операция или параметр: {operation}")
         if self.service == 2 and given.get("Code") != self.code:
             return self._fault(version, "Не найдены настройки обмена")
+        if operation == "GetPicture":
+            self.state["asked"].append(given.get("ItemID"))
+            if given.get("ItemID") in self.state["refuse"]:
+                return self._fault(version, self.state["refuse"][given["ItemID"]])
         return self._soap(version, operation, self._result(operation, given))
 
     def _result(self, operation: str, given: dict[str, str | None]) -> str:
@@ -83,7 +87,7 @@ class SoapPeer(HttpPeer):
         if operation == "LoadOrders":
             return escape(self._load(given.get("OrdersData") or ""))
         if operation == "GetPicture":
-            return base64.b64encode(b"\x89PNG").decode()
+            return str(self.state["pictures"].get(given.get("ItemID"), ""))  # base64, empty where there is none
         rows = (
             self.state["orders"].values()
             if operation == "GetOrders"

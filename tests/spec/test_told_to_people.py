@@ -35,8 +35,8 @@ def test_who_brought_a_conflict_about(kit: Kit) -> None:
     hub = two(kit)
     _both_comments(kit, hub)
     (row,) = views.conflicts(hub)
-    assert (row["who"], row["overtaken"]) == (["crm/deal"], None)
-    assert "изменили: crm/deal" in page(hub, "/conflicts?lang=ru")
+    assert (row["who"], row["overtaken"]) == (["shop/deal", "crm/deal"], None), "both spoke, whoever was heard first"
+    assert "изменили: shop/deal, crm/deal" in page(hub, "/conflicts?lang=ru")
 
 
 def test_a_decision_that_was_overtaken_is_shown_with_the_question(kit: Kit) -> None:

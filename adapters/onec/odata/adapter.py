@@ -29,12 +29,14 @@ from adapters.base import (
     Text,
 )
 from adapters.onec.odata import records, writes
+from adapters.onec.odata.behind import Behind
 from adapters.onec.odata.changes import Feed
 from adapters.onec.odata.check import findings
 from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import BY_CONFIGURATION
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.stage import Stage
+from adapters.onec.odata.sums import UNKNOWN, Sums
 from adapters.onec.odata.versions import Versions
 
 _CATALOGUE = frozenset({"product", "group"})
@@ -45,16 +47,19 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What stands around some orders: their rows in the register of states, their deals; by the order's and deal's key."""
+    """What stands around some orders: their rows in the register of states, their deals, what was paid and shipped; by the
+    order's and deal's key."""
 
     states: dict[str, Native]
     deals: dict[str, Native]
+    sums: dict[str, Sums]
 
     def token(self, row: Native) -> tuple[object, ...]:
         """What tells that an order is to be read again: a payment moves its state and not the order itself."""
         state, deal = self.states.get(str(row["Ref_Key"]), {}), self.deals.get(writes.deal_key(row), {})
         said = sorted((k, str(v)) for k, v in state.items() if isinstance(v, str | int | bool | Decimal))
-        return row.get("DataVersion"), said, deal.get("Статус")
+        behind = self.sums.get(str(row["Ref_Key"]), UNKNOWN).token
+        return row.get("DataVersion"), said, deal.get("Статус"), *behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ class OneCOData(Adapter):
         self._currencies: dict[str, str] = {}
         self._rates: dict[str, str | None] = {}
         self._states: dict[str, str] = {}
+        self._sets: frozenset[str] | None = None
+        self._behind: Behind | None = None
 
     def check(self) -> Iterator[Finding]:
         yield from findings(self._client, self._names, self.settings)
@@ -108,7 +115,7 @@ class OneCOData(Adapter):
         elif kind == "order":
             yield from self._orders(cursor or {})
         elif kind == "offer":
-            yield self._offers()
+            yield from self._offers(cursor or {})
         else:
             name = {"price_type": self._names.price_types, "warehouse": self._names.warehouses}[kind]
             found = [one for page in self._client.pages(name) for one in _named(kind, page)]
@@ -252,16 +259,43 @@ class OneCOData(Adapter):
         for row in rows:
             now.add(str(row["Ref_Key"]), *around.token(row))
 
-    def _offers(self) -> Page:
-        names = self._names
+    def _offers(self, cursor: Native) -> Iterator[Page]:
+        """The registers of prices and stock for one stretch of goods after another, as 1C itself orders their keys: the whole
+        of 100,000 goods in one answer would be too much for both sides. The last stretch has no end."""
+        names, after = self._names, ""
         self._look_up()
-        prices = self._client.rows(f"{names.prices}/SliceLast()")
-        stocks = self._client.rows(f"{names.stock}/Balance()")
-        return Page(records.offers(prices, stocks, self._currencies, names), {"done": True}, last=True, complete=True)
+        for rows in self._client.pages(names.goods, select="Ref_Key"):
+            upto = str(rows[-1]["Ref_Key"])
+            yield Page(self._stretch(after, upto), cursor)
+            after = upto
+        yield Page(self._stretch(after, ""), {"done": True}, last=True, complete=True)
+
+    def _stretch(self, after: str, upto: str) -> list[Record]:
+        """Prices and stock of the goods with keys above `after`, up to and with `upto` ("" for no bound)."""
+        names = self._names
+        bounds = ((f"Номенклатура_Key {word} guid''{key}''") for word, key in (("gt", after), ("le", upto)) if key)
+        text = " and ".join(bounds)
+        condition = f"Condition='{text}'" if text else ""
+        prices = self._client.rows(f"{names.prices}/SliceLast({condition})")
+        stocks = self._client.rows(f"{names.stock}/Balance({condition})")
+        return records.offers(prices, stocks, self._currencies, names)
 
     def _around(self, rows: list[Native]) -> _Around:
         deals = self._client.by_keys(self._names.deals, [writes.deal_key(r) for r in rows]) if self._with_deals else {}
-        return _Around(self._state_rows([str(row["Ref_Key"]) for row in rows]), deals)
+        keys = [str(row["Ref_Key"]) for row in rows]
+        sums = self._sums().of(keys) if self._names.for_sums else {}
+        return _Around(self._state_rows(keys), deals, sums)
+
+    def _sums(self) -> Behind:
+        if self._behind is None:
+            self._behind = Behind(self._client, self._names, self._published(), self.settings.zone_info)
+        return self._behind
+
+    def _published(self) -> frozenset[str]:
+        """Names of the entity sets of this base, asked for once."""
+        if self._sets is None:
+            self._sets = frozenset(self._client.published())
+        return self._sets
 
     def _with_parts(self, rows: list[Native], around: _Around) -> list[Record]:
         """Orders with goods looked up for all of them at once."""
@@ -280,6 +314,7 @@ class OneCOData(Adapter):
                 around.states.get(str(row["Ref_Key"])),
                 self._states,
                 around.deals.get(writes.deal_key(row)),
+                around.sums.get(str(row["Ref_Key"]), UNKNOWN),
             )
             for row in rows
         ]
@@ -321,7 +356,7 @@ class OneCOData(Adapter):
 
     def _vat_rates(self) -> dict[str, str | None]:
         """Key of a VAT rate → percent; None for "Без НДС"."""
-        if "Catalog_СтавкиНДС" not in self._client.published():
+        if "Catalog_СтавкиНДС" not in self._published():
             return {}
         rows = self._client.rows("Catalog_СтавкиНДС")
         return {

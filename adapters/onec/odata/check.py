@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapters.base import Finding, SverkaError, Text
-from adapters.onec.odata.client import PUBLISH, ODataClient
+from adapters.onec.odata.behind import Behind
+from adapters.onec.odata.client import EMPTY, PUBLISH, ODataClient
 from adapters.onec.odata.names import Names
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.writes import attribute_key
@@ -28,8 +29,32 @@ def findings(client: ODataClient, names: Names, settings: ODataSettings) -> Iter
     if missing:
         return
     yield Finding("published", True, Text("Everything needed is published.", "Всё нужное опубликовано."))
+    yield from _sums(client, names, settings, published)
     yield from _stage(client, names, settings)
     yield from _sample(client, names)
+
+
+def _sums(client: ODataClient, names: Names, settings: ODataSettings, published: set[str]) -> Iterator[Finding]:
+    """Sets without which the rest works: what they would say of payments and shipments is unknown then, not zero."""
+    if not names.for_sums:
+        return
+    missing = [name for name in names.for_sums if name not in published]
+    for name in missing:
+        said = Text(
+            f"1C does not publish {name}: the sums that it holds of payments or shipments stay unknown.",
+            f"1С не публикует {name}: суммы оплат или отгрузок, которые там ведутся, остаются неизвестны.",
+        )
+        yield Finding("sums", True, said, remedy=PUBLISH)
+    tried = Behind(client, names, frozenset(published), settings.zone_info)
+    try:
+        tried.of([EMPTY])
+    except SverkaError as error:
+        yield _failed("sums", error)
+        return
+    yield from (_failed("sums", refused) for refused in tried.refused.values())
+    if not missing and not tried.refused:
+        said = Text("Payments and shipments come as sums.", "Оплаты и отгрузки приходят суммами.")
+        yield Finding("sums", True, said)
 
 
 def _stage(client: ODataClient, names: Names, settings: ODataSettings) -> Iterator[Finding]:

@@ -27,6 +27,10 @@ class Names:
     deals: str = ""
     order_in_units: bool = False  # quantities of the order's lines are in the goods' own units
     statuses: str = ""  # БП: the register of payment and shipment of a document
+    paid_register: str = ""  # УНФ: what was paid for each order
+    sales_register: str = ""  # УНФ: turnovers of sales by order
+    shipment: str = ""  # БП: the document that ships an invoice
+    payments: tuple[str, ...] = ()  # БП: the documents that pay an invoice
     price_types: str = "Catalog_ВидыЦен"
     goods: str = "Catalog_Номенклатура"
     parties: str = "Catalog_Контрагенты"
@@ -38,6 +42,11 @@ class Names:
     def with_party(self) -> str:
         """What is expanded in an order."""
         return "Контрагент,Партнер" if self.partners else "Контрагент"
+
+    @property
+    def for_sums(self) -> list[str]:
+        """Entity sets that bring sums of payments and shipments. Without them the rest is read as well."""
+        return [s for s in (self.paid_register, self.sales_register, self.shipment, *self.payments) if s]
 
     def needed(self, shows: frozenset[str]) -> list[str]:
         """The entity sets that must be published for this connection."""
@@ -85,6 +94,8 @@ UNF = Names(
     stock_place="СтруктурнаяЕдиница",
     stock_amount="Количество",
     states="Catalog_СостоянияЗаказовПокупателей",
+    paid_register="InformationRegister_ФактОплатыЗаказов",
+    sales_register="AccumulationRegister_Продажи",
 )
 BP = Names(
     order="Document_СчетНаОплатуПокупателю",
@@ -101,5 +112,11 @@ BP = Names(
     stock_place="",
     stock_amount="",
     statuses="InformationRegister_СтатусыДокументов",
+    shipment="Document_РеализацияТоваровУслуг",
+    payments=(
+        "Document_ПоступлениеНаРасчетныйСчет",
+        "Document_ПриходныйКассовыйОрдер",
+        "Document_ОплатаПлатежнойКартой",
+    ),
 )
 BY_CONFIGURATION = {"ut": UT, "unf": UNF, "bp": BP}

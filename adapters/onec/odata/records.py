@@ -12,9 +12,13 @@ from adapters.base import Native, Record
 from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.names import Names
 from adapters.onec.odata.stage import Stage, unmarked
+from adapters.onec.odata.sums import Sums, covered, number
 
 NO_DATE = "0001-01-01T00:00:00"
 _CLOSED = {"Закрыт"}
+_PAID = {"оплачен": True, "оплаченчастично": False, "неоплачен": False}
+_SHIPPED = {"отгружен": True, "отгруженчастично": False, "неотгружен": False}
+_RUBLES = {"rub", "rur", "руб", "руб.", "643", "российский рубль"}
 
 
 def product(row: Native) -> Record:
@@ -95,8 +99,9 @@ class Orders:
         state: Native | None,
         states: Mapping[str, str],
         deal: Native | None,
+        sums: Sums,
     ) -> Record:
-        """One document; `state` is its row in the register of states, `deal` its Сделка."""
+        """One document; `state` is its row in the register of states, `deal` its Сделка, `sums` what was paid and shipped."""
         extra = {
             self._properties[key]: attribute.get("Значение") or attribute.get("ТекстоваяСтрока")
             for attribute in row.get("ДополнительныеРеквизиты") or []
@@ -105,20 +110,21 @@ class Orders:
         state_word = states.get(str(row.get("СостояниеЗаказа")), "")
         moment = local(row.get("Date"), self._zone)
         lines = self._lines(row, goods, rates)
+        currency = currencies.get(str(row.get(f"{self._names.currency}_Key")), "")
         data: Native = {
             "number": extra.get(self._site_number) or row.get(self._names.site_number) or "",
             "id_1c": row["Ref_Key"],
             "number_1c": str(row.get("Number", "")).strip(),
             "date_1c": moment,
             "sum": row.get("СуммаДокумента"),
-            "currency": currencies.get(str(row.get(f"{self._names.currency}_Key")), ""),
+            "currency": currency,
             "posted": row.get("Posted"),
             "deletion_mark": row.get("DeletionMark"),
             "comment": unmarked(row.get("Комментарий")),
             "counterparty": party(row.get("Контрагент") or {}, row.get("Партнер") or {}),
             "lines": lines or None,  # all of them cancelled: nothing is said of what was ordered
             "amount": row.get("СуммаДокумента") if lines else None,
-            **self._facts(row, state, state_word),
+            **self._facts(row, state, state_word, self._comparable(sums, currency)),
         }
         if deal is not None:
             data["deal_status"] = deal.get("Статус")
@@ -157,18 +163,27 @@ class Orders:
         rate = str(one.get("СтавкаНДС_Key"))
         return {**line, "vat": rates[rate]} if rate in rates else line
 
-    def _facts(self, row: Native, state: Native | None, state_word: str) -> Native:
+    def _comparable(self, sums: Sums, currency: str) -> Sums:
+        """УНФ keeps sales in the currency of accounting: of an order in another one the shipped sum is not known."""
+        if self._names.sales_register and currency.casefold() not in _RUBLES:
+            return Sums(sums.payments)
+        return sums
+
+    def _facts(self, row: Native, state: Native | None, state_word: str, sums: Sums) -> Native:
         """paid, shipped, cancelled, the order's state, and payments and shipments as sums; each only where it is known."""
-        facts: Native = {"documents": []}
+        facts: Native = {"documents": sums.documents}
         if self._names.state_register:
             facts |= _by_register(state)
         if self._names.states:
             facts["state"] = state_word
             facts["cancelled"] = row.get("ВариантЗавершения") == "Отменен"
+            if row.get("Posted"):
+                amount = number(row, "СуммаДокумента")
+                facts |= {"paid": covered(sums.payments, amount), "shipped": covered(sums.shipments, amount)}
         if self._names.statuses and state is not None:
-            facts["paid"] = {"Оплачен": True, "НеОплачен": False}.get(str(state.get("Статус")))
+            facts["paid"] = _PAID.get(str(state.get("Статус")).casefold())
             facts["cancelled"] = state.get("Статус") == "Отменен"
-            facts["shipped"] = {"Отгружен": True, "НеОтгружен": False}.get(str(state.get("ДополнительныйСтатус")))
+            facts["shipped"] = _SHIPPED.get(str(state.get("ДополнительныйСтатус")).casefold())
         if row.get("DeletionMark"):
             facts["cancelled"] = True
         return facts

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from adapters.base import (
     Adapter,
     AdapterContext,
+    BadConfig,
     Capabilities,
     Change,
     Finding,
@@ -19,6 +20,7 @@ from adapters.base import (
     Problem,
     Record,
     RecordRefused,
+    RetryLater,
     SverkaError,
     Text,
 )
@@ -29,6 +31,7 @@ from adapters.onec.soap.settings import SoapSettings
 
 OVERLAP = timedelta(minutes=10)  # asked again each time: 1C's clock is not ours
 PAGE = 500
+PICTURES_A_RUN = 200  # each is a call of its own
 _OPERATIONS = {
     "group": "GetItems",
     "product": "GetItems",
@@ -50,6 +53,7 @@ class OneCSoap(Adapter):
     def __init__(self, settings: SoapSettings, context: AdapterContext) -> None:
         super().__init__(settings, context)
         self._service = Service(settings, context)
+        self._to_ask = 0
 
     def check(self) -> Iterator[Finding]:
         """The service's description, its operations, and the newest orders."""
@@ -80,6 +84,7 @@ class OneCSoap(Adapter):
         asked = self.context.now()
         since = datetime.fromisoformat(cursor["since"]) if cursor and cursor.get("since") else None
         after = {"since": (asked - OVERLAP).isoformat()}
+        self._to_ask = PICTURES_A_RUN
         held: list[Record] = []
         trouble: SverkaError | None = None
         for item in self._read(_OPERATIONS[kind], since):
@@ -92,6 +97,8 @@ class OneCSoap(Adapter):
                 yield Page(held, dict(cursor or {}))  # the cursor moves when all of the answer is safe
                 held = []
             held.append(item)
+            if kind == "product" and not item.deleted:
+                self._picture(item, changed=since is not None)
         if trouble is not None:
             self.context.log.warning("%s: a %s could not be read: %s", self.context.connection, kind, trouble.code)
         yield Page(held, after, last=True, complete=since is None and trouble is None)
@@ -128,6 +135,20 @@ class OneCSoap(Adapter):
 
     def close(self) -> None:
         self._service.close()
+
+    def _picture(self, item: Record, *, changed: bool) -> None:
+        """Fetch the picture that the item names, when it is new or the item has changed. A lost answer is no fault of the
+        item: the next whole scan asks again for what is not kept."""
+        name = next(iter(item.data.get("images") or ()), "")
+        pictures = self.context.pictures
+        if not name or not self._to_ask or (pictures.has(name) and not changed):
+            return
+        self._to_ask -= 1
+        try:
+            pictures.keep(name, [self._service.picture(self._arguments({"ItemID": item.id}))])
+        except (RetryLater, RecordRefused, BadConfig) as error:
+            self._to_ask = 0  # it does not answer this: the goods go on without
+            self.context.log.warning("%s: pictures are not read: %s", self.context.connection, error.code)
 
     def _order(self, number: str) -> Record | None:
         since = self.context.now() - timedelta(days=1)

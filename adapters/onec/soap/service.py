@@ -7,6 +7,7 @@ CommerceML document inside `return`, large enough that it is streamed instead of
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Mapping
 from typing import IO, Any
@@ -54,6 +55,14 @@ class Service:
         if found.tag.endswith("КоммерческаяИнформация") or found.get("ВерсияСхемы"):
             return io.BytesIO(etree.tostring(found, encoding="UTF-8", xml_declaration=True))
         raise self._odd("no document in the answer", "в ответе нет документа")
+
+    def picture(self, arguments: Mapping[str, Any]) -> bytes:
+        """What GetPicture answers with (base64); empty where there is none or it is no picture's text."""
+        said = _words(self._returned(self._call("GetPicture", arguments, writing=False)))
+        try:
+            return base64.b64decode(said)
+        except ValueError:
+            return b""
 
     def text(self, operation: str, arguments: Mapping[str, Any]) -> str:
         """A plain answer to a write (a boolean, or a JSON text)."""
