@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
 
-.PHONY: setup demo test check mutants torture bench bench-identity lock clean
+.PHONY: setup demo test check crash mutants torture bench bench-identity lock clean
 
 setup: .venv/.ok
 
@@ -28,6 +28,10 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Every history of the crash points; the suite plays three of five: about ten minutes
+crash: setup
+	@SVERKA_WHOLE=1 $(BIN)/python -m pytest -n auto --dist worksteal tests/spec/test_crash_points.py $(ARGS)
 
 # Deliberate faults in the hub's own code, each of which a named test must find
 mutants: setup

@@ -146,6 +146,10 @@ def conflicts(
     if as_json:
         print_json(rows)
         return
+    _show_conflicts(rows)
+
+
+def _show_conflicts(rows: list[dict[str, Any]]) -> None:
     table(
         both("Расхождения", "Conflicts"),
         (
