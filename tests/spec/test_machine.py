@@ -26,4 +26,4 @@ def test_invariants_hold_whatever_happens(seeds: tuple[int, ...], tell: Callable
 
 def test_a_short_life() -> None:
     """A first look, in seconds."""
-    assert play(1, 8, 20)["quiet ends"] > 0
+    assert play(5, 8, 20)["quiet ends"] > 0
