@@ -9,7 +9,7 @@ import pytest
 
 from tests.spec.machine import NEEDED, play
 
-EXAMPLES, STEPS = 10, 25
+EXAMPLES, STEPS = 12, 25
 SEEDS = ((3, 5), (8, 13))  # fixed: a failure is the same for everybody; SVERKA_SHRINK=1 makes it short
 
 
