@@ -33,7 +33,7 @@ AGAIN = ("webhooks", "an answer lost before")  # "edits" once more, under other 
 
 def played(name: str) -> tuple[int, Callable[..., bool]]:
     """How many of five histories in a row the suite plays, and which. Five shares no factor with the six faults of a call and
-    the three of a commit, so every kind of fault is played, but at each place only some of them: all of them by `make crash`."""
+    the three of a commit, so every kind of fault is played, but at each place only some of them; `make crash` plays all."""
     chosen = range(5) if WHOLE else (0, 2) if name in AGAIN else (0, 2, 3)
     turn = itertools.count()
     return len(chosen), lambda *_: next(turn) % 5 in chosen
