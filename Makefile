@@ -2,6 +2,9 @@
 PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
+# Containers like to forbid byte code: then every one of the hundreds of processes that the tests start compiles each module
+# that it imports, which costs more than all else that it does
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: setup demo test check crash mutants torture bench bench-identity lock clean
 

@@ -20,15 +20,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from sync.errors import RetryLater, Text
+from sync.log import Logger
 from sync.store import Store
+from sync.store.inserts import insert_into
 from sync.store.tables import lease as table
 
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
 
 
 class LeaseLost(RetryLater):
@@ -90,9 +90,8 @@ class Leases:
         """Take `name` (at most 160 characters) for so many seconds; None while somebody holds it."""
         now = self.now()
         values = {"owner": self.owner, "expires_at": now + timedelta(seconds=seconds)}
-        insert = sqlite.insert if self.store.sqlite else postgresql.insert
         take = (
-            insert(table)
+            insert_into(table, self.store.engine.dialect)
             .values(name=name, token=1, **values)
             .on_conflict_do_update(
                 index_elements=[table.c.name],
