@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 setup: .venv/.ok
 
-# uv with the lock's hashes; where uv cannot be had, pip with the same hashes
+# uv with the lock's hashes; where uv cannot be had, pip with the same hashes. The import leaves byte code of what is used
 .venv/.ok: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@( $(BIN)/pip install -q --disable-pip-version-check uv==$(UV_VERSION) \
@@ -18,6 +18,7 @@ setup: .venv/.ok
 	  && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . ) \
 	|| ( $(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock \
 	  && $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . )
+	@$(BIN)/python -c "import adapters.mail, adapters.onec.soap, adapters.woocommerce, sync.cli.work, sync.web.app"
 	@touch $@
 
 demo: setup
