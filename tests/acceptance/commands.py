@@ -1,4 +1,5 @@
-"""Running the public commands in a folder of their own."""
+"""Running the public commands in a folder of their own: each in a process of its own, or, where a test starts many, all but
+one of them in this one."""
 
 from __future__ import annotations
 
@@ -9,9 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from sync.cli.app import app
+
 
 class Commands:
-    """`run` gives a finished command; `ask` its --json document."""
+    """`run` gives a finished command; `ask` its --json document; `here` is `run` without starting a process."""
 
     def __init__(self, folder: Path, config: str) -> None:
         self.folder = folder
@@ -29,6 +34,12 @@ class Commands:
             check=False,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         )
+
+    def here(self, *args: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        done = CliRunner().invoke(app, ["-c", str(self.config), *args], input=given)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception  # a process would show a traceback
+        return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
 
     def ask(self, *args: str) -> Any:
         return json.loads(self.run(*args, "--json").stdout)
