@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from typer.testing import CliRunner
-
-from sync.cli.app import app
+from tests.peers.stage import run_here
 
 
 class Commands:
@@ -36,10 +34,7 @@ class Commands:
         )
 
     def here(self, *args: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        done = CliRunner().invoke(app, ["-c", str(self.config), *args], input=given)
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception  # a process would show a traceback
-        return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
+        return run_here(self.config, *args, given=given)
 
     def ask(self, *args: str) -> Any:
         return json.loads(self.run(*args, "--json").stdout)
