@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import pytest
 
@@ -300,136 +299,6 @@ def test_bp_tells_paid_and_shipped_by_its_register(base: ODataPeer, opened: list
     fields = load("onec_odata_bp").lens("order").get(record.data).fields
     assert (fields["number"], fields["paid"], fields["shipped"]) == ("1043", True, False)
     assert write(one, record, crm_status="Оплачен").data["crm_status"] == "Оплачен"
-
-
-PAID, SALES = "InformationRegister_ФактОплатыЗаказов", "AccumulationRegister_Продажи"
-
-
-def sums(record: Record, mapping: str) -> dict[str, Any]:
-    """What the deal gets of one order: its sums by kind, and whether it is paid and shipped."""
-    found = load(mapping).lens("order").get(record.data)
-    assert found.problems == []
-    counted: dict[str, Any] = {"paid": found.fields.get("paid"), "shipped": found.fields.get("shipped")}
-    for one in found.fields["documents"]:
-        if one["kind"] != "order" and one["posted"] and not one.get("reversed"):
-            counted[one["kind"]] = counted.get(one["kind"], Decimal(0)) + one["amount"]
-    return counted
-
-
-@pytest.mark.parametrize("base", ["unf"], indirect=True)
-def test_unf_tells_partial_payments_and_shipments_as_sums(base: ODataPeer, opened: list[OneCOData]) -> None:
-    made = furnish(base, "unf")
-    order, kind = made["order"], f"StandardODATA.{ORDERS['unf']}"
-    base.put(ORDERS["unf"], Ref_Key=order, Posted=True)
-    one = adapter(base, opened, configuration="unf")
-    (record,), cursor = drain(one, "order")
-    assert sums(record, "onec_odata_unf") == {"paid": None, "shipped": False}, "no row of payments: nothing is assumed"
-    row = {"СчетНаОплату": order, "СчетНаОплату_Type": kind, "Сумма": "100.10"}
-    base.put(PAID, **row, СуммаАванса="40.05", СуммаОплаты="20")
-    base.put(PAID, СчетНаОплату=made["party"], СчетНаОплату_Type="StandardODATA.Document_СчетНаОплату", СуммаОплаты="7")
-    for n, (of, amount) in enumerate(((order, "50.10"), (order, "30"), (order, "-10"), (made["party"], "99"))):
-        base.put(SALES, Recorder=f"r{n}", Period="2026-03-06T00:00:00", ЗаказПокупателя_Key=of, Сумма=amount)
-    (record,), cursor = drain(one, "order", cursor)
-    assert sums(record, "onec_odata_unf") == {
-        "paid": False, "shipped": False, "payment": Decimal("60.05"), "shipment": Decimal("70.10")
-    }  # fmt: skip
-    base.put(PAID, **row, СуммаАванса="0", СуммаОплаты="100.10")
-    base.put(SALES, Recorder="r4", Period="2026-03-07T00:00:00", ЗаказПокупателя_Key=order, Сумма="30")
-    (record,), cursor = drain(one, "order", cursor)
-    assert sums(record, "onec_odata_unf") == {
-        "paid": True, "shipped": True, "payment": Decimal("100.10"), "shipment": Decimal("100.10")
-    }  # fmt: skip
-    assert drain(one, "order", cursor)[0] == []
-    usd = base.put("Catalog_Валюты", Description="USD")["Ref_Key"]
-    base.put(ORDERS["unf"], Ref_Key=order, ВалютаДокумента_Key=usd)
-    (record,), _ = drain(one, "order", cursor)
-    assert "shipment" not in sums(record, "onec_odata_unf"), "sales are kept in rubles"
-
-
-INVOICE_SHIPPED, BANK, CASH = (
-    "Document_РеализацияТоваровУслуг",
-    "Document_ПоступлениеНаРасчетныйСчет",
-    "Document_ПриходныйКассовыйОрдер",
-)
-
-
-@pytest.mark.parametrize("base", ["bp"], indirect=True)
-def test_bp_adds_up_the_documents_behind_an_invoice(base: ODataPeer, opened: list[OneCOData]) -> None:
-    made = furnish(base, "bp")
-    invoice = made["order"]
-
-    def part(amount: str, of: str = invoice) -> dict[str, str]:
-        return {"СчетНаОплату_Key": of, "СуммаПлатежа": amount}
-
-    one = adapter(base, opened, configuration="bp")
-    (record,), cursor = drain(one, "order")
-    assert sums(record, "onec_odata_bp") == {"paid": None, "shipped": None}
-    lines = [part("30.05"), part("10"), part("500", made["party"])]
-    bank = base.put(BANK, Number="БН-1", Date="2026-03-06T10:00:00", Posted=True, РасшифровкаПлатежа=lines)["Ref_Key"]
-    base.put(BANK, Number="БН-2", Date="2026-03-06T10:00:00", Posted=False, РасшифровкаПлатежа=[part("1000")])
-    base.put(CASH, Number="КО-1", Date="2026-03-06T10:00:00", Posted=True, РасшифровкаПлатежа=[part("5")])
-    shipped = {"СчетНаОплатуПокупателю_Key": invoice, "Date": "2026-03-07T10:00:00"}
-    first = base.put(INVOICE_SHIPPED, **shipped, Number="Р-1", Posted=True, СуммаДокумента="60")["Ref_Key"]
-    base.put(INVOICE_SHIPPED, **shipped, Number="Р-2", Posted=True, СуммаДокумента="20.10")
-    base.put(INVOICE_SHIPPED, **shipped, Number="Р-3", Posted=True, DeletionMark=True, СуммаДокумента="999")
-    (record,), cursor = drain(one, "order", cursor)
-    assert sums(record, "onec_odata_bp") == {
-        "paid": None, "shipped": None, "payment": Decimal("45.05"), "shipment": Decimal("80.10")
-    }  # fmt: skip
-    found = load("onec_odata_bp").lens("order").get(record.data).fields["documents"]
-    (told,) = [d for d in found if d["key"] == f"payment:{bank}"]
-    assert (told["number"], told["date"], told["amount"]) == (
-        "БН-1",
-        datetime(2026, 3, 6, 7, tzinfo=UTC),
-        Decimal("40.05"),
-    )
-    base.put(INVOICE_SHIPPED, Ref_Key=first, Posted=False)  # the shipment is taken back
-    base.put("InformationRegister_СтатусыДокументов", Документ=invoice, Документ_Type=f"StandardODATA.{ORDERS['bp']}",
-             Статус="ОплаченЧастично", ДополнительныйСтатус="ОтгруженЧастично")  # fmt: skip
-    (record,), _ = drain(one, "order", cursor)
-    assert sums(record, "onec_odata_bp") == {
-        "paid": False, "shipped": False, "payment": Decimal("45.05"), "shipment": Decimal("20.10")
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("base", ["unf", "bp"], indirect=True)
-def test_sums_that_are_not_published_are_unknown_and_check_says_so(
-    base: ODataPeer, opened: list[OneCOData], request: pytest.FixtureRequest
-) -> None:
-    name = request.node.callspec.params["base"]
-    made = furnish(base, name)
-    base.put(ORDERS[name], Ref_Key=made["order"], Posted=True)
-    said = [f for f in adapter(base, opened, configuration=name).check() if f.step == "sums"]
-    assert [f.text.en for f in said] == ["Payments and shipments come as sums."]
-    missing = {PAID, SALES} if name == "unf" else {INVOICE_SHIPPED, BANK, CASH, "Document_ОплатаПлатежнойКартой"}
-    base.state["published"] = [s for s in base.state["published"] if s not in missing]
-    one = adapter(base, opened, configuration=name)
-    said = [f for f in one.check() if f.step == "sums"]
-    assert len(said) == len(missing)
-    assert all(f.ok and f.remedy for f in said)
-    assert all(any(name in f.text.ru for f in said) for name in missing)
-    (record,), _ = drain(one, "order")
-    assert sums(record, f"onec_odata_{name}") == {"paid": None, "shipped": None}
-
-
-@pytest.mark.parametrize("base", ["bp"], indirect=True)
-@pytest.mark.parametrize(("status", "code"), [(403, "20"), (400, "10")])
-def test_sums_that_1c_refuses_to_tell_stop_no_order(
-    base: ODataPeer, opened: list[OneCOData], status: int, code: str
-) -> None:
-    made = furnish(base, "bp")
-    base.put(INVOICE_SHIPPED, СчетНаОплатуПокупателю_Key=made["order"], Number="Р-1", Posted=True, СуммаДокумента="60")
-    body = json.dumps({"odata.error": {"code": code, "message": {"lang": "ru", "value": "отказ"}}})
-    said = {"status": status, "body": body, "headers": {"Content-Type": "application/json"}}
-    base.fault("status", quote(BANK), times=2, **said)
-    base.fault("status", quote(CASH), times=2, **said)
-    one = adapter(base, opened, configuration="bp")
-    assert [f.ok for f in one.check() if f.step == "sums"] == [False, False]
-    (record,), cursor = drain(one, "order")
-    assert sums(record, "onec_odata_bp") == {"paid": None, "shipped": None, "shipment": Decimal(60)}
-    base.fault("status", quote(INVOICE_SHIPPED), status=503, body="занято")
-    with pytest.raises(RetryLater):
-        drain(adapter(base, opened, configuration="bp"), "order", cursor)
 
 
 def test_every_set_that_is_not_published_is_named_with_the_place(base: ODataPeer, opened: list[OneCOData]) -> None:

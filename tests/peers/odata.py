@@ -441,7 +441,7 @@ def _balance(entity: Entity, rows: list[Row]) -> list[Row]:
 def _turnovers(entity: Entity, rows: list[Row], text: str) -> list[Row]:
     """Sums by the dimensions that were asked for (all of them otherwise), named <resource>Turnover."""
     wanted = [n.strip() for n in text.split(",") if n.strip()]
-    chosen = [d for d in entity.dimensions if not wanted or d.removesuffix("_Key") in wanted]
+    chosen = [d for d in entity.dimensions if not wanted or d.removesuffix("_Key").removesuffix("_Type") in wanted]
     resources = [p for p, t in entity.props.items() if t == N]
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:

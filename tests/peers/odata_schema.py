@@ -98,6 +98,7 @@ UT: dict[str, Entity] = {
     "ExchangePlan_Сайт": Entity({**_CATALOG, "SentNo": I, "ReceivedNo": I}),
 }  # fmt: skip
 
+_OF_ORDER = {"Заказ": S, "Заказ_Type": S}
 UNF: dict[str, Entity] = {
     "Catalog_Контрагенты": replace(_PARTY, props={**_PARTY.props, "IsFolder": B}),
     **{k: UT[k] for k in ("Catalog_Номенклатура", "Catalog_ХарактеристикиНоменклатуры", "Catalog_СтавкиНДС",
@@ -134,12 +135,23 @@ UNF: dict[str, Entity] = {
         keys=("СчетНаОплату", "СчетНаОплату_Type"),
     ),
     "AccumulationRegister_Продажи": Entity(
-        {"Recorder": S, "Period": D, "Номенклатура_Key": G, "ЗаказПокупателя_Key": G, "Количество": N, "Сумма": N,
-         "СуммаНДС": N},
+        {"Recorder": S, "Period": D, "Номенклатура_Key": G, "ЗаказПокупателя_Key": G, "Документ": S, "Документ_Type": S,
+         "Количество": N, "Сумма": N, "СуммаНДС": N},
         keys=("Recorder",),
         virtual={"Turnovers": {"StartPeriod": D, "EndPeriod": D, "Condition": S, "Dimensions": S}},
-        dimensions=("Номенклатура_Key", "ЗаказПокупателя_Key"),
+        dimensions=("Номенклатура_Key", "ЗаказПокупателя_Key", "Документ", "Документ_Type"),
     ),
+    **{
+        f"Document_{name}": Entity(
+            {**_DOCUMENT, "ВалютаДокумента_Key": G, "СуммаДокумента": N, **head},
+            tables={table: {"Ref_Key": G, "LineNumber": I, "Всего": N, **line}},
+        )
+        for name, table, head, line in (
+            ("РасходнаяНакладная", "Запасы", _OF_ORDER, _OF_ORDER),
+            ("ПриходнаяНакладная", "Запасы", _OF_ORDER, _OF_ORDER),
+            ("АктВыполненныхРабот", "РаботыИУслуги", {"ЗаказПокупателя_Key": G}, {"ЗаказПокупателя_Key": G}),
+        )
+    },
 }  # fmt: skip
 
 BP: dict[str, Entity] = {
@@ -158,11 +170,17 @@ BP: dict[str, Entity] = {
     ),
     **{
         f"Document_{name}": Entity(
-            {**_DOCUMENT, "Контрагент": S, "Контрагент_Type": S, "СуммаДокумента": N},
-            tables={"РасшифровкаПлатежа": {"Ref_Key": G, "LineNumber": I, "СчетНаОплату_Key": G, "СуммаПлатежа": N}},
+            {**_DOCUMENT, "Контрагент": S, "Контрагент_Type": S, "СуммаДокумента": N, "ВидОперации": S,
+             "ДокументОснование": S, "ДокументОснование_Type": S},
+            tables={"РасшифровкаПлатежа": {"Ref_Key": G, "LineNumber": I, "СчетНаОплату_Key": G, "СуммаПлатежа": N,
+                                           "Сделка": S, "Сделка_Type": S}},
         )
-        for name in ("ПоступлениеНаРасчетныйСчет", "ПриходныйКассовыйОрдер", "ОплатаПлатежнойКартой")
+        for name in ("ПоступлениеНаРасчетныйСчет", "ПриходныйКассовыйОрдер", "ОплатаПлатежнойКартой",
+                     "СписаниеСРасчетногоСчета", "РасходныйКассовыйОрдер")
     },
+    "Document_ВозвратТоваровОтПокупателя": Entity(
+        {**_DOCUMENT, "ВидОперации": S, "Сделка": S, "Сделка_Type": S, "СуммаДокумента": N}
+    ),
     "InformationRegister_СтатусыДокументов": Entity(
         {"Организация_Key": G, "Документ": S, "Документ_Type": S, "Статус": S, "ДополнительныйСтатус": S},
         keys=("Организация_Key", "Документ", "Документ_Type"),

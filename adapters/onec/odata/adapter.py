@@ -42,6 +42,8 @@ from adapters.onec.odata.versions import Versions
 _CATALOGUE = frozenset({"product", "group"})
 _PARTIES = frozenset({"company", "person"})
 _TOKEN = ("Ref_Key", "DataVersion")
+_TOLD = "odata.sums"  # where it is kept which sets have told of payments and shipments so far
+_RUBLES = {"rub", "rur", "руб", "руб.", "643", "российский рубль"}
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -59,7 +61,7 @@ class _Around:
         state, deal = self.states.get(str(row["Ref_Key"]), {}), self.deals.get(writes.deal_key(row), {})
         said = sorted((k, str(v)) for k, v in state.items() if isinstance(v, str | int | bool | Decimal))
         behind = self.sums.get(str(row["Ref_Key"]), UNKNOWN).token
-        return row.get("DataVersion"), said, deal.get("Статус"), *behind
+        return row.get("DataVersion"), said, deal.get("Статус"), records.reason_of(deal), *behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,12 @@ class OneCOData(Adapter):
         self._currencies: dict[str, str] = {}
         self._rates: dict[str, str | None] = {}
         self._states: dict[str, str] = {}
+        self._reasons: dict[str, str] | None = None
         self._sets: frozenset[str] | None = None
         self._behind: Behind | None = None
 
     def check(self) -> Iterator[Finding]:
-        yield from findings(self._client, self._names, self.settings)
+        yield from findings(self._client, self._names, self.settings, self._told() or frozenset())
 
     def scan(self, kind: str, cursor: Native | None) -> Iterator[Page]:
         if kind == "product" and cursor is not None and self.settings.exchange_plan:
@@ -150,21 +153,29 @@ class OneCOData(Adapter):
                 code="odata.create",
             )
         client, names, word = self._client, self._names, str(change.data.get("crm_status") or "")
+        refused: RecordRefused | None = None
         rows = client.rows(names.order, filter=f"Ref_Key eq guid'{change.id}'")
         if not rows:
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
         now = str(rows[0].get("DataVersion") or "")
         seen = (change.before.version if change.before else "") or now
         body = writes.body_of(client, names, self.settings, change, rows[0])
-        if word and "deal" in self._stage.shows:
+        if "deal" in self._stage.shows and (word or "loss_reason" in change.data):
             if seen != now:
                 raise PreconditionFailed(
                     Text("The order was changed in 1C meanwhile.", "Заказ изменён в 1С."), code="odata.moved"
                 )
-            body |= writes.shown_in_deal(client, names, rows[0], self._stage.outcome(word))
+            status = self._stage.outcome(
+                word or str((change.before.data if change.before else {}).get("crm_status") or "")
+            )
+            reason, refused = writes.reason_key(client, names, change.data)
+            if word or reason:
+                body |= writes.shown_in_deal(client, names, rows[0], status, reason)
         if body:
             client.patch(names.order, change.id, body, seen)
         self._post(change.id, rows[0], change.data.get("posted"), again="СостояниеЗаказа" in body)
+        if refused is not None:  # all else of the change stands by now
+            raise refused
         found = self.read("order", change.id)
         if found is None:
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
@@ -233,12 +244,27 @@ class OneCOData(Adapter):
         yield Page(found, {"message": number + 1 if keys or gone else number}, last=True)
 
     def _orders(self, cursor: Native) -> Iterator[Page]:
-        """Those of the window at first; after that those that changed, or were paid or shipped."""
+        """Those of the window; then which sets told of payments and shipments is kept for the next time, and named is what
+        told of them before and does not now."""
+        self._look_anew(first="versions" not in cursor)
+        yield from self._of_window(cursor)
+        if self._behind is None:
+            return
+        told = (self._behind.told or frozenset()) | self._behind.read
+        if told != self._told():
+            self.context.kept.save(_TOLD, {"sets": sorted(told)})
+        if (trouble := self._behind.trouble) is not None:
+            raise trouble
+
+    def _of_window(self, cursor: Native) -> Iterator[Page]:
+        """All of them at first; after that those that changed, or were paid or shipped."""
         since = (self.context.now() - timedelta(days=self.settings.days)).strftime("%Y-%m-%dT00:00:00")
         where, name = f"Date ge datetime'{since}'", self._names.order
         if "versions" in cursor:
             now = Versions()
-            select = ",".join((*_TOKEN, "Сделка_Key") if self._with_deals else _TOKEN)
+            more = ["Сделка_Key"] if self._with_deals else []
+            more += [f"{self._names.currency}_Key"] if self._names.sales_register else []
+            select = ",".join((*_TOKEN, *more))
             for rows in self._client.pages(name, where, select=select):
                 self._note(now, rows, self._around(rows))
             keys = now.changed(cursor["versions"])
@@ -283,13 +309,32 @@ class OneCOData(Adapter):
     def _around(self, rows: list[Native]) -> _Around:
         deals = self._client.by_keys(self._names.deals, [writes.deal_key(r) for r in rows]) if self._with_deals else {}
         keys = [str(row["Ref_Key"]) for row in rows]
-        sums = self._sums().of(keys) if self._names.for_sums else {}
+        sums = self._sums().of(keys, self._foreign(rows)) if self._names.for_sums else {}
         return _Around(self._state_rows(keys), deals, sums)
+
+    def _foreign(self, rows: list[Native]) -> dict[str, str]:
+        """УНФ keeps sales in rubles: key → key of the currency of the orders that are in another one."""
+        if not self._names.sales_register:
+            return {}
+        self._look_up()
+        of = {str(row["Ref_Key"]): str(row.get(f"{self._names.currency}_Key")) for row in rows}
+        return {key: one for key, one in of.items() if self._currencies.get(one, "").casefold() not in _RUBLES}
 
     def _sums(self) -> Behind:
         if self._behind is None:
-            self._behind = Behind(self._client, self._names, self._published(), self.settings.zone_info)
+            self._behind = Behind(self._client, self._names, self._published(), self.settings.zone_info, self._told())
         return self._behind
+
+    def _told(self) -> frozenset[str] | None:
+        """The sets that have told of payments and shipments so far; None where nobody remembers."""
+        kept = self.context.kept.load(_TOLD)
+        return None if kept is None else frozenset(map(str, kept.get("sets") or []))
+
+    def _look_anew(self, *, first: bool) -> None:
+        """What was missing may be there by now, and new words in the small catalogues. A `first` scan has nothing to lose."""
+        self._behind, self._sets, self._order_parts = None, None, None
+        if first and self._names.for_sums and self._told() is None:
+            self._sums().told = frozenset()
 
     def _published(self) -> frozenset[str]:
         """Names of the entity sets of this base, asked for once."""
@@ -315,6 +360,7 @@ class OneCOData(Adapter):
                 self._states,
                 around.deals.get(writes.deal_key(row)),
                 around.sums.get(str(row["Ref_Key"]), UNKNOWN),
+                self._reasons,
             )
             for row in rows
         ]
@@ -336,7 +382,7 @@ class OneCOData(Adapter):
         return found
 
     def _look_up(self) -> None:
-        """The small catalogues, once for each connection of the adapter."""
+        """The small catalogues, once for each scan of orders."""
         if self._order_parts is not None:
             return
         names = self._names
@@ -349,6 +395,10 @@ class OneCOData(Adapter):
         }
         if names.states:
             self._states = {str(r["Ref_Key"]): str(r.get("Description") or "") for r in self._client.rows(names.states)}
+        if self._with_deals and names.reasons in self._published():
+            self._reasons = {
+                str(r["Ref_Key"]): str(r.get("Description") or "").strip() for r in self._client.rows(names.reasons)
+            }
         self._rates = self._vat_rates()
         self._order_parts = records.Orders(
             names, self.settings.zone_info, self._stage, self.settings.number_attribute, properties
