@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sync.hub import acts, checks
+from sync.hub import acts, checks, views
 from sync.hub.runtime import Hub
-from sync.store.tables import conflict, quarantine, record
+from sync.store.tables import activity, conflict, document, quarantine, record
 from tests.peers.odata import ODataPeer
 from tests.spec.hubs import BOTH, CLIENT, Kit, one, open_kit, rows, sync, total
 
@@ -69,9 +69,9 @@ class Firm:
         )
         kit.world("shop").put("deal", {**order, "client": CLIENT})
 
-    def run(self) -> list[Any]:
+    def run(self, **more: bool) -> list[Any]:
         self.kit.now.pass_(hours=1)
-        return sync(self.hub)
+        return sync(self.hub, **more)
 
     def shown(self) -> str:
         """What the accountant sees of the stage, where it is to be seen."""
@@ -151,3 +151,65 @@ def test_a_payment_in_part_is_a_sum_and_the_whole_moves_the_deal_and_its_deal_in
     assert (str(deal(hub).paid), str(deal(hub).shipped), deal(hub).stage) == ("100.10", "100.10", "won")
     assert firm.shown() == "Выиграна Завершён"
     assert len(base.state["sets"][DEALS]) == 1
+
+
+CASH, BANK, SHIPMENT, RETURN, REFUND = (
+    f"Document_{name}"
+    for name in (
+        "ПриходныйКассовыйОрдер",
+        "ПоступлениеНаРасчетныйСчет",
+        "РеализацияТоваровУслуг",
+        "ВозвратТоваровОтПокупателя",
+        "СписаниеСРасчетногоСчета",
+    )
+)
+
+
+def paper(firm: Firm, name: str, amount: str, **more: Any) -> str:
+    values = {"Number": "1", "Date": "2026-03-02T10:00:00", "Posted": True, "СуммаДокумента": amount, **more}
+    return str(firm.base.put(name, **values)["Ref_Key"])
+
+
+def paid(firm: Firm, name: str, amount: str) -> str:
+    return paper(firm, name, amount, РасшифровкаПлатежа=[{"СчетНаОплату_Key": firm.order, "СуммаПлатежа": amount}])
+
+
+@pytest.mark.parametrize("firm", [("bp", "attribute")], indirect=True)
+def test_a_set_that_1c_does_not_publish_any_more_leaves_the_sums_and_turns_the_connection_red(firm: Firm) -> None:
+    paid(firm, CASH, "40.05")
+    firm.run()
+    hub, base = firm.hub, firm.base
+    assert str(deal(hub).paid) == "40.05"
+    base.state["published"].remove(CASH)
+    paid(firm, BANK, "20")
+    base.put("Catalog_Номенклатура", Description="Гайка", Артикул="G-1")
+    firm.run(trouble=True)
+    assert str(deal(hub).paid) == "60.05", "what was known stands, what is news counts"
+    assert rows(hub, document, kind="payment", reversed=True) == []
+    assert {r.data["sku"] for r in rows(hub, record, kind="product")} == {"B-1", "G-1"}, "the neighbours are read"
+    (books,) = [c for c in views.connections(hub) if c["name"] == "books"]
+    assert books["state"] == "red"
+    assert CASH in books["reason"]["ru"]
+    firm.run(trouble=True)
+    assert str(deal(hub).paid) == "60.05"
+    base.state["published"].append(CASH)
+    firm.run()
+    assert str(deal(hub).paid) == "60.05"
+    (books,) = [c for c in views.connections(hub) if c["name"] == "books"]
+    assert books["state"] == "green"
+
+
+@pytest.mark.parametrize("firm", [("bp", "attribute")], indirect=True)
+def test_goods_and_money_that_came_back_lower_the_deals_sums(firm: Firm) -> None:
+    payment = paid(firm, BANK, "100.10")
+    shipped = paper(firm, SHIPMENT, "100.10", СчетНаОплатуПокупателю_Key=firm.order)
+    firm.run()
+    assert (str(deal(firm.hub).paid), str(deal(firm.hub).shipped)) == ("100.10", "100.10")
+    paper(firm, RETURN, "50.05", Сделка=shipped, Сделка_Type=f"StandardODATA.{SHIPMENT}")
+    line = {"СуммаПлатежа": "30", "Сделка": payment, "Сделка_Type": f"StandardODATA.{BANK}"}
+    paper(firm, REFUND, "30", ВидОперации="ВозвратПокупателю", РасшифровкаПлатежа=[line])
+    firm.run()
+    assert (str(deal(firm.hub).paid), str(deal(firm.hub).shipped)) == ("70.10", "50.05")
+    assert total(firm.run(), "changed") == 0
+    said = {a.subject.split(" №")[0] for a in rows(firm.hub, activity) if a.type in ("payment", "shipment")}
+    assert said == {"Оплата", "Отгрузка", "Возврат денег", "Возврат товара"}
