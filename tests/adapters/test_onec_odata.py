@@ -289,6 +289,29 @@ def test_unf_has_a_state_of_its_own(base: ODataPeer, opened: list[OneCOData]) ->
     assert caught.value.field == "crm_status"
 
 
+@pytest.mark.parametrize("base", ["unf"], indirect=True)
+def test_a_state_that_is_made_in_1c_later_is_known_at_once(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base, "unf")
+    one = adapter(base, opened, configuration="unf")
+    (record,), _ = drain(one, "order")
+    base.put("Catalog_СостоянияЗаказовПокупателей", Description="В работе")
+    assert write(one, record, crm_status="В работе").data["crm_status"] == "В работе", "no scan was in between"
+    other = "StandardODATA.Catalog_СостоянияЗаказНарядов"
+    base.put(
+        ORDERS["unf"],
+        Ref_Key=made["order"],
+        СостояниеЗаказа="44444444-0000-4000-8000-000000000001",
+        СостояниеЗаказа_Type=other,
+    )
+    before = len(read(base, "Catalog_СостоянияЗаказовПокупателей"))
+    for _ in range(3):
+        record = one.read("order", made["order"])
+        assert record is not None
+    assert len(read(base, "Catalog_СостоянияЗаказовПокупателей")) == before + 1, (
+        "what is of another kind is asked for once"
+    )
+
+
 @pytest.mark.parametrize("base", ["bp"], indirect=True)
 def test_bp_tells_paid_and_shipped_by_its_register(base: ODataPeer, opened: list[OneCOData]) -> None:
     made = furnish(base, "bp")
@@ -320,7 +343,7 @@ def test_every_set_that_is_not_published_is_named_with_the_place(base: ODataPeer
 def test_check_says_all_is_well(base: ODataPeer, opened: list[OneCOData]) -> None:
     furnish(base)
     found = list(adapter(base, opened).check())
-    steps = ["auth", "published", "stage", "stage", "sample"]
+    steps = ["auth", "published", "stage", "stage", "reasons", "sample"]
     assert [(f.step, f.ok) for f in found] == [(step, True) for step in steps]
     assert "«Завершён» — выиграна" in found[2].text.ru
     assert "УТ-000017" in found[-1].text.ru
@@ -561,6 +584,80 @@ def test_a_deal_of_1cs_own_is_kept(base: ODataPeer, opened: list[OneCOData]) -> 
     assert record is not None
     write(one, record, crm_status="Завершён")
     assert [(d["Ref_Key"], d["Статус"]) for d in base.state["sets"][DEALS]] == [(deal, "Выиграна")]
+
+
+REASONS = "Catalog_ПричиныПроигрышаСделок"
+
+
+@pytest.mark.parametrize("has_deal", [True, False])
+def test_the_reason_of_a_loss_is_written_into_the_deal_and_read_back(
+    base: ODataPeer, opened: list[OneCOData], has_deal: bool
+) -> None:
+    made = furnish(base)
+    dear = base.put(REASONS, Description="Дорого")["Ref_Key"]
+    base.put(REASONS, Description="Нет в наличии", DeletionMark=True)
+    if has_deal:
+        deal = base.put(DEALS, Description="Сделка", Статус="ВРаботе")["Ref_Key"]
+        base.put(ORDERS["ut"], Ref_Key=made["order"], Сделка_Key=deal)
+    one, lens = adapter(base, opened), load("onec_odata_ut").lens("order")
+    (record,), cursor = drain(one, "order")
+    assert lens.get(record.data).fields["lost_reason"] is None, "told, and empty"
+    patch = lens.put({"stage": "lost", "lost_reason": "Дорого"}, record.data)
+    after = write(one, record, **patch)
+    (deal,) = base.state["sets"][DEALS]
+    assert (deal["Статус"], deal["ПричинаПроигрышаСделки_Key"]) == ("Проиграна", dear)
+    assert lens.get(after.data).fields["lost_reason"] == "Дорого"
+    assert lens.put({"stage": "lost", "lost_reason": "Дорого"}, after.data) == {}, "nothing is left to write"
+    (record,), cursor = drain(one, "order", cursor)
+    assert record.data == after.data
+    assert drain(one, "order", cursor)[0] == []
+    late = base.put(REASONS, Description="Передумал")["Ref_Key"]
+    base.put(DEALS, Ref_Key=deal["Ref_Key"], ПричинаПроигрышаСделки_Key=late)  # the accountant, by a reason just made
+    (record,), _ = drain(one, "order", cursor)
+    assert lens.get(record.data).fields["lost_reason"] == "Передумал"
+    cleared = write(one, record, loss_reason=None)
+    assert lens.get(cleared.data).fields["lost_reason"] is None
+    assert base.state["sets"][DEALS][0]["Статус"] == "Проиграна"
+
+
+@pytest.mark.parametrize("there", [0, 2])
+def test_a_reason_that_1c_does_not_know_is_named_and_never_made(
+    base: ODataPeer, opened: list[OneCOData], there: int
+) -> None:
+    made = furnish(base)
+    for word in ["Дорого"] * there or ["дорого", "Дорого и долго"]:
+        base.put(REASONS, Description=word)
+    known = len(base.state["sets"][REASONS])
+    one = adapter(base, opened)
+    record = one.read("order", made["order"])
+    assert record is not None
+    with pytest.raises(RecordRefused) as caught:
+        write(one, record, crm_status="Отменён", loss_reason="Дорого")
+    assert (caught.value.code, caught.value.field) == ("odata.reason", "loss_reason")
+    assert "«Дорого»" in caught.value.text.ru
+    assert "Причины проигрыша" in (caught.value.remedy or caught.value.text).ru
+    assert len(base.state["sets"][REASONS]) == known
+    (deal,) = base.state["sets"][DEALS]
+    assert deal["Статус"] == "Проиграна", "the stage is shown all the same"
+    now = one.read("order", made["order"])
+    assert now is not None
+    assert (now.data["crm_status"], now.data["loss_reason"]) == ("Отменён", "")
+    with pytest.raises(RecordRefused):
+        write(one, now, loss_reason="Дорого")
+    assert base.row(ORDERS["ut"], made["order"])["DataVersion"] == now.version, "nothing else was written"
+
+
+def test_without_the_catalogue_of_reasons_nothing_is_said_of_them(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    base.state["published"].remove(REASONS)
+    one = adapter(base, opened)
+    record = one.read("order", made["order"])
+    assert record is not None
+    lens = load("onec_odata_ut").lens("order")
+    assert "lost_reason" not in lens.get(record.data).fields
+    assert write(one, record, crm_status="Отменён").data["deal_status"] == "Проиграна"
+    (line,) = [f for f in one.check() if f.step == "reasons"]
+    assert (line.ok, REASONS in line.text.ru, line.remedy is not None) == (True, True, True)
 
 
 def test_the_words_for_won_and_lost_are_those_of_the_shipped_mapping() -> None:

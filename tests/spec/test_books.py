@@ -213,3 +213,30 @@ def test_goods_and_money_that_came_back_lower_the_deals_sums(firm: Firm) -> None
     assert total(firm.run(), "changed") == 0
     said = {a.subject.split(" №")[0] for a in rows(firm.hub, activity) if a.type in ("payment", "shipment")}
     assert said == {"Оплата", "Отгрузка", "Возврат денег", "Возврат товара"}
+
+
+REASONS = "Catalog_ПричиныПроигрышаСделок"
+
+
+@pytest.mark.parametrize("firm", [("ut", "both")], indirect=True)
+def test_why_a_deal_was_lost_is_seen_in_1c_once_1c_knows_the_reason(firm: Firm) -> None:
+    hub, base = firm.hub, firm.base
+    base.put(REASONS, Description="Нет в наличии")
+    firm.run()
+    acts.set_stage(hub, "1043", "lost", "anna", reason="Дорого")
+    firm.run()
+    assert firm.shown() == "Проиграна Отменён"
+    (stopped,) = rows(hub, quarantine)
+    assert (stopped.code, stopped.state) == ("odata.reason", "open")
+    assert "«Дорого»" in stopped.text["ru"]
+    for _ in range(2):
+        assert total(firm.run(), "writes") == 0, "it is not tried again and again"
+    dear = base.put(REASONS, Description="Дорого")["Ref_Key"]
+    acts.retry(hub, stopped.id)
+    firm.run()
+    assert base.state["sets"][DEALS][0]["ПричинаПроигрышаСделки_Key"] == dear
+    assert rows(hub, quarantine, state="open") == []
+    assert deal(hub).data["lost_reason"] == "Дорого"
+    for _ in range(2):
+        assert total(firm.run(), "writes") == 0
+    assert rows(hub, conflict, state="open") == []

@@ -8,7 +8,7 @@ never sent: it would remove for good.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -38,6 +38,7 @@ from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.stage import Stage
 from adapters.onec.odata.sums import UNKNOWN, Sums
 from adapters.onec.odata.versions import Versions
+from adapters.onec.odata.words import Words
 
 _CATALOGUE = frozenset({"product", "group"})
 _PARTIES = frozenset({"company", "person"})
@@ -99,11 +100,8 @@ class OneCOData(Adapter):
             # a full scan begins the change feed anew: its messages must not be numbered from 1 again
             completes=_CATALOGUE - ({"product"} if settings.exchange_plan else set()),
         )
-        self._order_parts: records.Orders | None = None
-        self._currencies: dict[str, str] = {}
-        self._rates: dict[str, str | None] = {}
-        self._states: dict[str, str] = {}
-        self._reasons: dict[str, str] | None = None
+        self._parts = records.Orders(self._names, settings.zone_info, self._stage, settings.number_attribute)
+        self._words: Words | None = None
         self._sets: frozenset[str] | None = None
         self._behind: Behind | None = None
 
@@ -289,7 +287,6 @@ class OneCOData(Adapter):
         """The registers of prices and stock for one stretch of goods after another, as 1C itself orders their keys: the whole
         of 100,000 goods in one answer would be too much for both sides. The last stretch has no end."""
         names, after = self._names, ""
-        self._look_up()
         for rows in self._client.pages(names.goods, select="Ref_Key"):
             upto = str(rows[-1]["Ref_Key"])
             yield Page(self._stretch(after, upto), cursor)
@@ -304,7 +301,7 @@ class OneCOData(Adapter):
         condition = f"Condition='{text}'" if text else ""
         prices = self._client.rows(f"{names.prices}/SliceLast({condition})")
         stocks = self._client.rows(f"{names.stock}/Balance({condition})")
-        return records.offers(prices, stocks, self._currencies, names)
+        return records.offers(prices, stocks, self._look_up().currencies, names)
 
     def _around(self, rows: list[Native]) -> _Around:
         deals = self._client.by_keys(self._names.deals, [writes.deal_key(r) for r in rows]) if self._with_deals else {}
@@ -316,9 +313,9 @@ class OneCOData(Adapter):
         """УНФ keeps sales in rubles: key → key of the currency of the orders that are in another one."""
         if not self._names.sales_register:
             return {}
-        self._look_up()
+        known = self._look_up().currencies
         of = {str(row["Ref_Key"]): str(row.get(f"{self._names.currency}_Key")) for row in rows}
-        return {key: one for key, one in of.items() if self._currencies.get(one, "").casefold() not in _RUBLES}
+        return {key: one for key, one in of.items() if known.get(one, "").casefold() not in _RUBLES}
 
     def _sums(self) -> Behind:
         if self._behind is None:
@@ -332,7 +329,7 @@ class OneCOData(Adapter):
 
     def _look_anew(self, *, first: bool) -> None:
         """What was missing may be there by now, and new words in the small catalogues. A `first` scan has nothing to lose."""
-        self._behind, self._sets, self._order_parts = None, None, None
+        self._behind, self._sets, self._words = None, None, None
         if first and self._names.for_sums and self._told() is None:
             self._sums().told = frozenset()
 
@@ -344,23 +341,18 @@ class OneCOData(Adapter):
 
     def _with_parts(self, rows: list[Native], around: _Around) -> list[Record]:
         """Orders with goods looked up for all of them at once."""
-        self._look_up()
-        names, parts = self._names, self._order_parts
-        assert parts is not None
+        words, names = self._look_up(rows, [*around.deals.values()]), self._names
         lines = [one for row in rows for table in names.lines for one in row.get(table) or []]
         unit = "ЕдиницаИзмерения" if names.order_in_units else ""
         goods = self._client.by_keys(names.goods, [str(one.get("Номенклатура_Key")) for one in lines], expand=unit)
         return [
-            parts.record(
+            self._parts.record(
                 row,
                 goods,
-                self._currencies,
-                self._rates,
+                words,
                 around.states.get(str(row["Ref_Key"])),
-                self._states,
                 around.deals.get(writes.deal_key(row)),
                 around.sums.get(str(row["Ref_Key"]), UNKNOWN),
-                self._reasons,
             )
             for row in rows
         ]
@@ -381,38 +373,15 @@ class OneCOData(Adapter):
             found |= {str(r[field]): r for r in self._client.rows(name, filter=text)}
         return found
 
-    def _look_up(self) -> None:
-        """The small catalogues, once for each scan of orders."""
-        if self._order_parts is not None:
-            return
-        names = self._names
-        self._currencies = {
-            str(r["Ref_Key"]): str(r.get("Description") or "") for r in self._client.rows("Catalog_Валюты")
-        }
-        properties = {
-            str(r["Ref_Key"]): str(r.get("Description") or "").partition(" (")[0].strip()
-            for r in self._client.rows(names.attributes)
-        }
-        if names.states:
-            self._states = {str(r["Ref_Key"]): str(r.get("Description") or "") for r in self._client.rows(names.states)}
-        if self._with_deals and names.reasons in self._published():
-            self._reasons = {
-                str(r["Ref_Key"]): str(r.get("Description") or "").strip() for r in self._client.rows(names.reasons)
-            }
-        self._rates = self._vat_rates()
-        self._order_parts = records.Orders(
-            names, self.settings.zone_info, self._stage, self.settings.number_attribute, properties
-        )
-
-    def _vat_rates(self) -> dict[str, str | None]:
-        """Key of a VAT rate → percent; None for "Без НДС"."""
-        if "Catalog_СтавкиНДС" not in self._published():
-            return {}
-        rows = self._client.rows("Catalog_СтавкиНДС")
-        return {
-            str(r["Ref_Key"]): None if "без" in str(r.get("Description", "")).lower() else str(r.get("Ставка", ""))
-            for r in rows
-        }
+    def _look_up(self, rows: Sequence[Native] = (), deals: Sequence[Native] = ()) -> Words:
+        """The small catalogues, once for each scan of orders, and again where these rows name what was made since."""
+        old = self._words
+        if old is None or old.strange(rows, deals):
+            self._words = Words.read(self._client, self._names, self._published(), with_reasons=self._with_deals)
+            if old is not None:
+                self._words.note(old, rows, deals)
+        assert self._words is not None
+        return self._words
 
 
 def _named(kind: str, rows: list[Native]) -> list[Record]:

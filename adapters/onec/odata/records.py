@@ -13,6 +13,7 @@ from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.names import Names
 from adapters.onec.odata.stage import Stage, unmarked
 from adapters.onec.odata.sums import UNTOLD, Sums, covered, number, registered
+from adapters.onec.odata.words import Words
 
 NO_DATE = "0001-01-01T00:00:00"
 _CLOSED = {"Закрыт"}
@@ -82,36 +83,29 @@ def goods_id(row: Native) -> str:
 class Orders:
     """Orders with what stands around them: client, currency, goods by name, attributes, computed state."""
 
-    def __init__(
-        self, names: Names, zone: ZoneInfo, stage: Stage, site_number: str, properties: Mapping[str, str]
-    ) -> None:
-        """`properties`: key of an additional attribute → its name. Two of them are known: of the stage, of the number."""
-        self._names, self._zone, self._properties = names, zone, properties
-        self._stage, self._site_number = stage, site_number
+    def __init__(self, names: Names, zone: ZoneInfo, stage: Stage, site_number: str) -> None:
+        """Two additional attributes are known: the one of the stage, and `site_number`."""
+        self._names, self._zone, self._stage, self._site_number = names, zone, stage, site_number
 
     def record(
         self,
         row: Native,
         goods: Mapping[str, Native],
-        currencies: Mapping[str, str],
-        rates: Mapping[str, Any],
+        words: Words,
         state: Native | None,
-        states: Mapping[str, str],
         deal: Native | None,
         sums: Sums,
-        reasons: Mapping[str, str] | None,
     ) -> Record:
-        """One document; `state` is its row in the register of states, `deal` its Сделка, `sums` what was paid and shipped,
-        `reasons` why a Сделка may be lost (None where the base does not tell)."""
+        """One document; `state` is its row in the register of states, `deal` its Сделка, `sums` what was paid and shipped."""
         extra = {
-            self._properties[key]: attribute.get("Значение") or attribute.get("ТекстоваяСтрока")
+            words.properties[key]: attribute.get("Значение") or attribute.get("ТекстоваяСтрока")
             for attribute in row.get("ДополнительныеРеквизиты") or []
-            if (key := str(attribute.get("Свойство_Key"))) in self._properties
+            if (key := str(attribute.get("Свойство_Key"))) in words.properties
         }
-        state_word = states.get(str(row.get("СостояниеЗаказа")), "")
+        state_word = words.states.get(str(row.get("СостояниеЗаказа")), "")
         moment = local(row.get("Date"), self._zone)
-        lines = self._lines(row, goods, rates)
-        currency = currencies.get(str(row.get(f"{self._names.currency}_Key")), "")
+        lines = self._lines(row, goods, words.rates)
+        currency = words.currencies.get(str(row.get(f"{self._names.currency}_Key")), "")
         data: Native = {
             "number": extra.get(self._site_number) or row.get(self._names.site_number) or "",
             "id_1c": row["Ref_Key"],
@@ -130,8 +124,8 @@ class Orders:
         if deal is not None:
             data["deal_status"] = deal.get("Статус")
         shown = {"crm_status": self._stage.shown(row, extra, state_word)}  # empty is said, too
-        if reasons is not None:
-            shown["loss_reason"] = reasons.get(reason_of(deal), "")
+        if words.reasons is not None:
+            shown["loss_reason"] = words.reasons.get(reason_of(deal), "")
         return Record("order", str(row["Ref_Key"]), _filled(data) | shown, _version(row), bool(row.get("DeletionMark")))
 
     def _lines(self, row: Native, goods: Mapping[str, Native], rates: Mapping[str, Any]) -> list[Native]:

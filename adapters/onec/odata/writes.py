@@ -58,8 +58,8 @@ def reason_key(client: ODataClient, names: Names, data: Native) -> tuple[str, Re
     word = str(data["loss_reason"] or "").strip()
     if not word:
         return EMPTY, None
-    text = f"Description eq '{_quoted(word)}' and DeletionMark eq false"
-    rows = client.rows(names.reasons, filter=text, orderby="Ref_Key", top="2")
+    known = client.rows(names.reasons, filter="DeletionMark eq false", orderby="Ref_Key")
+    rows = [r for r in known if str(r.get("Description") or "").strip() == word]  # to the letter, as it is read back
     if len(rows) == 1:
         return str(rows[0]["Ref_Key"]), None
     there = Text("no", "нет") if not rows else Text("several", "несколько")
