@@ -1,7 +1,7 @@
 """What was paid and shipped of a deal, out of the documents behind it. Pure.
 
-Payments less refunds, shipments less returns, of those that are posted and stand. Two systems that tell of one deal (1C by
-its exchange and by OData, a shop beside it) tell of the same money: the fullest of them counts, they are not added up. A
+Payments less refunds, shipments less returns, of those that are posted and stand. Two connections that tell of one deal
+(one base over two protocols) tell of the same money: the fullest of them counts, they are not added up. A
 side that shows refunds and no payments (a shop) says that money went back, and not how much is left.
 """
 

@@ -47,7 +47,7 @@ class Words:
     def _keys(self, rows: Iterable[Native], deals: Iterable[Native]) -> set[str]:
         keys = set()
         for row in rows:
-            keys |= {str(row.get("СостояниеЗаказа") or EMPTY)} if self.states else set()
+            keys.add(str(row.get("СостояниеЗаказа") or EMPTY))
             keys |= {str(one.get("Свойство_Key")) for one in row.get("ДополнительныеРеквизиты") or []}
         if self.reasons is not None:
             keys |= {str(deal.get("ПричинаПроигрышаСделки_Key") or EMPTY) for deal in deals}
