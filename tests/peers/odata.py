@@ -300,6 +300,9 @@ class ODataPeer(HttpPeer):
         if row.get("Posted") and "Статус" in values and row["Ref_Key"] in self.state["unpostable"]:
             raise Refused(-1, "Не удалось провести документ", 500)
         self._set(name, entity, row, {k: v for k, v in values.items() if k not in entity.keys})
+        if name == "Document_ЗаказКлиента" and "Товары" in values:  # УТ adds it up itself, whatever was sent
+            ordered = [Decimal(one["СуммаСНДС"]) for one in row["Товары"] if not one["Отменено"]]
+            row["СуммаДокумента"] = str(sum(ordered, Decimal(0)))
         return single(self.root, name, entity, row, detail)
 
     def _create(self, call: Call, name: str, entity: Entity, detail: str) -> Answer:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sync.hub import acts, checks, views
+from sync.hub import acts, checks, reports, views
 from sync.hub.runtime import Hub
 from sync.store.tables import activity, conflict, document, quarantine, record
 from tests.peers.odata import ODataPeer
@@ -30,7 +30,7 @@ def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
 class Firm:
     """A shop's order 1043, and the same in 1C."""
 
-    def __init__(self, kit: Kit, configuration: str, show: str) -> None:
+    def __init__(self, kit: Kit, configuration: str, show: str, **owners: str) -> None:
         self.kit, self.name = kit, DOCUMENTS[configuration]
         self.base = ODataPeer(configuration)
         self.base.start()
@@ -65,7 +65,9 @@ class Firm:
             "lines": lines,
         }
         self.hub = kit.open(
-            {"shop": {"role": "shop", "kinds": ["deal"]}, "books": self.books}, [("deal", "shop", "books", "never")]
+            {"shop": {"role": "shop", "kinds": ["deal"]}, "books": self.books},
+            [("deal", "shop", "books", "never")],
+            owners=owners,
         )
         kit.world("shop").put("deal", {**order, "client": CLIENT})
 
@@ -87,7 +89,8 @@ class Firm:
 
 @pytest.fixture
 def firm(kit: Kit, request: pytest.FixtureRequest) -> Iterator[Firm]:
-    made = Firm(kit, *request.param)
+    parameters = request.param
+    made = Firm(kit, *parameters[:2], **dict.fromkeys(parameters[2:], "prefer:accounting"))
     yield made
     made.base.stop()
 
@@ -240,3 +243,40 @@ def test_why_a_deal_was_lost_is_seen_in_1c_once_1c_knows_the_reason(firm: Firm) 
     for _ in range(2):
         assert total(firm.run(), "writes") == 0
     assert rows(hub, conflict, state="open") == []
+
+
+BOTH_SPEAK = ("ut", "attribute", "deal.lines", "deal.amount", "deal.tax")
+
+
+@pytest.mark.parametrize("firm", [BOTH_SPEAK], indirect=True, ids=["both speak"])
+def test_what_was_ordered_goes_both_ways_to_the_kopeck_until_1c_has_approved_it(kit: Kit, firm: Firm) -> None:
+    hub, base = firm.hub, firm.base
+    shop = kit.world("shop")
+    vat = base.put("Catalog_СтавкиНДС", Description="20%", Ставка="20")["Ref_Key"]
+    base.put("Catalog_Номенклатура", Description="Гайка", Артикул="N-1", СтавкаНДС_Key=vat)
+    row = {**base.row(firm.name, firm.order)["Товары"][0], "СтавкаНДС_Key": vat, "СуммаСНДС": "100.10"}
+    base.put(firm.name, Ref_Key=firm.order, Статус="НеСогласован", ЦенаВключаетНДС=True, Товары=[row])
+    firm.run()
+    assert total(firm.run(), "writes") == 0
+    bolt = {"id": "1", "sku": "B-1", "name": "Болт", "qty": "2", "sum": "100.10"}
+    nut = {"id": "2", "sku": "N-1", "name": "Гайка", "qty": "3", "sum": "0.33"}
+    (id,) = shop.rows("deal")
+    shop.put("deal", {"lines": [bolt, nut], "amount": "100.43"}, id)
+    firm.run()
+    there = base.row(firm.name, firm.order)
+    assert [(r["Количество"], r["СуммаСНДС"]) for r in there["Товары"]] == [("2", "100.10"), ("3", "0.33")]
+    assert (there["СуммаДокумента"], str(deal(hub).amount)) == ("100.43", "100.43")
+    for _ in range(2):
+        assert total(firm.run(), "writes") == 0
+    changed = [there["Товары"][0], {**there["Товары"][1], "Количество": "5", "Сумма": "0.55", "СуммаСНДС": "0.55"}]
+    base.put(firm.name, Ref_Key=firm.order, Товары=changed, СуммаДокумента="100.65", Статус="КОбеспечению")
+    firm.run()
+    assert [r["sum"] for r in deal(hub).data["lines"]] == ["100.10", "0.55"], "the accountant's word came back"
+    shop.put("deal", {"lines": [{**bolt, "qty": "4", "sum": "200.20"}], "amount": "200.20"}, id)
+    firm.run()
+    (stopped,) = rows(hub, quarantine, state="open", code="odata.approved")
+    assert "согласован" in stopped.text["ru"]
+    assert base.row(firm.name, firm.order)["СуммаДокумента"] == "100.65"
+    assert total(firm.run(), "writes") == 0
+    (told,) = reports.deals(hub)
+    assert any("B-1: 2 × = 100.10 / 4 × = 200.20" in said for said in told["differences"]), told["differences"]

@@ -28,7 +28,7 @@ from adapters.base import (
     RecordRefused,
     Text,
 )
-from adapters.onec.odata import records, writes
+from adapters.onec.odata import composition, records, writes
 from adapters.onec.odata.behind import Behind
 from adapters.onec.odata.changes import Feed
 from adapters.onec.odata.check import findings
@@ -140,8 +140,9 @@ class OneCOData(Adapter):
         return records.product(rows[0]) if kind == "product" else self._with_parts(rows, self._around(rows))[0]
 
     def write(self, change: Change) -> Record:
-        """Show the stage (or set the comment, post, undo the posting) of an order. The DataVersion seen last must still stand
-        there. The order itself comes last of what shows the stage: a try that ended half-way is seen by it, and repeated."""
+        """Show the stage (or set the lines, the comment, post, undo the posting) of an order. The DataVersion seen last must
+        still stand there. The order itself comes last of what shows the stage: a try that ended half-way is seen by it, and
+        repeated."""
         if change.id is None or change.kind != "order":
             raise RecordRefused(
                 Text(
@@ -158,6 +159,8 @@ class OneCOData(Adapter):
         now = str(rows[0].get("DataVersion") or "")
         seen = (change.before.version if change.before else "") or now
         body = writes.body_of(client, names, self.settings, change, rows[0])
+        if "lines" in change.data:
+            body |= self._composition(rows, change.data["lines"] or [])
         if "deal" in self._stage.shows and (word or "loss_reason" in change.data):
             if seen != now:
                 raise PreconditionFailed(
@@ -171,7 +174,8 @@ class OneCOData(Adapter):
                 body |= writes.shown_in_deal(client, names, rows[0], status, reason)
         if body:
             client.patch(names.order, change.id, body, seen)
-        self._post(change.id, rows[0], change.data.get("posted"), again="СостояниеЗаказа" in body)
+        again = bool({"СостояниеЗаказа", "Товары"} & body.keys())
+        self._post(change.id, rows[0], change.data.get("posted"), again=again)
         if refused is not None:  # all else of the change stands by now
             raise refused
         found = self.read("order", change.id)
@@ -179,8 +183,24 @@ class OneCOData(Adapter):
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
         return found
 
+    def _composition(self, rows: list[Native], wanted: list[Native]) -> Native:
+        """The tabular part of the order with these lines."""
+        if not self._names.lines_written:
+            raise RecordRefused(
+                Text(
+                    "Lines are written into orders of УТ, КА and ERP only.",
+                    "Состав пишется только в заказы УТ, КА и ERP.",
+                ),
+                code="odata.lines",
+                field="lines",
+            )
+        shown = self._with_parts(rows, self._around(rows))[0].data.get("lines") or []
+        goods = self._client.by_keys(self._names.goods, composition.new_goods(shown, wanted))
+        return composition.table_of(rows[0], shown, wanted, self._look_up().rates, goods)
+
     def _post(self, id: str, row: Native, wanted: object, *, again: bool) -> None:
-        """Post or unpost where that is wanted. УНФ's registers follow an order's state only when it is posted `again`."""
+        """Post or unpost where that is wanted. The registers follow an order's state (УНФ) and its lines only when it is posted
+        `again`."""
         posted = bool(row.get("Posted"))
         if isinstance(wanted, bool) and wanted != posted:
             self._client.post(self._names.order, id, undo=not wanted)

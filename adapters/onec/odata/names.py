@@ -35,6 +35,7 @@ class Names:
     returns: str = ""  # БП: goods that come back
     refunds: tuple[str, ...] = ()  # БП: money that goes back
     reasons: str = ""  # УТ: why a Сделка was lost
+    lines_written: bool = False  # УТ: what was ordered can be written
     price_types: str = "Catalog_ВидыЦен"
     goods: str = "Catalog_Номенклатура"
     parties: str = "Catalog_Контрагенты"
@@ -104,6 +105,7 @@ UT = Names(
     state_register="InformationRegister_СостоянияЗаказовКлиентов",
     deals="Catalog_СделкиСКлиентами",
     reasons="Catalog_ПричиныПроигрышаСделок",
+    lines_written=True,
     partners="Catalog_Партнеры",
     order_in_units=True,
 )
