@@ -27,9 +27,13 @@ from sync.intake import waiting
 from sync.intake.inbox import Incoming
 from sync.intake.spool import Spool
 from sync.store import points
+from sync.store.asked import HERE, KIND
 from sync.store.tables import cursor, link, record
 from sync.store.types import dump_bytes
 
+_PLACE = (cursor.c.connection == HERE, cursor.c.native_kind == KIND)
+_CURSOR = sa.select(cursor.c.cursor).where(*_PLACE)
+_MOVE = cursor.update().where(*_PLACE)
 _CHUNK_BYTES = 1 << 18  # what was read is hashed and written while it is at hand
 
 
@@ -240,9 +244,7 @@ def read_cursor(world: World, connection: str, kind: str) -> dict[str, Any] | No
 
 
 def _cursor(tx: Connection, connection: str, kind: str) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = tx.execute(
-        sa.select(cursor.c.cursor).where(cursor.c.connection == connection, cursor.c.native_kind == kind)
-    ).scalar()
+    found: dict[str, Any] | None = tx.execute(_CURSOR, {"here": connection, "kind": kind}).scalar()
     return found
 
 
@@ -260,9 +262,8 @@ def _save_cursor(
         if walk.full_at is not None:
             values["full_at"] = walk.full_at
         walk.saved = True
-    where = (cursor.c.connection == connection, cursor.c.native_kind == kind)
-    if tx.execute(cursor.update().where(*where).values(**values)).rowcount == 0:
-        tx.execute(cursor.insert().values(connection=connection, native_kind=kind, **values))
+    if tx.execute(_MOVE, {"here": connection, "kind": kind, **values}).rowcount == 0:
+        tx.execute(cursor.insert(), {"connection": connection, "native_kind": kind, **values})
 
 
 def _incoming(world: World, plug: Plug, kind: str, news: list[Seen], asked: datetime) -> list[Incoming]:
