@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -33,11 +35,14 @@ NOW = datetime(2026, 3, 10, 9, tzinfo=UTC)
 
 
 class _Free:
+    def __init__(self) -> None:
+        self.penalties: list[float] = []
+
     def wait(self) -> None:
         """No limit here."""
 
     def penalty(self, seconds: float) -> None:
-        """Nor patience."""
+        self.penalties.append(seconds)
 
 
 @pytest.fixture
@@ -383,6 +388,54 @@ def test_broken_answers_take_nothing(
     with pytest.raises(error):
         drain(adapter(base, opened), "product")
     assert len(drain(adapter(base, opened), "product")[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "row"),
+    [
+        ("product", GOODS, {}),
+        ("order", ORDERS["ut"], {"Ref_Key": "a", "СуммаДокумента": 5}),
+        ("order", "InformationRegister_СостоянияЗаказовКлиентов", {"Заказ": "a", "СуммаОплаты": "много"}),
+        ("order", "InformationRegister_СостоянияЗаказовКлиентов", {"СуммаОплаты": 1}),
+        ("offer", "SliceLast", {"Номенклатура_Key": ["a"], "Цена": {"x": 1}}),
+        ("offer", "Balance", {"ВНаличииBalance": "много"}),
+    ],
+)
+def test_an_answer_of_another_shape_is_an_error_of_ours_or_harmless(
+    base: ODataPeer, opened: list[OneCOData], kind: str, name: str, row: dict[str, Any]
+) -> None:
+    made = furnish(base)
+    row = {key: made["order"] if value == "a" else value for key, value in row.items()}
+    body = json.dumps({"value": [row]})
+    base.fault("status", quote(name), times=9, status=200, body=body, headers={"Content-Type": "application/json"})
+    with contextlib.suppress(RetryLater):
+        drain(adapter(base, opened), kind)
+    base.faults.clear()
+    assert drain(adapter(base, opened), kind) is not None
+
+
+@pytest.mark.parametrize("status", [406, 429, 503])
+def test_a_base_without_a_free_session_is_left_alone_for_a_while(
+    base: ODataPeer, opened: list[OneCOData], status: int
+) -> None:
+    furnish(base)
+    one = adapter(base, opened)
+    base.fault("status", "", status=status, body="")
+    with pytest.raises(RetryLater):
+        drain(one, "product")
+    assert one.context.limiter.penalties == [30]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+@pytest.mark.parametrize(
+    ("show", "said"), [("attribute", "в реквизите «Статус сделки CRM»"), ("comment", "здесь: комментарий документа")]
+)
+def test_check_says_where_the_accountant_of_bp_sees_the_stage(
+    base: ODataPeer, opened: list[OneCOData], show: str, said: str
+) -> None:
+    furnish(base, "bp")
+    (line,) = [f for f in adapter(base, opened, configuration="bp", show_stage=show).check() if f.step == "stage"]
+    assert (line.ok, said in line.text.ru) == (True, True)
 
 
 def test_rights_over_single_rows_fail_loudly(base: ODataPeer, opened: list[OneCOData]) -> None:

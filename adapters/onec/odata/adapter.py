@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -26,6 +27,7 @@ from adapters.base import (
     PreconditionFailed,
     Record,
     RecordRefused,
+    RetryLater,
     Text,
 )
 from adapters.onec.odata import composition, records, writes
@@ -109,6 +111,10 @@ class OneCOData(Adapter):
         yield from findings(self._client, self._names, self.settings, self._told() or frozenset())
 
     def scan(self, kind: str, cursor: Native | None) -> Iterator[Page]:
+        with _as_promised():
+            yield from self._scan(kind, cursor)
+
+    def _scan(self, kind: str, cursor: Native | None) -> Iterator[Page]:
         if kind == "product" and cursor is not None and self.settings.exchange_plan:
             yield from self._changes(cursor)
         elif kind in _CATALOGUE | _PARTIES:
@@ -137,7 +143,8 @@ class OneCOData(Adapter):
         rows = self._client.rows(name, filter=f"Ref_Key eq guid'{id}'", expand=expand)
         if not rows:
             return None
-        return records.product(rows[0]) if kind == "product" else self._with_parts(rows, self._around(rows))[0]
+        with _as_promised():
+            return records.product(rows[0]) if kind == "product" else self._with_parts(rows, self._around(rows))[0]
 
     def write(self, change: Change) -> Record:
         """Show the stage (or set the lines, the comment, post, undo the posting) of an order. The DataVersion seen last must
@@ -402,6 +409,26 @@ class OneCOData(Adapter):
                 self._words.note(old, rows, deals)
         assert self._words is not None
         return self._words
+
+
+@contextmanager
+def _as_promised() -> Iterator[None]:
+    """What 1C shows has not the shape of its own description: nothing more is taken."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}"[:200]
+        raise RetryLater(
+            Text(
+                f"1C's answer is not as its description promises ({what}); nothing was taken from it",
+                f"ответ 1С не такой, как обещает её описание ({what}); из него ничего не взято",
+            ),
+            code="odata.shape",
+            remedy=Text(
+                "Run sverka check; look whether this object of the configuration was changed.",
+                "Запустите sverka check; проверьте, не изменён ли этот объект конфигурации.",
+            ),
+        ) from error
 
 
 def _named(kind: str, rows: list[Native]) -> list[Record]:
