@@ -708,4 +708,23 @@ MUTANTS: list[Mutant] = [
         "named",
         named("audit", "a_life_replays_to_what_stands"),
     ),
+    # documents behind a deal ------------------------------------------------------------------------------------------
+    Mutant(
+        "what a side cannot tell is taken back",
+        "R0",
+        "sync/flow/documents.py",
+        "if not old.reversed and old.kind not in silent:",
+        "if not old.reversed:",
+        "named",
+        named("documents", "absent_is_not_empty"),
+    ),
+    Mutant(
+        "what came back is counted as kept",
+        "R0",
+        "sync/model/settled.py",
+        "return -abs(amount) if paper.kind == back else amount",
+        "return ZERO if paper.kind == back else amount",
+        "named",
+        named("documents", "what_came_back_is_taken_off"),
+    ),
 ]
