@@ -44,7 +44,7 @@ def store(
         for kind, value, raw in _shown(profile, found)
     }
     for row in rows.values():
-        statement = insert_into(observation, tx.dialect).values(**row)
+        statement = insert_into(observation, tx.dialect.name).values(**row)
         new = statement.excluded
         tx.execute(
             statement.on_conflict_do_update(

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 
-def insert_into(table: sa.Table, dialect: sa.Dialect) -> sqlite.Insert | postgresql.Insert:
-    """The insert of this database's dialect; the other one, which nobody needs then, is not imported."""
-    if dialect.name == "sqlite":
+def insert_into(table: sa.Table, dialect: str) -> sqlite.Insert | postgresql.Insert:
+    """The insert of the dialect of this name; the other one, which nobody needs then, is not imported."""
+    if dialect == "sqlite":
         from sqlalchemy.dialects.sqlite import insert as of_sqlite
 
         return of_sqlite(table)

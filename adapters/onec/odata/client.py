@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import orjson
 
 from adapters.base import (
     AdapterContext,
@@ -145,7 +146,7 @@ class ODataClient:
     ) -> httpx.Response:
         self._context.limiter.wait()
         url = f"{self._settings.url}{ROOT}{quote(path, safe=_SAFE)}"
-        sent = None if body is None else json.dumps(body, ensure_ascii=False, default=str).encode()
+        sent = None if body is None else orjson.dumps(body, default=_literal)
         more = {"Content-Type": "application/json; charset=utf-8"} if sent is not None else {}
         try:
             response = self._http.request(method, url, params=params, content=sent, headers={**(headers or {}), **more})
@@ -243,6 +244,13 @@ class ODataClient:
             Text(f"1C ({self.host}): {en}; nothing was taken from it", f"1С ({self.host}): {ru}; ничего не взято"),
             code="odata.shape",
         )
+
+
+def _literal(value: object) -> object:
+    """A sum as the number that it is, with every digit: 1C's Edm.Double."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(f"{value:f}")
+    raise TypeError(type(value).__name__)
 
 
 def _error(response: httpx.Response) -> tuple[str, str]:
