@@ -68,8 +68,8 @@ def mapping_folder(kind: type[Adapter]) -> Traversable | None:
 def assert_own_packages() -> None:
     """Our packages have plain names: another distribution may have overwritten one of them."""
     for distribution in distributions():
-        for package in OURS:
-            if _brings(distribution, package) and (name := str(distribution.metadata["Name"])) != "sverka":
+        for package in _brings(distribution):
+            if (name := str(distribution.metadata["Name"])) != "sverka":
                 raise Fatal(
                     Text(
                         f"The package {package!r} comes from {name!r}, not from Sverka. "
@@ -80,10 +80,10 @@ def assert_own_packages() -> None:
                 )
 
 
-def _brings(distribution: Distribution, package: str) -> bool:
-    """By the text of its own lists, not by importlib's parsing of them: every command looks at every distribution."""
-    top = distribution.read_text("top_level.txt")
-    if top:
-        return package in top.split()
-    files = distribution.read_text("RECORD") or ""
-    return files.startswith(f"{package}/") or f"\n{package}/" in files
+def _brings(distribution: Distribution) -> list[str]:
+    """Which of our packages it has, by the text of its own lists: importlib's parsing of them took a tenth of a second in
+    every command."""
+    if top := distribution.read_text("top_level.txt"):
+        return [package for package in OURS if package in top.split()]
+    files = "\n" + (distribution.read_text("RECORD") or "")
+    return [package for package in OURS if f"\n{package}/" in files]
