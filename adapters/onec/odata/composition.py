@@ -14,8 +14,9 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from adapters.base import Native, RecordRefused, Text
-from adapters.onec.odata.client import EMPTY
+from adapters.onec.odata.client import EMPTY, PUBLISH
 from adapters.onec.odata.sums import ZERO, number
+from adapters.onec.odata.words import RATES
 
 OPEN = "НеСогласован"
 _CENT = Decimal("0.01")
@@ -108,7 +109,7 @@ def _rate(line: Native, own: str, rates: Mapping[str, str | None]) -> str:
     known = rates.get(own)
     if said is None or (known is not None and Decimal(known) == said):
         if own not in rates:
-            raise _refused(line, "no VAT rate", "нет ставки НДС")
+            raise _refused(line, f"no VAT rate ({RATES})", f"нет ставки НДС ({RATES})", None if rates else PUBLISH)
         return own
     found = [key for key, percent in rates.items() if percent is not None and Decimal(percent) == said]
     if len(found) != 1:
@@ -148,7 +149,7 @@ def _decimal(line: Native, name: str) -> Decimal | None:
         raise _refused(line, f"{name} is no number", f"{name} — не число") from None
 
 
-def _refused(line: Native, en: str, ru: str) -> RecordRefused:
+def _refused(line: Native, en: str, ru: str, remedy: Text | None = None) -> RecordRefused:
     what = str(line.get("sku") or line.get("name") or line.get("product") or "?")
     return RecordRefused(
         Text(
@@ -157,4 +158,5 @@ def _refused(line: Native, en: str, ru: str) -> RecordRefused:
         ),
         code="odata.line",
         field="lines",
+        remedy=remedy,
     )
