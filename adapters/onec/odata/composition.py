@@ -105,11 +105,13 @@ def _new(line: Native, model: Native, goods: Mapping[str, Native]) -> Native:
 
 def _rate(line: Native, own: str, rates: Mapping[str, str | None]) -> str:
     """The key of the line's VAT rate; the row's own (of the item, where the row is new) where the line says none."""
+    if not rates:
+        raise _refused(line, f"1C does not publish {RATES}", f"1С не публикует {RATES}", PUBLISH)
     said = _decimal(line, "vat")
     known = rates.get(own)
     if said is None or (known is not None and Decimal(known) == said):
         if own not in rates:
-            raise _refused(line, f"no VAT rate ({RATES})", f"нет ставки НДС ({RATES})", None if rates else PUBLISH)
+            raise _refused(line, "no VAT rate", "нет ставки НДС")
         return own
     found = [key for key, percent in rates.items() if percent is not None and Decimal(percent) == said]
     if len(found) != 1:
