@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from unicodedata import is_normalized
 
 from sync.errors import Text
 from sync.lens import paths, values
@@ -103,14 +104,16 @@ def _taken(plan: Plan) -> Read:
         return take
     if not chain.steps:
         return _text_taken(name, take) if plan.kind.convert is values.as_text else take
-    return _remembering(name, take, 40 if chain.steps[0].table else _SHORT)
+    step = chain.steps[0]
+    numbers = _SETTLED.get(plan.kind.name, {}).get(step.name) is Decimal
+    return _remembering(name, take, 40 if step.table else _SHORT, step.forward if numbers else None)
 
 
 def _text_taken(name: str, take: Read) -> Read:
     def text(node: Any, scope: Scope) -> Any:
         if type(node) is dict:
             value = node.get(name, UNKNOWN)
-            if type(value) is str and value.isascii() and value.isprintable():
+            if type(value) is str and value.isprintable() and (value.isascii() or is_normalized("NFC", value)):
                 return value.strip() or None
             if value is UNKNOWN:
                 return value
@@ -119,8 +122,9 @@ def _text_taken(name: str, take: Read) -> Read:
     return text
 
 
-def _remembering(name: str, take: Read, longest: int) -> Read:
-    """For what depends on nothing but one text: what came of the short ones is remembered."""
+def _remembering(name: str, take: Read, longest: int, number: Callable[[Any], Any] | None) -> Read:
+    """For what depends on nothing but one text: what came of the short ones is remembered. `number` gives the final value
+    at once, or raises what `take` then says with its place."""
     known: dict[str, Any] = {}
 
     def remembered(node: Any, scope: Scope) -> Any:
@@ -129,7 +133,13 @@ def _remembering(name: str, take: Read, longest: int) -> Read:
             return take(node, scope)
         found = known.get(value)
         if found is None:
-            found = take(node, scope)
+            if number is None:
+                found = take(node, scope)
+            else:
+                try:
+                    found = number(value)
+                except Bad:
+                    return take(node, scope)
             if len(value) <= longest and len(known) < _REMEMBERED and type(found) in (str, Decimal):
                 known[value] = found
         return found
@@ -205,13 +215,16 @@ def read_rows(plan: RowsPlan, node: Any, scope: Scope, problems: list[FieldProbl
                 continue
             if not isinstance(items, list):
                 raise Bad(values.NOT_ROWS, items)
-            for at, item in enumerate(items):
-                inner = (scope[0], at + 1)
-                if block.when(item, inner):
-                    row = _usual_row(plan.kind, block.compiled, item, inner)
-                    made.append(_row(plan, block, item, inner, len(made), mine) if row is None else row)
-                if len(mine) >= MOST_PROBLEMS:
-                    break
+            for at, item in enumerate(items, 1):
+                inner = (scope[0], at)
+                if not block.when(item, inner):
+                    continue
+                row = _usual_row(plan.kind, block.compiled, item, inner)
+                if row is None:
+                    row = _row(plan, block, item, inner, len(made), mine)
+                    if len(mine) >= MOST_PROBLEMS:
+                        break
+                made.append(row)
         except Bad as bad:
             mine.append(FieldProblem(plan.name, bad.path or place, shorten(bad.value), bad.text))
     if not mine:
@@ -223,19 +236,23 @@ def read_rows(plan: RowsPlan, node: Any, scope: Scope, problems: list[FieldProbl
 def _usual_row(kind: Kind, plans: Compiled, item: Any, scope: Scope) -> dict[str, Any] | None:
     """A row without a problem, the hot path; None where there is one: `_row` names it."""
     row: dict[str, Any] = {}
+    empty = False
     try:
         for name, take, _ in plans:
             value = take(item, scope)
             if value is not UNKNOWN:
                 row[name] = value
+                if value is None:
+                    empty = True
     except Bad:
         return None
     for name in kind.needed:
         if row.get(name) is None:
             return None
-    for name in kind.filled:
-        if name in row and row[name] is None:
-            return None
+    if empty:
+        for name in kind.filled:
+            if name in row and row[name] is None:
+                return None
     return row
 
 
@@ -256,7 +273,7 @@ def _row(
 def _tell_apart(plan: RowsPlan, made: list[dict[str, Any]], problems: list[FieldProblem]) -> None:
     """Rows with one key would be taken for one row. The lines of an order may well name a product twice: the second gets
     the key "id#2". For other rows (payments, prices) a repeated key is a problem, since numbering would count them twice."""
-    if "key" not in plan.kind.needed:
+    if "key" not in plan.kind.needed or len({row["key"] for row in made}) == len(made):
         return
     seen: dict[str, int] = {}
     for at, row in enumerate(made):

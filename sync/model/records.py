@@ -13,7 +13,7 @@ from sync.model.types import Moment, Money, Quantity, Rate, Str, UnitPrice
 
 
 class Canonical(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Whole(Canonical):

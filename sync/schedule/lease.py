@@ -18,24 +18,27 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from sync.errors import RetryLater, Text
+from sync.log import Logger
 from sync.store import Store
 from sync.store.asked import NOW
+from sync.store.inserts import insert_into
 from sync.store.tables import lease as table
 
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
 
 
-def _take(insert: Any) -> Any:
+# Leases stand around every piece of work, however small, so their statements are made once
+@cache
+def _take(dialect: str) -> Any:
     """The statement that takes a free or an expired lease and gives its token."""
-    row = insert(table).values(
+    row = insert_into(table, dialect).values(
         name=sa.bindparam("name"), token=1, owner=sa.bindparam("owner"), expires_at=sa.bindparam("expires_at")
     )
     return row.on_conflict_do_update(
@@ -45,8 +48,6 @@ def _take(insert: Any) -> Any:
     ).returning(table.c.token)
 
 
-# Leases stand around every piece of work, however small, so their statements are made once
-_TAKE_SQLITE, _TAKE = _take(sqlite.insert), _take(postgresql.insert)
 _TOKEN = sa.select(table.c.token).where(table.c.name == sa.bindparam("name")).with_for_update()
 _EXPIRE = table.update().where(table.c.name == sa.bindparam("lease"), table.c.token == sa.bindparam("mine"))
 
@@ -113,7 +114,7 @@ class Leases:
         with self.store.begin(
             durable=not self.store.sqlite
         ) as tx:  # a power cut ends all who use a file, but not those of a server
-            token = tx.execute(_TAKE_SQLITE if self.store.sqlite else _TAKE, values).scalar_one_or_none()
+            token = tx.execute(_take(tx.dialect.name), values).scalar_one_or_none()
         return None if token is None else Lease(name, self.owner, token, seconds)
 
     def renew(self, lease: Lease) -> None:

@@ -6,17 +6,16 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.store import Store
+from sync.store.inserts import insert_into
 
 
 def insert_missing(store: Store, tx: sa.Connection, table: sa.Table, **values: Any) -> bool:
     """Insert the row unless one of its key is there; True when it was inserted. Waits for others who insert it."""
-    return tx.execute(_missing(table, store.sqlite), values).rowcount > 0
+    return tx.execute(_missing(table, tx.dialect.name), values).rowcount > 0
 
 
 @cache
-def _missing(table: sa.Table, on_sqlite: bool) -> Any:
-    insert = sqlite.insert if on_sqlite else postgresql.insert
-    return insert(table).on_conflict_do_nothing()
+def _missing(table: sa.Table, dialect: str) -> Any:
+    return insert_into(table, dialect).on_conflict_do_nothing()

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from sync.errors import BadConfig, Fatal, RetryLater, Text
 from sync.store import points
-from sync.store.tables import metadata
+from sync.store.tables import as_on_postgresql, metadata
 
 
 class Store:
@@ -50,6 +50,7 @@ class Store:
             _sqlite_events(engine)
         elif parsed.drivername == "postgresql+psycopg":
             engine = sa.create_engine(parsed, pool_size=10, max_overflow=20, pool_pre_ping=True)
+            as_on_postgresql()
         else:
             raise _bad_url(url)
         return cls(engine, url)

@@ -26,7 +26,7 @@ from sync import config
 from sync.hub import Hub, works
 from tests.bench import cml
 from tests.bench.imports import Differs
-from tests.bench.measure import Clock, Gate, Report, Series, child
+from tests.bench.measure import Clock, Gate, Report, Series, child, key_of
 
 NAME = "bench"
 PEAK_MB = 150
@@ -145,17 +145,11 @@ def _hashes(store: sqlite3.Connection) -> Rows:
     found: Rows = {}
     for (table,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         if table not in TOUCHED:
-            key = _key(store, table)
+            key = key_of(store, table)
             width = key.count(",") + 1
             rows = store.execute(f'SELECT {key}, * FROM "{table}"')
             found[table] = {row[:width]: hashlib.blake2b(repr(row).encode(), digest_size=8).digest() for row in rows}
     return found
-
-
-def _key(store: sqlite3.Connection, table: str) -> str:
-    """The columns of the primary key; not every table has rowids."""
-    columns = store.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,)).fetchall()
-    return ", ".join(f'"{name}"' for (name,) in columns) or "rowid"
 
 
 def _moved(before: Rows, after: Rows) -> dict[str, set[Key]]:
@@ -177,7 +171,7 @@ def _only_altered(store: sqlite3.Connection, moved: dict[str, set[Key]], made: c
     if strange := moved.keys() - columns.keys():
         raise Differs(f"a changed night has moved rows of {strange}")
     for table, column in columns.items():
-        rows = store.execute(f"SELECT {_key(store, table)}, {column} FROM {table}")
+        rows = store.execute(f"SELECT {key_of(store, table)}, {column} FROM {table}")
         uids = {row[:-1]: row[-1] for row in rows}
         touched = {owner[uids[key]] for key in moved.get(table, ())}
         if touched != taken:

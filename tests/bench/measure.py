@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import resource
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -160,10 +161,14 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line(row) for row in rows)
 
 
+def key_of(store: sqlite3.Connection, table: str) -> str:
+    """The columns of a table's primary key; not every table has rowids."""
+    columns = store.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (table,)).fetchall()
+    return ", ".join(f'"{name}"' for (name,) in columns) or "rowid"
+
+
 def versions() -> dict[str, str]:
     """What was measured on and with."""
-    import sqlite3
-
     found = {
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),

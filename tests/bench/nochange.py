@@ -24,7 +24,7 @@ from sync.flow import pull
 from sync.hub import Hub, works
 from sync.lens import load
 from tests.bench.imports import Differs
-from tests.bench.measure import Clock, Gate, Report, Series, child, peak_mb
+from tests.bench.measure import Clock, Gate, Report, Series, child, key_of, peak_mb
 from tests.bench.source import product
 from tests.bench.subject import HERE, NAME, configured, install
 
@@ -113,7 +113,7 @@ def digest(database: Path) -> dict[str, str]:
         for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             if name not in TOUCHED:
                 rows = hashlib.sha256()
-                for row in store.execute(f'SELECT * FROM "{name}" ORDER BY rowid'):
+                for row in store.execute(f'SELECT * FROM "{name}" ORDER BY {key_of(store, name)}'):
                     rows.update(repr(row).encode())
                 found[name] = rows.hexdigest()
     store.close()

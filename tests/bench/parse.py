@@ -5,7 +5,8 @@ looks at nothing inside them), and the npm package commerceml-parser where Node 
 processor time: libxml2's own part is in both, the rest is what it costs to make records of it.
 
     python -m tests.bench.parse FOLDER sverka|bare        reads FOLDER/import.xml and offers.xml, prints CPU seconds as JSON
-    python -m tests.bench parse --records 1000000         at a million
+    python -m tests.bench.parse flat 10000 100000 1000000 the memory that reading takes at so many products, each file made
+                                                          in a temporary folder (6.5 GB at a million) and deleted
 """
 
 from __future__ import annotations
@@ -102,6 +103,30 @@ def _against_lxml(place: Path, made: cml.Generated, tenth: cml.Generated, rounds
     )
 
 
+def flat(counts: list[int], folder: Path | None = None) -> Report:
+    """Reading takes as much memory at a million products as at ten thousand."""
+    report = Report("CommerceML, reading alone: memory", head=("products", "CPU s", "records per CPU s", "peak MB"))
+    peaks: list[float] = []
+    for count in counts:
+        place = Path(tempfile.mkdtemp(prefix="sverka-bench-", dir=folder))
+        try:
+            made, found = cml.generate(place, count), []
+            for file in FILES:
+                found.append(child("tests.bench.parse", place, "sverka", file, limit=7200))
+                _same(found[-1], made, file)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        cpu = sum(one["cpu"] for one in found)
+        peaks.append(max(one["peak_mb"] for one in found))
+        rate = (made.products + made.offer_rows) / cpu
+        report.rows.append((f"{count:,}", f"{cpu:.1f}", f"{rate:,.0f}", f"{peaks[-1]:.1f}"))
+    report.gates.append(Gate("peak MB of reading", max(peaks), PEAK_MB, at_most=True))
+    report.gates.append(
+        Gate("peak MB of the most against the fewest products", peaks[-1] / peaks[0], GROWTH, at_most=True)
+    )
+    return report
+
+
 def _row(name: str, count: int, cpu: Series) -> tuple[str, str, str]:
     return name, cpu.text(2), f"{count / cpu.median:,.0f}"
 
@@ -183,4 +208,7 @@ def main(folder: Path, who: str, *files: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    if sys.argv[1] == "flat":
+        flat([int(count) for count in sys.argv[2:]]).print()
+    else:
+        main(Path(sys.argv[1]), *sys.argv[2:])

@@ -92,11 +92,12 @@ def _newest(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
 def pairs(element: etree._Element, key_tag: str) -> dict[str, str]:
     """Requisites by name, properties by id; several values of one key are joined by line breaks."""
     found: dict[str, str] = {}
-    for row in element:
-        try:
-            first, second = row
-        except ValueError:
+    walk = element.iter()
+    next(walk)  # the element itself
+    for row in walk:
+        if len(row) != 2:
             return _any_pairs(element, key_tag)
+        first, second = next(walk), next(walk)
         if first.tag != key_tag or second.tag != "Значение" or (second.text is None and len(second)):
             return _any_pairs(element, key_tag)
         if key := (first.text or "").strip():

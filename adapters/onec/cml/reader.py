@@ -217,12 +217,13 @@ def _stock_row(element: etree._Element, stocks: list[Native]) -> None:
     """<Склад ИдСклада= КоличествоНаСкладе=/>, or with elements inside: <Ид> and <Количество> (the Bitrix module's rests), or
     the two names of the attributes. A quantity without a warehouse stays a row, so that its lack is named."""
     warehouse, quantity = element.get("ИдСклада", ""), element.get("КоличествоНаСкладе", "")
-    for part in element:
-        name = NAMES[part.tag]
-        if name in ("Ид", "ИдСклада"):
-            warehouse = warehouse or text(part)
-        elif name in ("Количество", "КоличествоНаСкладе"):
-            quantity = quantity or text(part)
+    if len(element):
+        for part in element:
+            name = NAMES[part.tag]
+            if name in ("Ид", "ИдСклада"):
+                warehouse = warehouse or text(part)
+            elif name in ("Количество", "КоличествоНаСкладе"):
+                quantity = quantity or text(part)
     if quantity := quantity.strip():
         stocks.append({"warehouse": warehouse.strip(), "qty": quantity})
 

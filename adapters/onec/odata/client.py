@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -45,17 +46,23 @@ RIGHTS = Text(
 class ODataClient:
     def __init__(self, settings: ODataSettings, context: AdapterContext) -> None:
         self._settings, self._context = settings, context
-        self._http = httpx.Client(
+        self.host = httpx.URL(settings.url).host
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        """Made with the first call: it reads every certificate authority."""
+        settings = self._settings
+        return httpx.Client(
             auth=(settings.login.encode(), settings.password.get_secret_value().encode()),
             verify=settings.verify_tls,
             timeout=httpx.Timeout(settings.timeout, connect=min(10, settings.timeout)),
             limits=httpx.Limits(max_connections=1),
             headers={"User-Agent": "Sverka", "Accept": "application/json;odata=nometadata"},
         )
-        self.host = httpx.URL(settings.url).host
 
     def close(self) -> None:
-        self._http.close()
+        if "_http" in self.__dict__:
+            self._http.close()
 
     def rows(self, name: str, **query: str) -> list[Native]:
         """The rows of a set or virtual table. `query` without the dollar: filter, orderby, top, select, expand."""
