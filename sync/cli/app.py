@@ -3,6 +3,7 @@ imported when the command is asked for; the work itself is in sync.hub."""
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from sync.cli.output import Voice
+from sync.cli.russian import tell, told
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 something failed and is said; 2 the command or the configuration is wrong; 3 a person must decide; "
@@ -54,6 +56,7 @@ COMMANDS = {
     "report": ("reports", "Reports."),
     "identity": ("identity", "Whose is it: on files of your own, or all again."),
 }
+DEFAULT = Path("config.toml")
 HIDDEN = {"replay": "audit"}  # what `audit` does, for those who look for that word
 
 
@@ -62,10 +65,20 @@ class Commands(TyperGroup):
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
+        self._english = {one.name: one.help for one in self.params}  # type: ignore[attr-defined]
         for name, (_, line) in COMMANDS.items():
             self.add_command(TyperCommand(name, help=line))
         for name in HIDDEN:
             self.add_command(TyperCommand(name, hidden=True))
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """The language is that of the configuration, which may be named among the arguments."""
+        Voice.language = _language(_named(args))
+        for name, (_, line) in COMMANDS.items():
+            self.commands[name].help = told(line)
+        for one in self.params:
+            one.help = told(self._english[one.name])  # type: ignore[attr-defined]
+        return super().make_context(info_name, args, parent, **extra)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, found, rest = super().resolve_command(ctx, args)
@@ -77,7 +90,7 @@ def real(name: str) -> Any:
     module = import_module(f"sync.cli.{COMMANDS[HIDDEN.get(name, name)][0]}")
     app = typer.Typer(rich_markup_mode=None)
     module.register(app)
-    return typer.main.get_group(app).commands[name]
+    return tell(typer.main.get_group(app).commands[name])
 
 
 app = typer.Typer(
@@ -105,13 +118,22 @@ def _common(
     context: typer.Context,
     config: Annotated[
         Path, typer.Option("--config", "-c", envvar="SVERKA_CONFIG", help="The configuration file.")
-    ] = Path("config.toml"),
+    ] = DEFAULT,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     context.obj = config
-    Voice.language = _language(config)
+
+
+def _named(args: list[str]) -> Path:
+    """The configuration file as the arguments or the environment name it."""
+    for at, one in enumerate(args):
+        if one in ("-c", "--config") and args[at + 1 :]:
+            return Path(args[at + 1])
+        if one.startswith("--config="):
+            return Path(one.removeprefix("--config="))
+    return Path(os.environ.get("SVERKA_CONFIG") or DEFAULT)
 
 
 def _language(path: Path) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.flow import sides
-from sync.flow.bulk_plain import OF_KIND, Offer, Page, goods_of, plain_offers, said_of
+from sync.flow.bulk_plain import Offer, Page, goods_of, plain_offers, said_of
 from sync.flow.bulk_rows import PRICES, STOCKS, Rows
 from sync.flow.plug import Cause, Plug, Seen, Took, World
 from sync.flow.translate import columns
@@ -127,12 +128,17 @@ def _links(it: Page, offers: list[Offer]) -> dict[str, int]:
         else:
             base = dumps({**loads(one.own.base or "{}"), **agreed}) if agreed else one.own.base
             known.append((rec.version, shadow, one.seen.hash, base, _untold(one), one.own.id))
-    it.world.store.insert_many(it.tx, link, _LINK, new)
     it.many("UPDATE link SET version = ?, shadow = ?, shadow_hash = ?, base = ?, untold = ? WHERE id = ?", known)
-    found = (
-        it.among(f"SELECT external_id, id {OF_KIND}", (it.plug.name, it.kind), [row[2] for row in new]) if new else ()
-    )
-    return dict(found) | {one.seen.record.id: one.own.id for one in offers if one.own is not None}
+    ids = {one.seen.record.id: one.own.id for one in offers if one.own is not None}
+    if new:
+        # Ids only grow: those of the new links are beyond all that there are, and stand together
+        last = it.tx.exec_driver_sql("SELECT coalesce(max(id), 0) FROM link").scalar_one()
+        it.world.store.insert_many(it.tx, link, _LINK, new)
+        beyond = sa.select(link.c.external_id, link.c.id).where(
+            link.c.id > last, link.c.connection == it.plug.name, link.c.native_kind == it.kind
+        )
+        ids.update({row[0]: row[1] for row in it.tx.execute(beyond)})
+    return ids
 
 
 def _untold(one: Offer) -> str:

@@ -66,30 +66,32 @@ class Rows:
                 held.setdefault(uid, {})[key] = tuple(values)
         return held
 
-    def bring(self, goods: Goods, uid: str, said: Sequence[dict[str, Any]] | None) -> dict[str, list[Any]]:
-        """One product's rows up to date; the changes for the journal. None was not sent: nothing is touched."""
-        changes: dict[str, list[Any]] = {}
+    def bring(self, goods: Goods, uid: str, said: Sequence[dict[str, Any]] | None) -> dict[str, list[str | None]]:
+        """One product's rows up to date; the changes for the journal, amounts as it keeps them. None was not sent: nothing is
+        touched."""
+        changes: dict[str, list[str | None]] = {}
         if said is None:
             return changes
-        name = goods.table.name
-        old = self._held[name].pop(uid, {})
+        name, amount, stored = goods.table.name, goods.amount, goods.stored
+        old = self._held[name].pop(uid, None) or {}
+        new, connection, now = self._new[name], self._connection, self._now
         for row in said:
-            key, values = row["key"], goods.stored(row)
+            key, values = row["key"], stored(row)
             before = old.pop(key, None)
             if before is None:
-                self._new[name].append((uid, self._connection, key, *values, self._now))
-                changes[f"{name} {key}"] = [None, row[goods.amount]]
+                new.append((uid, connection, key, *values, now))
+                changes[f"{name} {key}"] = [None, str(row[amount])]
             elif before != values:
-                self._moved[name].append((*values, self._now, uid, self._connection, key))
-                changes[f"{name} {key}"] = [self._amount(goods, before), row[goods.amount]]
+                self._moved[name].append((*values, now, uid, connection, key))
+                changes[f"{name} {key}"] = [self._amount(goods, before), str(row[amount])]
         for key, before in old.items():
-            self._gone[name].append((uid, self._connection, key))
+            self._gone[name].append((uid, connection, key))
             changes[f"{name} {key}"] = [self._amount(goods, before), None]
         return changes
 
     @staticmethod
-    def _amount(goods: Goods, values: tuple[Any, ...]) -> Decimal:
-        return Decimal(values[0]).scaleb(-goods.places)
+    def _amount(goods: Goods, values: tuple[Any, ...]) -> str:
+        return str(Decimal(values[0]).scaleb(-goods.places))
 
     def write(self) -> None:
         for goods in (PRICES, STOCKS):

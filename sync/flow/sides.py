@@ -70,6 +70,8 @@ def last_shown(tx: Connection, plug: Plug, lens: Lens, row: Any) -> tuple[dict[s
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
     """{field: [before, after]} of what differs in meaning; [before] of what is not reported any more."""
     moved: dict[str, list[Any]] = {}
+    if not before:
+        return {name: [None, after[name]] for name in sorted(after)}
     for name in sorted({*before, *after}):
         old, new = before.get(name, MISSING), after.get(name, MISSING)
         if new is MISSING:

@@ -144,3 +144,13 @@ def test_other_configurations_keep_their_lines(base: ODataPeer, opened: list[One
     (record,), _ = drain(one, "order")
     with pytest.raises(RecordRefused, match="УТ"):
         write(one, record, lines=[])
+
+
+def test_without_the_catalogue_of_rates_it_is_said_what_to_publish(base: ODataPeer, opened: list[OneCOData]) -> None:
+    firm = Firm(base, opened)
+    base.state["published"].remove("Catalog_СтавкиНДС")
+    firm.one = adapter(base, opened)
+    with pytest.raises(RecordRefused) as caught:
+        firm.say([*firm.lines(), new(firm)])
+    assert "Catalog_СтавкиНДС" in caught.value.text.ru
+    assert "REST-сервис" in (caught.value.remedy or caught.value.text).ru

@@ -543,6 +543,25 @@ def test_a_comment_or_instruction_between_records_is_skipped() -> None:
     assert [(item.id, item.data.get("sku")) for item in by_id(items, "product").values()] == [("a", None), ("b", "12")]
 
 
+@pytest.mark.parametrize(("head", "encoding"), [("", "utf-8"), ('<?xml version="1.0" encoding="UTF-16"?>', "utf-16")])
+def test_an_instruction_inside_a_text_takes_nothing_of_it(head: str, encoding: str) -> None:
+    inner = "<Наименование>Сто<?y z?>л</Наименование><Группы><?y?><Ид>1</Ид></Группы>"
+    body = catalogue(product("a"), product("b", inner), head=f"{head}<!-- <x/> --><?style a?>")
+    [_, found] = by_id(read(body.encode(encoding)), "product").values()
+    assert found.data == {"name": "Стол", "groups": ["1"]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1251", "utf-16"])
+@pytest.mark.parametrize("tail", ["", "<", "&nobody;", "</Каталог>", "<Товар><Ид>b</Ид>", "</Товары>\x00"])
+def test_the_last_record_before_a_break_is_taken_when_it_was_whole(encoding: str, tail: str) -> None:
+    head = f'<?xml version="1.0" encoding="{encoding}"?><КоммерческаяИнформация><Каталог>\n<Товары>'
+    whole = read((head + product("z") + product("a") + tail).encode(encoding))
+    assert [item.id for item in whole if isinstance(item, Record)] == ["z", "a"]
+    cut = read((head + product("z") + product("a")[:-1] + tail.replace("<Товар>", "<")).encode(encoding))
+    assert [item.id for item in cut if isinstance(item, Record)] == ["z"]
+    assert [p.error.code for p in problems(whole) + problems(cut)] == ["cml.broken"] * 2
+
+
 # Real files, against a plain reading ---------------------------------------------------------------------------------
 
 

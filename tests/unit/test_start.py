@@ -14,6 +14,8 @@ import typer
 from typer.testing import CliRunner
 
 from sync.cli.app import COMMANDS, HIDDEN, app, real
+from sync.cli.output import Voice
+from sync.cli.russian import told
 
 WORK = ("alembic", "apscheduler", "openpyxl", "procrastinate", "starlette", "structlog", "uvicorn", "zeep")
 DATABASE = ("psycopg", "sqlalchemy")
@@ -74,9 +76,11 @@ def test_a_command_imports_what_it_needs(
     assert not set(without) & set(modules)
 
 
-def test_the_list_of_commands_is_what_they_say_of_themselves() -> None:
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_the_list_of_commands_is_what_they_say_of_themselves(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Voice, "language", language)
     for name, (_, line) in COMMANDS.items():
-        assert real(name).get_short_help_str(1000) == line
+        assert real(name).get_short_help_str(1000) == told(line)
         assert not real(name).hidden
     assert all(real(name).hidden for name in HIDDEN)
 

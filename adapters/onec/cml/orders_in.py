@@ -160,7 +160,7 @@ def _facts(data: Native, requisites: dict[str, str], zone: ZoneInfo) -> None:
 
 
 def _documents(data: Native, element: etree._Element, zone: ZoneInfo) -> list[Native]:
-    """Payments, shipments, refunds, returns: subordinate documents (schema 2.10) where there are, else requisites."""
+    """Payments, shipments and what came back: as subordinate documents (schema 2.10), else from the requisites."""
     found = [_subordinate(e, data, zone) for e in children(element, "ПодчиненныеДокументы", "ПодчиненныйДокумент")]
     kinds = {row["kind"] for row in found}
     if "payment" not in kinds:

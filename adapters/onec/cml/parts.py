@@ -57,7 +57,8 @@ class Dictionary:
 
     def resolved(self, properties: dict[str, str]) -> dict[str, str]:
         """{name: words} of a product's properties; only of those that have been declared."""
-        self.remember()
+        if not self._known:
+            self.remember()
         names, values = self.names, self.values
         if not names:
             return {}
@@ -71,9 +72,11 @@ class Dictionary:
 
     def remember(self) -> None:
         """Goods follow the dictionary: at the first of them, or at the end, this file's is complete."""
-        if self._known or self._kept is None:
+        if self._known:
             return
         self._known = True
+        if self._kept is None:
+            return
         before = self._kept.load(_KEPT) or {}
         names, values = ({**known} for known in (before.get("names", {}), before.get("values", {})))
         if self.names or self.values:
@@ -98,10 +101,11 @@ def pairs(element: etree._Element, key_tag: str) -> dict[str, str]:
         if len(row) != 2:
             return _any_pairs(element, key_tag)
         first, second = next(walk), next(walk)
-        if first.tag != key_tag or second.tag != "Значение" or (second.text is None and len(second)):
+        value = second.text
+        if first.tag != key_tag or second.tag != "Значение" or (value is None and len(second)):
             return _any_pairs(element, key_tag)
         if key := (first.text or "").strip():
-            value = (second.text or "").strip()
+            value = value.strip() if value else ""
             found[key] = f"{found[key]}\n{value}" if found.get(key) else value
     return found
 

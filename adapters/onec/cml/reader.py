@@ -30,6 +30,7 @@ from adapters.onec.cml.parts import GOODS, ID, MARK, OF, OFFERS, STOCK, Dictiona
 from adapters.onec.cml.xmlsafe import NAMES, child, children, elements, forget_before, parent_name, text
 
 NO_CHARACTERISTIC = "00000000-0000-0000-0000-000000000000"
+_TOGETHER = 8  # records whose elements are freed at once
 _PROPERTIES = frozenset({"Свойство", "СвойствоНоменклатуры"})
 _TAGS = _PROPERTIES | {"Товар", "Предложение", "Группа", "ТипыЦен", "Склады", "Документ", "Справочник"}
 
@@ -45,7 +46,7 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | Non
     goods: etree._Element | None = None  # the list that the last Товар stood in, and whether it is a catalogue's
     wanted = True
     try:
-        for element in elements(stream, _TAGS):
+        for element in elements(stream, _TAGS, _PROPERTIES):
             name = NAMES[element.tag]
             # `or` is quicker than `in`, and all other elements together are a thousandth of these
             if name == "Товар" or name == "Предложение":
@@ -58,8 +59,9 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | Non
                     found: Record | Problem = _product(element, words) if kind == "product" else _offer(element)
                 except RecordRefused as error:
                     found = _problem(kind, element, error)
-                forget_before(element)
                 count += 1
+                if not count % _TOGETHER:
+                    forget_before(element)
                 yield found
                 continue
             for item in _convert(name, element, zone, words):

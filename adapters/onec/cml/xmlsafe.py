@@ -6,9 +6,10 @@ that disagrees with it, so that everything here goes by local names.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from lxml import etree
 
@@ -43,7 +44,9 @@ _START = re.compile(r"<(?:[^\s:/>]+:)?([^\s:/>]+)")
 class _Names(dict[str, str]):
     """Full tag → local name. Bounded: a hostile file cannot fill the memory with invented names."""
 
-    def __missing__(self, tag: str) -> str:
+    def __missing__(self, tag: object) -> str:
+        if not isinstance(tag, str):
+            return ""  # an instruction
         name = tag.rpartition("}")[2]
         if len(self) < 4096:
             self[tag] = name
@@ -108,30 +111,22 @@ def forget_before(element: etree._Element) -> None:
         previous = element.getprevious()
 
 
-def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element]:
-    """Elements whose local name is in `tags`, each when it is complete.
+def elements(stream: IO[bytes], tags: frozenset[str], lists: frozenset[str]) -> Iterator[etree._Element]:
+    """Elements whose local name is in `tags`, each when it is complete. Only those in `lists` are looked into for more.
 
     RecordRefused (codes cml.empty, cml.root, cml.doctype, cml.encoding, cml.broken, cml.too_large); everything before a
     break is yielded first.
     """
     head = _trimmed(_read_head(stream))
-    head = _without_namespace(head, _check_prologue(head))
-    parser = etree.XMLPullParser(
-        events=("end",),
-        tag=[f"{{*}}{tag}" for tag in sorted(tags)],
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        remove_blank_text=True,  # the indentation: a tenth of the time
-        collect_ids=False,
-        encoding="windows-1251" if undeclared_1251(head) else None,
-    )
-    gap, chunk = 0, head
+    head = _marked(_without_namespace(head, _check_prologue(head)))
+    # No events of elements: a call at the beginning and end of each would take a sixth of the time
+    parser = _parser("pi", undeclared_1251(head))
+    ended = Ended(tags, lists)
+    gap, chunk, whole = 0, head, False
+    recent: list[bytes] = []  # what the last element of the tree may stand in
     broken: tuple[int, str] | None = None
     while broken is None:
+        recent.append(chunk)
         try:
             if chunk:
                 parser.feed(chunk)
@@ -139,20 +134,120 @@ def elements(stream: IO[bytes], tags: frozenset[str]) -> Iterator[etree._Element
                 parser.close()
         except etree.XMLSyntaxError as error:
             broken = _break(parser, error)
-            if broken is not None and _padded(parser, chunk, stream):
+            whole = broken is not None and bool(chunk) and _behind_the_end(parser)
+            if whole and _padded(chunk, stream):
                 broken, chunk = None, b""
+        for _, instruction in parser.read_events():
+            ended.saw(instruction)  # type: ignore[arg-type]
         found = False
-        for _, element in parser.read_events():
+        for element in ended.elements(whole=whole or (broken is None and not chunk)):
             found = True
-            yield element  # type: ignore[misc]
-        gap = 0 if found else gap + len(chunk)
+            yield element
+        if found:
+            gap, recent = 0, recent[-2:]
+        else:
+            gap += len(chunk)
         if gap > MAX_GAP:
             raise _too_large(gap)
         if not chunk:
             break
         chunk = stream.read(CHUNK) if broken is None else b""
     if broken is not None:
+        if ended.last is not None and _stands_whole(ended.last, b"".join(recent), head):
+            yield ended.last
         raise _broken(*broken)
+
+
+def _parser(event: Literal["end", "pi"], windows_1251: bool) -> etree.XMLPullParser:
+    return etree.XMLPullParser(
+        events=(event,),
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=event != "pi",
+        remove_blank_text=True,  # the indentation: a tenth of the time
+        collect_ids=False,
+        encoding="windows-1251" if windows_1251 else None,
+    )
+
+
+def _marked(head: bytes) -> bytes:
+    """With an instruction of ours before the root: what is beside it in the tree is the root."""
+    wide = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}.get(head[:2], "ascii")
+    at = 2 if wide != "ascii" else 3 if head.startswith(b"\xef\xbb\xbf") else 0
+    end = "?>".encode(wide)
+    if head.startswith("<?xml".encode(wide), at):
+        at = head.index(end, at) + len(end)
+    return head[:at] + "<?root?>".encode(wide) + head[at:]
+
+
+class Ended:
+    """The elements of a growing tree that are read to their end: something stands behind each, or the file was read whole.
+
+    The parser is at work on the last of every level still; what stands before it may be read and taken away.
+    """
+
+    def __init__(self, tags: frozenset[str], lists: frozenset[str]) -> None:
+        self._tags, self._lists = tags, lists
+        self._mark: etree._Element | None = None  # our instruction
+        self._disturbed = False  # there are instructions among the elements
+        self._path: list[etree._Element] = []  # from the root to the list that is being read
+        self._done: list[etree._Element | None] = []  # of each of them the last child that was dealt with
+        self.last: etree._Element | None = None  # the one that the parser may be at work on
+
+    def saw(self, instruction: etree._Element) -> None:
+        """The first one is ours."""
+        if self._mark is None:
+            self._mark = instruction
+        else:
+            self._disturbed = True
+
+    def elements(self, *, whole: bool) -> Iterator[etree._Element]:
+        """Those that have ended since."""
+        self.last = None
+        if not self._path:
+            self._begin()
+        path, done, inner = self._path, self._done, self._tags - self._lists
+        while path:
+            last = done[-1]
+            child = last.getnext() if last is not None else next(iter(path[-1]), None)
+            if child is None:
+                if not (whole or self._left()):
+                    return
+                top = path.pop()
+                done.pop()
+                if path:
+                    done[-1] = top
+                    if NAMES[top.tag] in self._tags:
+                        yield self._plain(top)
+            elif NAMES[child.tag] in inner:
+                if child.getnext() is None and not (whole or self._left()):
+                    self.last = child
+                    return
+                done[-1] = child
+                yield self._plain(child)
+            else:
+                path.append(child)
+                done.append(None)
+
+    def _begin(self) -> None:
+        root = self._mark
+        while root is not None and not isinstance(root.tag, str):
+            root = root.getnext()
+        if root is not None:
+            self._path.append(root)
+            self._done.append(None)
+
+    def _left(self) -> bool:
+        """Whether the parser has left the list, or one of those around it."""
+        return any(element.getnext() is not None for element in self._path[1:])
+
+    def _plain(self, element: etree._Element) -> etree._Element:
+        if self._disturbed:
+            etree.strip_tags(element, etree.ProcessingInstruction)
+        return element
 
 
 def _break(parser: etree.XMLPullParser, error: etree.XMLSyntaxError) -> tuple[int, str] | None:
@@ -172,11 +267,37 @@ def _trimmed(head: bytes) -> bytes:
     return mark + head[len(mark) :].lstrip(b" \t\r\n")
 
 
-def _padded(parser: etree.XMLPullParser, chunk: bytes, stream: IO[bytes]) -> bool:
-    """Whether all that broke the file is padding behind the root's end (NULs, Ctrl-Z)."""
+def _stands_whole(element: etree._Element, raw: bytes, head: bytes) -> bool:
+    """Whether the last element of a broken file was there to its end: read by itself, a piece of `raw` gives the same."""
+    encoding = encoding_of(head).removesuffix("-sig")
+    if encoding == "utf-16":
+        encoding = "utf-16-le" if head.startswith(b"\xff\xfe") else "utf-16-be"
+    start, wanted = f"<{NAMES[element.tag]}".encode(encoding), _contents(element)
+    declaration = f'<?xml version="1.0" encoding="{encoding}"?>'.encode(encoding)
+    at = raw.rfind(start)
+    while at >= 0:
+        parser = _parser("end", False)
+        with contextlib.suppress(etree.XMLSyntaxError):
+            parser.feed(declaration + raw[at:])
+        for _, found in parser.read_events():
+            if found.getparent() is None and _contents(found) == wanted:  # type: ignore[arg-type,union-attr]
+                return True
+        at = raw.rfind(start, 0, at)
+    return False
+
+
+def _contents(element: etree._Element) -> list[Any]:
+    return [(part.tag, part.text, part.items()) for part in element.iter()]
+
+
+def _behind_the_end(parser: etree.XMLPullParser) -> bool:
+    """Whether a file broke at what stands behind the root's end."""
     log: Any = parser.feed_error_log
-    if not len(log) or log[0].type != etree.ErrorTypes.ERR_DOCUMENT_END:
-        return False
+    return bool(len(log)) and log[0].type == etree.ErrorTypes.ERR_DOCUMENT_END
+
+
+def _padded(chunk: bytes, stream: IO[bytes]) -> bool:
+    """Whether all that stands there is padding (NULs, Ctrl-Z)."""
     end = chunk.rstrip(PADDING)
     last = end.rpartition(b"<")[2]
     if end and not (end.endswith(b">") and any(name in last for name in _ROOTS)):

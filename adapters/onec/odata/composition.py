@@ -14,8 +14,9 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 from adapters.base import Native, RecordRefused, Text
-from adapters.onec.odata.client import EMPTY
+from adapters.onec.odata.client import EMPTY, PUBLISH
 from adapters.onec.odata.sums import ZERO, number
+from adapters.onec.odata.words import RATES
 
 OPEN = "НеСогласован"
 _CENT = Decimal("0.01")
@@ -104,6 +105,8 @@ def _new(line: Native, model: Native, goods: Mapping[str, Native]) -> Native:
 
 def _rate(line: Native, own: str, rates: Mapping[str, str | None]) -> str:
     """The key of the line's VAT rate; the row's own (of the item, where the row is new) where the line says none."""
+    if not rates:
+        raise _refused(line, f"1C does not publish {RATES}", f"1С не публикует {RATES}", PUBLISH)
     said = _decimal(line, "vat")
     known = rates.get(own)
     if said is None or (known is not None and Decimal(known) == said):
@@ -148,7 +151,7 @@ def _decimal(line: Native, name: str) -> Decimal | None:
         raise _refused(line, f"{name} is no number", f"{name} — не число") from None
 
 
-def _refused(line: Native, en: str, ru: str) -> RecordRefused:
+def _refused(line: Native, en: str, ru: str, remedy: Text | None = None) -> RecordRefused:
     what = str(line.get("sku") or line.get("name") or line.get("product") or "?")
     return RecordRefused(
         Text(
@@ -157,4 +160,5 @@ def _refused(line: Native, en: str, ru: str) -> RecordRefused:
         ),
         code="odata.line",
         field="lines",
+        remedy=remedy,
     )
