@@ -2,12 +2,15 @@
 PYTHON ?= python3
 UV_VERSION = 0.13.9
 BIN = .venv/bin
+# Containers like to forbid byte code: then every one of the hundreds of processes that the tests start compiles each module
+# that it imports, which costs more than all else that it does
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: setup demo test check crash mutants torture bench bench-identity lock clean
 
 setup: .venv/.ok
 
-# uv with the lock's hashes; where uv cannot be had, pip with the same hashes
+# uv with the lock's hashes; where uv cannot be had, pip with the same hashes. The import leaves byte code of what is used
 .venv/.ok: requirements.lock pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@( $(BIN)/pip install -q --disable-pip-version-check uv==$(UV_VERSION) \
@@ -15,6 +18,7 @@ setup: .venv/.ok
 	  && $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . ) \
 	|| ( $(BIN)/pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements.lock \
 	  && $(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . )
+	@$(BIN)/python -c "import adapters.mail, adapters.onec.soap, adapters.woocommerce, sync.cli.work, sync.web.app"
 	@touch $@
 
 demo: setup

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from sync.errors import (
     BadConfig,
     Fatal,
+    Incomplete,
     NeedHuman,
     OutcomeUnknown,
     PreconditionFailed,
@@ -359,7 +360,8 @@ class Adapter:
         return iter(())
 
     def scan(self, kind: str, cursor: Native | None) -> Iterator[Page]:
-        """Pages from `cursor` on (None: from the beginning). The last page of a finished scan has `last`."""
+        """Pages from `cursor` on (None: from the beginning). The last page of a finished scan has `last`; after it Incomplete
+        may be raised, which names what could not be seen of the records, and where to mend that."""
         raise NotImplementedError(f"{type(self).__name__} cannot scan {kind}")
 
     def read(self, kind: str, id: str) -> Record | None:
@@ -427,6 +429,7 @@ __all__ = [
     "Finding",
     "Hint",
     "ImportState",
+    "Incomplete",
     "Keeper",
     "KeptInMemory",
     "Limiter",

@@ -61,7 +61,7 @@ Deletion = Annotated[str, BeforeValidator(_deletion)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Hub(Section):

@@ -5,6 +5,7 @@ SverkaError
 ├── RecordRefused       this record cannot go on, its neighbours do: quarantine
 ├── NeedHuman           a decision is wanted (conflict, ambiguous client, illegal transition): a queue for people
 ├── BadConfig           a named file, line or setting is to be mended: the administrator
+│   └── Incomplete      …and only a part of what was asked for is missing by that: the rest stands, the run is not green
 ├── Fatal               the run cannot go on (database gone, another hub works): the administrator
 ├── OutcomeUnknown      a write may or may not have happened: settled by reading, never by a second blind call
 └── PreconditionFailed  what was to be overwritten has moved: not an error but a reason to plan again
@@ -94,6 +95,10 @@ class NeedHuman(SverkaError):
 
 class BadConfig(SverkaError):
     """The configuration, a mapping file or a right on the other side is wrong: nothing is retried until it is mended."""
+
+
+class Incomplete(BadConfig):
+    """What was read stands, and so does what was known of the missing part; the neighbours go on. The run is not green."""
 
 
 class Fatal(SverkaError):

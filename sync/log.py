@@ -8,9 +8,8 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
-
-import structlog
 
 _SECRET_NAMES = re.compile(r"pass|secret|token|key|authorization|cookie|signature", re.IGNORECASE)
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
@@ -73,14 +72,38 @@ def configure(level: int = logging.INFO) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("sverka").setLevel(level)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _redacting,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    _configured.update(level=level)
+    _structured.cache_clear()
+
+
+_configured: dict[str, int] = {}  # the level, once `configure` has said it
+
+
+@cache
+def _structured() -> Any:
+    """structlog, set up as `configure` wants it. Most commands log nothing, and it takes its time to import."""
+    import structlog
+
+    if _configured:
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.format_exc_info,
+                _redacting,
+                structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(_configured["level"]),
+            logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        )
+    return structlog
+
+
+class Logger:
+    """A structured logger that is made when there is something to say."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(_structured().get_logger(self._name), method)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 from urllib.request import getproxies, proxy_bypass
@@ -68,14 +69,20 @@ class _KeyTransport(httpx.BaseTransport):
 
 class BitrixClient:
     def __init__(self, settings: Bitrix24Settings, context: AdapterContext) -> None:
-        self._context = context
+        self._settings, self._context = settings, context
         url = httpx.URL(settings.webhook.get_secret_value())
         self.base = url.copy_with(path="/")
         self.proxy = None if proxy_bypass(url.host) else getproxies().get(url.scheme)
         self.at: datetime | None = None  # the portal's clock in the last answer
         self._reset: dict[str, int] = {}  # method → when its operating time begins to be given back (unix time)
-        self._http = httpx.Client(
-            transport=_KeyTransport(httpx.HTTPTransport(verify=settings.verify_tls, proxy=self.proxy), url.path),
+        self._prefix = url.path
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        """Made with the first call: it reads every certificate authority."""
+        settings = self._settings
+        return httpx.Client(
+            transport=_KeyTransport(httpx.HTTPTransport(verify=settings.verify_tls, proxy=self.proxy), self._prefix),
             timeout=httpx.Timeout(settings.timeout, connect=min(10, settings.timeout)),
             follow_redirects=False,  # following would make a GET of a POST and lose its body
             headers={"User-Agent": "Sverka", "Accept": "application/json", "Content-Type": "application/json"},
@@ -86,7 +93,8 @@ class BitrixClient:
         return self.base.host
 
     def close(self) -> None:
-        self._http.close()
+        if "_http" in self.__dict__:
+            self._http.close()
 
     def call(self, method: str, params: Native, *, write: bool = False) -> Answer:
         """One method. OutcomeUnknown when a write may have been executed without a readable answer."""

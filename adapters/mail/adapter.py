@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from adapters.base import (
     Adapter,
@@ -23,10 +23,13 @@ from adapters.base import (
     SverkaError,
     Text,
 )
-from adapters.mail import check, files, mime, oddities, parse, scan, smtp
+from adapters.mail import check, files, mime, oddities, parse, scan
 from adapters.mail import folders as names
 from adapters.mail.imap import Folder, Header, Mailbox, NoFolder
 from adapters.mail.settings import Own, Settings
+
+if TYPE_CHECKING:
+    from adapters.mail.smtp import Outgoing
 
 KIND = "message"
 _KEEPS_SENT = ("gmail.com", "googlemail.com", "office365.com", "outlook.com")  # put a copy into Sent by themselves
@@ -89,6 +92,8 @@ class MailAdapter(Adapter):
     def find(self, kind: str, key: str) -> Record | None:
         """The letter that was sent for this key, in Sent or wherever a copy came to."""
         self._connect()
+        from adapters.mail import smtp  # only those who send need it
+
         return next(self._with_id(smtp.message_id_of(self.settings, key), everywhere=False), None)
 
     def write(self, change: Change) -> Record:
@@ -101,6 +106,8 @@ class MailAdapter(Adapter):
                 field="id",
             )  # fmt: skip
         now = self.context.now()
+        from adapters.mail import smtp
+
         letter = smtp.compose(change, self.settings, now)
         self.context.limiter.wait()
         smtp.send(letter, self.settings)
@@ -168,7 +175,7 @@ class MailAdapter(Adapter):
             if letter.record is not None and letter.record.data["message_id"] == message_id:
                 yield letter.record
 
-    def _keep_copy(self, letter: smtp.Outgoing) -> None:
+    def _keep_copy(self, letter: Outgoing) -> None:
         host = self.settings.imap_host.lower()
         if host.endswith(_KEEPS_SENT):
             return

@@ -10,8 +10,6 @@ from __future__ import annotations
 import codecs
 import re
 
-import chardet
-
 SAMPLE = 20_000  # bytes that the guess looks at
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u0080-\u009f\ud800-\udfff\ufeff]")
@@ -73,6 +71,8 @@ def _damaged_utf8(data: bytes) -> str | None:
 
 def _guess(data: bytes) -> str:
     """chardet's opinion; for a few words, where it has none, the likelier of cp1251 and koi8-r."""
+    import chardet  # for the few letters that do not name a charset themselves
+
     found = chardet.detect(data[:SAMPLE]).get("encoding") or ""
     name = _codec(found)
     if name and len(data) >= 24:

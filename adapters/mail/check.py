@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from adapters.base import AdapterContext, Finding, SverkaError, Text
 from adapters.mail import folders as names
-from adapters.mail import headers, mime, scan, smtp
+from adapters.mail import headers, mime, scan
 from adapters.mail.imap import Header, Mailbox, NoFolder
 from adapters.mail.settings import Settings
 
@@ -118,6 +118,8 @@ def _clock(newest: Header | None, now: datetime) -> Finding:
 def _smtp(settings: Settings, context: AdapterContext) -> Finding:
     context.limiter.wait()
     try:
+        from adapters.mail import smtp
+
         smtp.probe(settings)
     except SverkaError as error:
         return _failed("smtp", error)

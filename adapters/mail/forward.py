@@ -6,8 +6,6 @@ import re
 from email.message import Message
 from typing import Any
 
-import phonenumbers
-
 from adapters.mail import dates, headers, reply
 from adapters.mail.headers import Address
 from adapters.mail.mime import Content
@@ -67,6 +65,8 @@ def form_client(fields: dict[str, str]) -> dict[str, str] | None:
 
 def phones(text: str) -> list[str]:
     """The valid telephone numbers of a short text as E.164, Russian unless they say otherwise."""
+    import phonenumbers  # only letters that were forwarded hold numbers
+
     matches = phonenumbers.PhoneNumberMatcher(text[:2000], "RU")
     return list(
         dict.fromkeys(phonenumbers.format_number(m.number, phonenumbers.PhoneNumberFormat.E164) for m in matches)

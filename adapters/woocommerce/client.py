@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
@@ -36,13 +37,18 @@ class Answer:
 
 class WooClient:
     def __init__(self, settings: WooCommerceSettings, context: AdapterContext) -> None:
-        self._context = context
+        self._settings, self._context = settings, context
         self.base = httpx.URL(settings.url)
         self.keys = Keys(settings, context.now)
         self.shop_time: datetime | None = None
         self.proxy = proxy_for(self.base)
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        """Made with the first call: it reads every certificate authority."""
+        settings = self._settings
         inner = httpx.HTTPTransport(verify=settings.verify_tls, proxy=self.proxy)
-        self._http = httpx.Client(
+        return httpx.Client(
             transport=SigningTransport(inner, self.keys),
             timeout=httpx.Timeout(settings.timeout, connect=min(10, settings.timeout)),
             follow_redirects=False,  # keys go to no other address
@@ -50,7 +56,8 @@ class WooClient:
         )
 
     def close(self) -> None:
-        self._http.close()
+        if "_http" in self.__dict__:
+            self._http.close()
 
     def get_list(self, path: str, params: dict[str, str]) -> Answer:
         """A list; anything else with status 200 is RetryLater, never an empty list."""

@@ -13,7 +13,7 @@ from sync.hub import Hub, merges, views
 from sync.hub.service import nudge
 
 app = typer.Typer(
-    help="Clients: show one, merge two cards, take a merge back. / Клиенты: показать, объединить карточки, отменить.",
+    help="Clients: show one, merge two cards, take a merge back.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -16,7 +16,7 @@ from sync.hub import rebuild as rebuilding
 from sync.identity import contract
 
 app = typer.Typer(
-    help="Whose is it: on files of your own, or all again. / Чьё это: проверка на своих файлах, пересчёт всех связей.",
+    help="Whose is it: on files of your own, or all again.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

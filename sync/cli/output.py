@@ -10,17 +10,35 @@ import contextlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sync.errors import BadConfig, NeedHuman, SverkaError
-from sync.store.types import dumps
 
-console = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class _Console:
+    """The library's console, imported with the first word that is said: what prints JSON does without it."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+
+    @cached_property
+    def _console(self) -> Console:
+        from rich.console import Console
+
+        return Console(highlight=False, **self._options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._console, name)
+
+
+console = cast("Console", _Console())
+stderr = cast("Console", _Console(stderr=True))
 
 
 class Voice:
@@ -39,6 +57,8 @@ def both(ru: str, en: str) -> str:
 
 
 def print_json(value: Any) -> None:
+    from sync.model.json import dumps
+
     sys.stdout.write(dumps(value) + "\n")
     sys.stdout.flush()
 
@@ -50,6 +70,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         for row in rows:
             console.print("\t".join(_text(c) for c in row), soft_wrap=True, markup=False)
         return
+    from rich.table import Table
+
     shown = Table(title=title, title_justify="left", show_edge=False)
     for name in columns:
         shown.add_column(name, overflow="fold")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from sync.errors import SverkaError
 from sync.store import new_uid
+from sync.store.asked import HERE, KIND, MOST, NOW, RECORD, THIS
 from sync.store.tables import intent, link
 from sync.store.tables import plan as plans
 from sync.store.types import dumps, loads
@@ -24,6 +26,27 @@ IN_FLIGHT = ("sending", "offered", "unknown")
 OWN_NOTICE = "notice:%"  # in place of a record: the hub's own letter to its people, which needs nobody's yes
 CLIENT = "client"  # among an intent's fields: whom the record refers to there, which is no field of its own
 _BACKOFF = (5, 15, 60, 300, 900, 3600)  # seconds
+
+# Made once: they are asked for every record and link that is looked at
+_PLACE = (intent.c.record_uid == RECORD, intent.c.connection == HERE, intent.c.native_kind == KIND)
+_OPEN = sa.select(intent).where(*_PLACE, intent.c.state.in_(("planned", "refused", *IN_FLIGHT)))
+_DROP = intent.update().where(*_PLACE, intent.c.op == "update", intent.c.state.in_(("planned", "refused")))
+_SENT = sa.select(intent.c.connection, intent.c.native_kind, intent.c.fields).where(
+    intent.c.record_uid == RECORD, intent.c.op == "update", intent.c.state.in_(("sending", "unknown"))
+)
+_CREATING = (
+    sa.select(intent)
+    .where(
+        intent.c.connection == HERE,
+        intent.c.native_kind == KIND,
+        intent.c.op == "create",
+        intent.c.state.in_(("sending", "unknown")),
+    )
+    .order_by(intent.c.id)
+)
+_STATE = sa.select(intent.c.state).where(intent.c.id == THIS).with_for_update()
+_OF = intent.update().where(intent.c.id == THIS)
+_BEGIN = _OF.where(intent.c.state == "planned").values(tries=intent.c.tries + 1)
 
 
 def plan(
@@ -48,10 +71,8 @@ def plan(
     field its reason stays. While one is in flight nothing is planned beside it: it is settled first, and then the record is
     looked at again.
     """
-    place = [intent.c.record_uid == record_uid, intent.c.connection == connection, intent.c.native_kind == native_kind]
-    open_ones = tx.execute(
-        sa.select(intent).where(*place, intent.c.state.in_(("planned", "refused", *IN_FLIGHT)))
-    ).all()
+    place = {"record": record_uid, "here": connection, "kind": native_kind}
+    open_ones = tx.execute(_OPEN, place).all()
     if any(o.state in IN_FLIGHT for o in open_ones):
         return None
     if op == "update" and any(o.op == "delete" for o in open_ones):
@@ -66,23 +87,24 @@ def plan(
         tx.execute(intent.update().where(intent.c.id == old.id).values(state="dropped", done_at=now))
     uid = new_uid()
     tx.execute(
-        intent.insert().values(
-            id=uid,
-            record_uid=record_uid,
-            link_id=link_id,
-            connection=connection,
-            native_kind=native_kind,
-            op=op,
-            data=dict(data),
-            fields=dict(fields),
-            why=reasons,
-            state="planned",
-            plan_id=_still_waiting(tx, open_ones),
-            needs=needs,
-            number=number,
-            created_at=now,
-            run_id=run_id,
-        )
+        intent.insert(),
+        {
+            "id": uid,
+            "record_uid": record_uid,
+            "link_id": link_id,
+            "connection": connection,
+            "native_kind": native_kind,
+            "op": op,
+            "data": dict(data),
+            "fields": dict(fields),
+            "why": reasons,
+            "state": "planned",
+            "plan_id": _still_waiting(tx, open_ones),
+            "needs": needs,
+            "number": number,
+            "created_at": now,
+            "run_id": run_id,
+        },
     )
     return uid
 
@@ -125,88 +147,61 @@ def _same(stored: Any, fresh: Any) -> bool:
 
 def drop(tx: Connection, record_uid: str, connection: str, native_kind: str, now: datetime) -> int:
     """Take back updates that are planned or were refused: they are not wanted any more. Gives their number."""
-    done = tx.execute(
-        intent.update()
-        .where(
-            intent.c.record_uid == record_uid,
-            intent.c.connection == connection,
-            intent.c.native_kind == native_kind,
-            intent.c.op == "update",
-            intent.c.state.in_(("planned", "refused")),
-        )
-        .values(state="dropped", done_at=now)
-    )
-    return done.rowcount
+    place = {"record": record_uid, "here": connection, "kind": native_kind}
+    return tx.execute(_DROP, {**place, "state": "dropped", "done_at": now}).rowcount
 
 
 def sent(tx: Connection, record_uid: str) -> dict[tuple[str, str], dict[str, Any]]:
     """The values of updates whose outcome is not known yet, by (connection, native kind)."""
-    query = sa.select(intent.c.connection, intent.c.native_kind, intent.c.fields).where(
-        intent.c.record_uid == record_uid, intent.c.op == "update", intent.c.state.in_(("sending", "unknown"))
-    )
     return {
         (r.connection, r.native_kind): {f: value for f, value in r.fields.items() if f != CLIENT}
-        for r in tx.execute(query)
+        for r in tx.execute(_SENT, {"record": record_uid})
     }
 
 
 def creating(tx: Connection, connection: str, native_kind: str) -> list[Any]:
     """Creates whose outcome nobody knows yet."""
-    return list(
-        tx.execute(
-            sa.select(intent)
-            .where(
-                intent.c.connection == connection,
-                intent.c.native_kind == native_kind,
-                intent.c.op == "create",
-                intent.c.state.in_(("sending", "unknown")),
-            )
-            .order_by(intent.c.id)
-        )
-    )
+    return list(tx.execute(_CREATING, {"here": connection, "kind": native_kind}))
 
 
 def unsettled(tx: Connection, id: str) -> bool:
     """Whether the call's outcome is still to be taken in: somebody else may have learnt of it meanwhile."""
-    state = tx.execute(sa.select(intent.c.state).where(intent.c.id == id).with_for_update()).scalar()
+    state = tx.execute(_STATE, {"this": id}).scalar()
     return state in ("sending", "unknown")
 
 
-def due(tx: Connection, connection: str, now: datetime, released: sa.ColumnElement[bool], limit: int = 50) -> list[Any]:
-    """Planned writes that are `released` and whose time has come, and calls whose answer was lost, oldest first. What needs
-    another record there waits for it."""
-    there = sa.select(link.c.id).where(
-        link.c.record_uid == intent.c.needs, link.c.connection == connection, link.c.state == "linked"
-    )
-    ready = sa.and_(intent.c.state == "planned", released, sa.or_(intent.c.needs.is_(None), there.exists()))
-    query = (
+def due(
+    tx: Connection, connection: str, moment: Mapping[str, datetime], released: sa.ColumnElement[bool], limit: int = 50
+) -> list[Any]:
+    """Planned writes that are `released` (a condition whose parameters `moment` gives, with the present as `now`) and whose
+    time has come, and calls whose answer was lost, oldest first. What needs another record there waits for it."""
+    return list(tx.execute(_due(released), {**moment, "here": connection, "most": limit}))
+
+
+@cache
+def _due(released: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    there = sa.exists().where(link.c.record_uid == intent.c.needs, link.c.connection == HERE, link.c.state == "linked")
+    ready = sa.and_(intent.c.state == "planned", released, sa.or_(intent.c.needs.is_(None), there))
+    return (
         sa.select(intent)
         .where(
-            intent.c.connection == connection,
+            intent.c.connection == HERE,
             intent.c.op != "offer",
             sa.or_(intent.c.state == "sending", ready),
-            sa.or_(intent.c.next_at.is_(None), intent.c.next_at <= now),
+            sa.or_(intent.c.next_at.is_(None), intent.c.next_at <= NOW),
         )
         .order_by(intent.c.created_at, intent.c.id)
-        .limit(limit)
+        .limit(MOST)
     )
-    return list(tx.execute(query))
 
 
 def begin(tx: Connection, id: str, now: datetime) -> bool:
     """Mark as sent, before the call; False when somebody else has it."""
-    done = tx.execute(
-        intent.update()
-        .where(intent.c.id == id, intent.c.state == "planned")
-        .values(state="sending", tries=intent.c.tries + 1, sent_at=now)
-    )
-    return done.rowcount == 1
+    return tx.execute(_BEGIN, {"this": id, "state": "sending", "sent_at": now}).rowcount == 1
 
 
 def finish(tx: Connection, id: str, state: str, now: datetime, error: SverkaError | None = None) -> None:
-    tx.execute(
-        intent.update().where(intent.c.id == id).values(state=state, done_at=now, next_at=None, error=error_json(error))
-    )
+    tx.execute(_OF, {"this": id, "state": state, "done_at": now, "next_at": None, "error": error_json(error)})
 
 
 def postpone(tx: Connection, row: Any, now: datetime, error: SverkaError, after: int | None = None) -> None:

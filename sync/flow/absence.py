@@ -22,12 +22,24 @@ from sync.flow import approval
 from sync.flow.plug import Plug, World
 from sync.intake import inbox as inbox_rows
 from sync.intake.inbox import Incoming
+from sync.store.asked import HERE, KIND
 from sync.store.tables import cursor, link, plan
 from sync.store.types import dump_bytes, dumps
 
 AGAIN = timedelta(hours=1)  # a scan from the beginning that was broken off, or not believed, is made again after that
 _NAMED = 1000  # ids that a plan shows; its digest speaks of all of them
 _CHUNK = 1000
+_CURSOR = sa.select(cursor).where(cursor.c.connection == HERE, cursor.c.native_kind == KIND)
+_ASKED = (
+    sa.select(plan)
+    .where(
+        plan.c.connection == HERE,
+        plan.c.reason.in_(sa.bindparam("reasons", expanding=True)),
+        plan.c.state == "waiting",
+    )
+    .order_by(plan.c.created_at.desc())
+    .limit(1)
+)
 KEY = "gone:"  # begins the keys of arrivals that say who is gone
 
 
@@ -51,7 +63,7 @@ def begin(world: World, plug: Plug, kind: str) -> Walk:
     that those who are missing are gone."""
     now, own = world.now(), filter_of(plug, kind)
     with world.store.read() as tx:
-        row = tx.execute(sa.select(cursor).where(*_place(plug.name, kind))).first()
+        row = tx.execute(_CURSOR, {"here": plug.name, "kind": kind}).first()
         start = (row.cursor or None) if row is not None else None
         if row is not None and row.fingerprint not in (None, own):
             start = None
@@ -239,10 +251,7 @@ def question(world: World, connection: str, kind: str) -> NeedHuman | None:
     """What a run of this kind has to say as long as a person has not decided about those who are missing."""
     reasons = [reason(cause, kind) for cause in ("deletes", "gone")]
     with world.store.read() as tx:
-        query = sa.select(plan).where(
-            plan.c.connection == connection, plan.c.reason.in_(reasons), plan.c.state == "waiting"
-        )
-        row = tx.execute(query.order_by(plan.c.created_at.desc()).limit(1)).first()
+        row = tx.execute(_ASKED, {"here": connection, "reasons": reasons}).first()
     if row is None:
         return None
     count, of = row.content["count"], row.content["of"]

@@ -24,7 +24,26 @@ from sync.flow.whose import client_of, desk_of, event_type, introduce, known_car
 from sync.identity import Verdict, said
 from sync.lens import Translated
 from sync.store import new_uid
+from sync.store.asked import HERE, KIND, RECORD, THIS
 from sync.store.tables import intent, link, record
+
+_LINK = sa.select(link).where(
+    link.c.connection == HERE, link.c.native_kind == KIND, link.c.external_id == sa.bindparam("there")
+)
+_OF_LINK = link.update().where(link.c.id == THIS)
+_WRITTEN = (
+    sa.select(intent.c.id)
+    .where(
+        intent.c.record_uid == RECORD,
+        intent.c.connection == HERE,
+        intent.c.native_kind == KIND,
+        intent.c.op != "offer",
+        intent.c.state == "done",
+        intent.c.done_at >= sa.bindparam("since"),
+    )
+    .limit(1)
+)
+_TARGETS = sa.select(intent.c.connection).where(intent.c.record_uid == RECORD, intent.c.state == "planned").distinct()
 
 
 @dataclass(slots=True)
@@ -85,27 +104,12 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
 
 
 def find_link(tx: Connection, connection: str, native_kind: str, external_id: str) -> Any:
-    return tx.execute(
-        sa.select(link).where(
-            link.c.connection == connection, link.c.native_kind == native_kind, link.c.external_id == external_id
-        )
-    ).first()
+    return tx.execute(_LINK, {"here": connection, "kind": native_kind, "there": external_id}).first()
 
 
 def _written_since(tx: Connection, known: Any, moment: datetime) -> bool:
-    done = tx.execute(
-        sa.select(intent.c.id)
-        .where(
-            intent.c.record_uid == known.record_uid,
-            intent.c.connection == known.connection,
-            intent.c.native_kind == known.native_kind,
-            intent.c.op != "offer",
-            intent.c.state == "done",
-            intent.c.done_at >= moment,
-        )
-        .limit(1)
-    )
-    return done.first() is not None
+    place = {"record": known.record_uid, "here": known.connection, "kind": known.native_kind}
+    return tx.execute(_WRITTEN, {**place, "since": moment}).first() is not None
 
 
 def _place(
@@ -213,7 +217,7 @@ def _remember(
                 .returning(link.c.id)
             ).scalar_one()
         )
-    tx.execute(link.update().where(link.c.id == known.id).values(**values))
+    tx.execute(_OF_LINK, {"this": known.id, **values})
     if known.state == "offered":  # it came back with our number: it is there, confirmed or not
         place = (intent.c.connection == plug.name, intent.c.native_kind == rec.kind, intent.c.state == "offered")
         for offer in tx.execute(sa.select(intent).where(intent.c.record_uid == uid, *place)).all():
@@ -316,7 +320,4 @@ def _activity(
 
 
 def _open_targets(tx: Connection, uid: str) -> set[str]:
-    rows = tx.execute(
-        sa.select(intent.c.connection).where(intent.c.record_uid == uid, intent.c.state == "planned").distinct()
-    )
-    return {r.connection for r in rows}
+    return set(tx.execute(_TARGETS, {"record": uid}).scalars())

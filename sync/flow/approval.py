@@ -16,10 +16,19 @@ from sqlalchemy.engine import Connection
 
 from sync.errors import Text
 from sync.flow.plug import World
+from sync.store.asked import HERE, THIS
 from sync.store.tables import plan, setting
 from sync.store.types import dumps
 
 OPEN = ("waiting", "approved")
+
+_NEWEST = (
+    sa.select(plan)
+    .where(plan.c.connection == HERE, plan.c.reason == sa.bindparam("for"))
+    .order_by(plan.c.created_at.desc(), plan.c.id.desc())
+    .limit(1)
+)
+_SETTING = sa.select(setting.c.key).where(setting.c.key == THIS)
 
 
 def digest(content: Any) -> str:
@@ -74,8 +83,7 @@ def save(
 
 def newest(tx: Connection, connection: str, reason: str) -> Any:
     """The plan asked for last, None when there was none. `used` takes its `id`."""
-    query = sa.select(plan).where(plan.c.connection == connection, plan.c.reason == reason)
-    return tx.execute(query.order_by(plan.c.created_at.desc(), plan.c.id.desc()).limit(1)).first()
+    return tx.execute(_NEWEST, {"here": connection, "for": reason}).first()
 
 
 def used(world: World, tx: Connection, plan_id: str, text: Text | None = None) -> None:
@@ -92,7 +100,7 @@ def stale(world: World, tx: Connection, plan_id: str, text: Text) -> None:
 
 def trusted(tx: Connection, connection: str) -> bool:
     """Whether a person has ever let writes to this connection go."""
-    return tx.execute(sa.select(setting.c.key).where(setting.c.key == _key(connection))).first() is not None
+    return tx.execute(_SETTING, {"this": _key(connection)}).first() is not None
 
 
 def trust(tx: Connection, connections: Iterable[str]) -> None:

@@ -19,17 +19,36 @@ from sync.delivery.execute import Outcome
 from sync.errors import BadConfig, NeedHuman, RecordRefused, SverkaError, Text
 from sync.flow import deletes, dependencies, documents, gathering, made, offers, removal, sides, trouble
 from sync.flow.absorb import absorb, find_link, name_problems
-from sync.flow.gate import gate, released
+from sync.flow.gate import RELEASED, gate, moment
 from sync.flow.plug import Cause, Counts, Plug, World
 from sync.flow.pull import read_cursor
 from sync.flow.spread import spread
 from sync.flow.translate import observed
 from sync.flow.weave import note, weave
 from sync.store import points
+from sync.store.asked import HERE, KIND, RECORD, THIS
 from sync.store.tables import intent, link, quarantine, record
 from sync.store.types import dumps, loads
 
 WINDOW = timedelta(minutes=10)  # how long what a create made may take to be seen among the new records there
+
+_LOST = sa.select(intent.c.id).where(intent.c.connection == HERE, intent.c.state == "sending").limit(1)
+_MAY_GO_ON = sa.select(quarantine.c.record_uid).where(
+    quarantine.c.connection == HERE,
+    quarantine.c.stage == "delivery",
+    quarantine.c.state != "closed",
+    quarantine.c.code.in_(("deal.unmatched_line", dependencies.WAITS)),
+)
+_LINK = sa.select(link).where(link.c.id == THIS)
+_OF_LINK = link.update().where(link.c.id == THIS)
+_KIND = sa.select(record.c.kind).where(record.c.uid == THIS)
+_FOLLOWING = sa.select(intent).where(
+    intent.c.record_uid == RECORD,
+    intent.c.connection == HERE,
+    intent.c.native_kind == KIND,
+    intent.c.op == "update",
+    intent.c.state == "planned",
+)
 
 
 def deliver(world: World, plug: Plug, run_id: int) -> Counts:
@@ -38,7 +57,7 @@ def deliver(world: World, plug: Plug, run_id: int) -> Counts:
     while True:
         free, done = gate(world, plug.name).free, counts.writes
         with world.store.read() as tx:
-            rows = intents.due(tx, plug.name, world.now(), released(world, free))
+            rows = intents.due(tx, plug.name, moment(world), RELEASED[free])
         for row in rows:
             counts.writes += _one(world, plug, row, run_id)
         if (
@@ -50,14 +69,7 @@ def deliver(world: World, plug: Plug, run_id: int) -> Counts:
 def replan_waiting(world: World, connection: str) -> int:
     """Look again at records whose delivery waits for something that may have come (a product that can be mapped now)."""
     with world.store.read() as tx:
-        rows = tx.execute(
-            sa.select(quarantine.c.record_uid).where(
-                quarantine.c.connection == connection,
-                quarantine.c.stage == "delivery",
-                quarantine.c.state != "closed",
-                quarantine.c.code.in_(("deal.unmatched_line", dependencies.WAITS)),
-            )
-        ).all()
+        rows = tx.execute(_MAY_GO_ON, {"here": connection}).all()
     planned = 0
     for row in rows:
         with world.store.begin() as tx:
@@ -147,7 +159,7 @@ def _look(world: World, plug: Plug, row: Any) -> execute.Look | None:
 def _change(tx: Connection, row: Any) -> Change:
     before: Record | None = None
     if row.link_id is not None:
-        known = tx.execute(sa.select(link).where(link.c.id == row.link_id)).one()
+        known = tx.execute(_LINK, {"this": row.link_id}).one()
         deleted = known.deleted_at is not None
         before = Record(row.native_kind, known.external_id, known.shadow or {}, known.version, deleted)
     return Change(row.native_kind, before.id if before else None, row.data, before, row.id, row.op == "delete")
@@ -256,7 +268,7 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
     lens = plug.mapping.lenses.get(row.native_kind)
     if lens is None or lens.kind == "activity":
         return
-    kind = tx.execute(sa.select(record.c.kind).where(record.c.uid == row.record_uid)).scalar_one()
+    kind = tx.execute(_KIND, {"this": row.record_uid}).scalar_one()
     found = lens.get(rec.data)
     seen = observed(world.config, plug, found, deleted=False, numbered=row.number is not None)
     known = find_link(tx, plug.name, rec.kind, rec.id)
@@ -278,7 +290,7 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
         link_id = tx.execute(new.returning(link.c.id)).scalar_one()
     else:
         link_id = known.id
-        tx.execute(link.update().where(link.c.id == known.id).values(**values))
+        tx.execute(_OF_LINK, {"this": known.id, **values})
     told = {*row.fields} if row.op == "create" else {*row.fields} & {*lens.two_way, intents.CLIENT}
     changes = {f: [before.get(f), row.fields[f]] for f in row.fields if f in told}
     for why, fields in _by_reason(row, changes):
@@ -316,15 +328,8 @@ def _by_reason(row: Any, changes: dict[str, Any]) -> list[tuple[str, dict[str, A
 def _not_kept(world: World, tx: Connection, plug: Plug, row: Any) -> None:
     """The other side accepted the write and shows something else. To write the same again would never end: a person
     looks."""
-    following = tx.execute(
-        sa.select(intent).where(
-            intent.c.record_uid == row.record_uid,
-            intent.c.connection == plug.name,
-            intent.c.native_kind == row.native_kind,
-            intent.c.op == "update",
-            intent.c.state == "planned",
-        )
-    ).first()
+    place = {"record": row.record_uid, "here": plug.name, "kind": row.native_kind}
+    following = tx.execute(_FOLLOWING, place).first()
     if following is None or not execute.holds(row.data, following.data):
         return
     if row.link_id is not None and following.link_id != row.link_id:
@@ -347,12 +352,11 @@ def _not_kept(world: World, tx: Connection, plug: Plug, row: Any) -> None:
 
 def lost(world: World, connection: str) -> bool:
     """Whether the outcome of a call is not known yet."""
-    query = sa.select(intent.c.id).where(intent.c.connection == connection, intent.c.state == "sending")
     with world.store.read() as tx:
-        return tx.execute(query.limit(1)).first() is not None
+        return tx.execute(_LOST, {"here": connection}).first() is not None
 
 
 def anything_due(world: World, connection: str, free: bool) -> bool:
     """Whether something can be written now; `free` as the gate says."""
     with world.store.read() as tx:
-        return bool(intents.due(tx, connection, world.now(), released(world, free), 1))
+        return bool(intents.due(tx, connection, moment(world), RELEASED[free], 1))

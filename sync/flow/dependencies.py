@@ -2,8 +2,9 @@
 
 A client's record is made in another system only as a dependency, and only where that system's mapping of deals or leads asks
 for the client's id (`client.contact_id`, `client.company_id`, `client.id`). The deal is planned at once, so that one look
-shows everything that follows; it is called when the client is there, with the id. Nothing that is made refers back to what
-refers to it (a deal to its client and products, these to nothing that waits), so there is no circle to break.
+shows everything that follows; it is called when the client is there, with the id. A person who acts for a company is made
+after it, and says whose they are; nothing refers back to what refers to it (a deal to its client and products, a person to
+the company, these to nothing that waits), so there is no circle to break.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def both_first(world: World, tx: Connection, row: Any, target: Plug, lens: Lens,
         return needs
     person = tx.execute(sa.select(record).where(record.c.uid == client_of(tx, row.person_uid))).one()
     known = {k: v for k, v in ids(person.kind, "1").items() if k != "id"}
-    return _planned(world, tx, row, person, target, lens, known, needs, cause) or needs
+    company = client_ids(tx, row.client_uid, target) if row.client_uid else {}
+    return _planned(world, tx, row, person, target, lens, known, needs, cause, company) or needs
 
 
 def _planned(
@@ -60,8 +62,10 @@ def _planned(
     known: Mapping[str, str],
     needs: str | None,
     cause: Cause,
+    company: Mapping[str, str] | None = None,
 ) -> str | None:
-    """Plan one creation, which may need another one before it; None where the record would not refer to it."""
+    """Plan one creation, which may need another one before it; None where the record would not refer to it. `company`: the
+    ids over there of the one for which a person acts."""
     native = next((n for n, one in target.mapping.lenses.items() if one.kind == client.kind), None)
     if native is None or native not in target.adapter.capabilities.creates or _in_question(tx, client.uid):
         return None
@@ -75,7 +79,7 @@ def _planned(
         connection=target.name,
         native_kind=native,
         op="create",
-        data=there.create({**data, "uid": client.uid}),
+        data={**there.create({**data, "uid": client.uid}), **_works_at(there, data, company or {})},
         fields={k: v for k, v in data.items() if k in there.fields},
         why=DEPENDENCY,
         now=world.now(),
@@ -105,16 +109,22 @@ def _added(row: Any, data: Mapping[str, Any], client: Any, lens: Lens, known: Ma
     return references.added(lens, client.data, known, {**data, "uid": row.uid, "number": data.get("number")})
 
 
+def _works_at(lens: Lens, data: Mapping[str, Any], company: Mapping[str, str]) -> dict[str, Any]:
+    """The part of a person's new native record that says for which company they act."""
+    return references.added(lens, {}, {k: v for k, v in company.items() if k != "id"}, data)
+
+
 def filled(world: World, tx: Connection, plug: Plug, one: Any) -> Any:
     """An intent about to be called, with the id of the client that it waited for."""
     if one.needs is None:
         return one
     row = tx.execute(sa.select(record).where(record.c.uid == one.record_uid)).one()
-    if row.client_uid is None:
-        return one  # a person, made after the company
-    client = tx.execute(sa.select(record).where(record.c.uid == row.client_uid)).one()
-    lens = plug.mapping.lens(one.native_kind)
-    more = _added(row, typed(row.kind, row.data), client, lens, references.ids_of(tx, row, plug))
+    lens, data = plug.mapping.lens(one.native_kind), typed(row.kind, row.data)
+    if row.client_uid is None:  # a person, made after the company
+        more = _works_at(lens, data, client_ids(tx, one.needs, plug))
+    else:
+        client = tx.execute(sa.select(record).where(record.c.uid == row.client_uid)).one()
+        more = _added(row, data, client, lens, references.ids_of(tx, row, plug))
     tx.execute(intent.update().where(intent.c.id == one.id).values(data={**one.data, **more}))
     return tx.execute(sa.select(intent).where(intent.c.id == one.id)).one()
 

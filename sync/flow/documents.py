@@ -1,4 +1,4 @@
-"""The documents behind a deal: payments, shipments, invoices, refunds. Paid and shipped sums are sums of these rows."""
+"""The documents behind a deal: payments, shipments, invoices, refunds, returns. Paid and shipped sums are sums of these."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sync.flow import events
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.weave import note
 from sync.identity import Verdict
+from sync.model.settled import paid_and_shipped
 from sync.store import new_uid
 from sync.store.tables import document, record
 
@@ -23,7 +24,8 @@ _BY_DOCUMENT = Text("a document of the client's deal", "документ по с
 _TITLES = {
     "payment": Text("Payment", "Оплата"),
     "shipment": Text("Shipment", "Отгрузка"),
-    "refund": Text("Refund", "Возврат"),
+    "refund": Text("Refund", "Возврат денег"),
+    "return": Text("Return of goods", "Возврат товара"),
 }
 
 
@@ -38,10 +40,13 @@ def store(
 ) -> bool:
     """Bring the rows of one side up to date; True when anything changed. None means that the side said nothing of them.
 
-    A document that its side no longer shows was taken back: it stays, reversed.
+    A document that its side no longer shows was taken back: it stays, reversed. Those of a kind of which the side says that
+    it cannot tell now (`unknown`) stay as they were.
     """
     if rows is None:
         return False
+    silent = {row["kind"] for row in rows if row.get("unknown")}
+    rows = [row for row in rows if not row.get("unknown")]
     mine = (document.c.deal_uid == deal_uid, document.c.connection == plug.name)
     known = {d.key: d for d in tx.execute(sa.select(document).where(*mine))}
     changes: dict[str, Any] = {}
@@ -60,7 +65,7 @@ def store(
             changes[f"{row['kind']} {row['key']}"] = [_shown({f: getattr(old, f) for f in _FIELDS}), _shown(values)]
         _event(world, tx, plug, deal_uid, row, client, cause)
     for old in known.values():
-        if not old.reversed:
+        if not old.reversed and old.kind not in silent:
             tx.execute(document.update().where(document.c.uid == old.uid).values(reversed=True))
             changes[f"{old.kind} {old.key}"] = [_shown({f: getattr(old, f) for f in _FIELDS}), None]
     if changes:
@@ -75,16 +80,15 @@ def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sums(tx: Connection, deal_uid: str) -> dict[str, Any]:
     """Paid and shipped sums of the deal, as changes where they moved."""
-    total = {"payment": Decimal(0), "shipment": Decimal(0)}
-    for row in tx.execute(sa.select(document).where(document.c.deal_uid == deal_uid)):
-        if row.kind in total and row.posted is not False and not row.reversed:
-            total[row.kind] += row.amount or Decimal(0)
-    deal = tx.execute(sa.select(record.c.paid, record.c.shipped).where(record.c.uid == deal_uid)).one()
+    columns = record.c.paid, record.c.shipped, record.c.currency
+    deal = tx.execute(sa.select(*columns).where(record.c.uid == deal_uid)).one()
+    papers = tx.execute(sa.select(document).where(document.c.deal_uid == deal_uid)).all()
+    paid, shipped = paid_and_shipped(papers, deal.currency)
     changed = {}
-    for name, before, after in (("paid", deal.paid, total["payment"]), ("shipped", deal.shipped, total["shipment"])):
+    for name, before, after in (("paid", deal.paid, paid), ("shipped", deal.shipped, shipped)):
         if (before or Decimal(0)) != after:
             changed[f"{name}_amount"] = [before, after]
-    tx.execute(record.update().where(record.c.uid == deal_uid).values(paid=total["payment"], shipped=total["shipment"]))
+    tx.execute(record.update().where(record.c.uid == deal_uid).values(paid=paid, shipped=shipped))
     return changed
 
 
@@ -104,8 +108,8 @@ def _event(
         plug,
         f"{plug.name}:document:{deal_uid}:{row['key']}",
         {
-            "type": "shipment" if row["kind"] == "shipment" else "payment",
-            "direction": "in" if row["kind"] == "payment" else "out",
+            "type": "shipment" if row["kind"] in ("shipment", "return") else "payment",
+            "direction": "in" if row["kind"] in ("payment", "return") else "out",
             "at": at,
             "subject": f"{title.say(world.config.hub.language)}{number}{amount}",
         },

@@ -13,7 +13,7 @@ from adapters.base import Batch, ImportState, Native, Offered
 from sync.delivery import intents
 from sync.errors import RecordRefused, SverkaError, Text
 from sync.flow import trouble
-from sync.flow.gate import gate, released
+from sync.flow.gate import RELEASED, gate, moment
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.spread import confirmed, spread
 from sync.intake import inbox as inbox_rows
@@ -103,9 +103,10 @@ class Context:
             if not rows:
                 rows = tx.execute(
                     sa.select(intent)
-                    .where(*mine, intent.c.state == "planned", released(self._world, free))
+                    .where(*mine, intent.c.state == "planned", RELEASED[free])
                     .order_by(intent.c.id)
-                    .limit(limit)
+                    .limit(limit),
+                    moment(self._world),
                 ).all()
                 batch = new_uid()
                 tx.execute(

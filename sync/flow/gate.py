@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ from sync.delivery.intents import OWN_NOTICE
 from sync.errors import NeedHuman, Text
 from sync.flow import approval
 from sync.flow.plug import World
+from sync.store.asked import HERE, NOW
 from sync.store.tables import intent, lease, link, plan, record, run
 from sync.store.types import dumps
 
@@ -33,6 +34,56 @@ WHOLE = timedelta(seconds=30)  # for so long a run that goes on keeps its writes
 ASKED_LASTS = timedelta(hours=1)  # what was approved from a saved plan and has not come up by then is forgotten
 
 _DECIDED = sa.select(plan.c.id).where(plan.c.state.in_(("approved", "applied")))
+# Asked before every delivery, so they are made once
+_WAITING = (
+    sa.select(plan)
+    .where(plan.c.state == "waiting", plan.c.connection == HERE, plan.c.reason.in_(REASONS))
+    .order_by(plan.c.created_at)
+    .limit(1)
+)
+_PLANNED = (
+    intent.c.connection == HERE,
+    intent.c.state == "planned",
+    intent.c.record_uid.not_like(OWN_NOTICE),
+)
+_APPROVED = (
+    sa.select(plan)
+    .where(
+        plan.c.state == "approved",
+        sa.or_(
+            sa.and_(plan.c.reason.in_(REASONS), plan.c.connection == HERE),
+            sa.and_(plan.c.reason == "asked", plan.c.connection.in_(("", HERE))),
+        ),
+    )
+    .order_by(plan.c.created_at)
+)
+_ANYTHING = sa.select(
+    sa.or_(
+        sa.exists().where(*_PLANNED),
+        sa.exists().where(plan.c.state.in_(approval.OPEN), plan.c.connection.in_(("", HERE))),
+    )
+)
+# The run of a process that has died goes on in its row only, so a live lease must stand behind it
+_AT_WORK = sa.exists().where(
+    lease.c.name.in_([sa.literal("fetch:") + run.c.connection, sa.literal("take:") + run.c.connection]),
+    lease.c.expires_at > NOW,
+)
+_GOING_ON = sa.select(run.c.id).where(
+    run.c.outcome == "running", run.c.work != "deliver", run.c.started_at > sa.bindparam("begun"), _AT_WORK
+)
+# What no plan holds, and no run that is still finding out how much there is. A delivery makes its own intents go
+_FREE = (intent.c.plan_id.is_(None), sa.or_(intent.c.run_id.is_(None), intent.c.run_id.not_in(_GOING_ON)))
+_COUNTED = sa.select(intent.c.run_id, intent.c.op, intent.c.native_kind).where(*_PLANNED, *_FREE)
+_FREE_ONES = sa.select(intent).where(*_PLANNED, *_FREE).order_by(intent.c.created_at, intent.c.id)
+_ALWAYS = sa.or_(intent.c.plan_id.in_(_DECIDED), intent.c.record_uid.like(OWN_NOTICE))
+RELEASED = {False: _ALWAYS, True: sa.or_(_ALWAYS, sa.and_(*_FREE))}
+"""Which planned intents may be carried out, by whether the gate is free: those of an approved plan, and then those of none.
+To be asked with the parameters of `moment`."""
+_HELD = (
+    sa.select(intent)
+    .where(*_PLANNED, intent.c.plan_id == sa.bindparam("of_plan"))
+    .order_by(intent.c.created_at, intent.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +110,8 @@ class Gate:
 def gate(world: World, connection: str) -> Gate:
     """Look at everything that is planned for a connection; hold back or release what has to be."""
     with world.store.read() as tx:
+        if not tx.execute(_ANYTHING, {"here": connection}).scalar_one():
+            return Gate(free=not _asks(world, tx, connection))
         if not _work(world, tx, connection):
             return _verdict(world, tx, connection)
     with world.store.begin() as tx:
@@ -71,24 +124,10 @@ def gate(world: World, connection: str) -> Gate:
         return Gate(after.free, after.waiting, after.number, fresh)
 
 
-def released(world: World, free: bool) -> sa.ColumnElement[bool]:
-    """Which planned intents may be carried out: those of an approved plan, and, where the gate is open, those of none."""
-    approved = intent.c.plan_id.in_(_DECIDED)
-    own = intent.c.record_uid.like(OWN_NOTICE)
-    return sa.or_(approved, own, sa.and_(*_free(world))) if free else sa.or_(approved, own)
-
-
-def _free(world: World) -> tuple[sa.ColumnElement[bool], ...]:
-    """What no plan holds, and no run that is still finding out how much there is. A delivery makes its own intents go."""
+def moment(world: World) -> dict[str, datetime]:
+    """What `RELEASED` has to be told: the present, and since when a run is waited for."""
     now = world.now()
-    held = sa.select(lease.c.name).where(  # the run of a process that has died goes on in its row only
-        lease.c.name.in_([sa.literal("fetch:") + run.c.connection, sa.literal("take:") + run.c.connection]),
-        lease.c.expires_at > now,
-    )
-    going_on = sa.select(run.c.id).where(
-        run.c.outcome == "running", run.c.work != "deliver", run.c.started_at > now - WHOLE, held.exists()
-    )
-    return intent.c.plan_id.is_(None), sa.or_(intent.c.run_id.is_(None), intent.c.run_id.not_in(going_on))
+    return {"now": now, "begun": now - WHOLE}
 
 
 def items(tx: Connection, rows: Sequence[Any]) -> list[dict[str, Any]]:
@@ -145,19 +184,12 @@ def planned(connection: str) -> list[sa.ColumnElement[bool]]:
 
 
 def _waiting(tx: Connection, connection: str) -> Any:
-    query = sa.select(plan).where(
-        plan.c.state == "waiting", plan.c.connection == connection, plan.c.reason.in_(REASONS)
-    )
-    return tx.execute(query.order_by(plan.c.created_at).limit(1)).first()
+    return tx.execute(_WAITING, {"here": connection}).first()
 
 
 def _approved(tx: Connection, connection: str) -> list[Any]:
     """Approved plans that may still hold something of this connection."""
-    mine = sa.or_(
-        sa.and_(plan.c.reason.in_(REASONS), plan.c.connection == connection),
-        sa.and_(plan.c.reason == "asked", plan.c.connection.in_(("", connection))),
-    )
-    return list(tx.execute(sa.select(plan).where(plan.c.state == "approved", mine).order_by(plan.c.created_at)))
+    return list(tx.execute(_APPROVED, {"here": connection}))
 
 
 def _asks(world: World, tx: Connection, connection: str) -> bool:
@@ -174,8 +206,7 @@ def _verdict(world: World, tx: Connection, connection: str) -> Gate:
 
 def _work(world: World, tx: Connection, connection: str) -> bool:
     """Whether anything has to be held back, released or marked; most times nothing is."""
-    columns = (intent.c.run_id, intent.c.op, intent.c.native_kind)
-    free = tx.execute(sa.select(*columns).where(*planned(connection), *_free(world))).all()
+    free = tx.execute(_COUNTED, {"here": connection, **moment(world)}).all()
     if free and (_asks(world, tx, connection) or _waiting(tx, connection) or _too_many(world, tx, connection, free)):
         return True
     row = _waiting(tx, connection)
@@ -185,8 +216,7 @@ def _work(world: World, tx: Connection, connection: str) -> bool:
 
 
 def _held(tx: Connection, connection: str, plan_id: str) -> list[Any]:
-    query = sa.select(intent).where(*planned(connection), intent.c.plan_id == plan_id)
-    return list(tx.execute(query.order_by(intent.c.created_at, intent.c.id)))
+    return list(tx.execute(_HELD, {"here": connection, "of_plan": plan_id}))
 
 
 def _too_many(world: World, tx: Connection, connection: str, free: Sequence[Any]) -> bool:
@@ -287,11 +317,7 @@ def _release_asked(world: World, tx: Connection, connection: str, row: Any) -> N
 
 def _hold(world: World, tx: Connection, connection: str) -> None:
     """Hold back what must not go: under a plan that waits already, else under a new one."""
-    free = list(
-        tx.execute(
-            sa.select(intent).where(*planned(connection), *_free(world)).order_by(intent.c.created_at, intent.c.id)
-        )
-    )
+    free = list(tx.execute(_FREE_ONES, {"here": connection, **moment(world)}))
     row = _waiting(tx, connection)
     held = _held(tx, connection, row.id) if row is not None else []
     if row is not None and not held:

@@ -17,7 +17,7 @@ from orjson import Fragment
 from sqlalchemy.engine import Connection
 
 from adapters.base import Page, Record
-from sync.errors import RecordRefused, Text
+from sync.errors import Incomplete, RecordRefused, Text
 from sync.flow import absence, trouble
 from sync.flow.bulk import BULK_KINDS, CHUNK
 from sync.flow.plug import Counts, Plug, Seen, World
@@ -27,15 +27,20 @@ from sync.intake import waiting
 from sync.intake.inbox import Incoming
 from sync.intake.spool import Spool
 from sync.store import points
+from sync.store.asked import HERE, KIND
 from sync.store.tables import cursor, link, record
 from sync.store.types import dump_bytes
 
+_PLACE = (cursor.c.connection == HERE, cursor.c.native_kind == KIND)
+_CURSOR = sa.select(cursor.c.cursor).where(*_PLACE)
+_MOVE = cursor.update().where(*_PLACE)
 _CHUNK_BYTES = 1 << 18  # what was read is hashed and written while it is at hand
 
 
 def pull(world: World, plug: Plug, kind: str, after_page: Callable[[], None]) -> Counts:
     """Read one kind of one connection from its cursor to the end mark, at times from the beginning; counts only what was
-    the same as before, and what the source contradicts itself about.
+    the same as before, and what the source contradicts itself about. Incomplete is raised when all that could be seen is
+    stored and taken.
 
     `after_page` is called when something new is on disk, and at the end: it takes what waits in the inbox.
     """
@@ -46,19 +51,25 @@ def pull(world: World, plug: Plug, kind: str, after_page: Callable[[], None]) ->
     points.reach(f"call:{plug.name}.scan:before")
     asked, page = world.now(), None
     scanned = plug.adapter.scan(kind, walk.start)
-    for page in _together(plug, kind, (_each_once(world, plug, one, walk, counts) for one in scanned)):
-        walk.empty = walk.empty and all(rec.deleted for rec in page.records)
-        known = store_page(world, plug, kind, page, asked, walk)
-        counts.merge(known)
-        if known.read < len(page.records):
-            after_page()
-        asked = world.now()
+    lacking: Incomplete | None = None
+    try:
+        for page in _together(plug, kind, (_each_once(world, plug, one, walk, counts) for one in scanned)):
+            walk.empty = walk.empty and all(rec.deleted for rec in page.records)
+            known = store_page(world, plug, kind, page, asked, walk)
+            counts.merge(known)
+            if known.read < len(page.records):
+                after_page()
+            asked = world.now()
+    except Incomplete as error:
+        lacking = error
     try:
         if page is not None and page.last and page.complete:
             absence.end(world, plug, walk)
     finally:
         after_page()
         world.held.pop(plug.name, None)
+    if lacking is not None:
+        raise lacking
     return counts
 
 
@@ -233,9 +244,7 @@ def read_cursor(world: World, connection: str, kind: str) -> dict[str, Any] | No
 
 
 def _cursor(tx: Connection, connection: str, kind: str) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = tx.execute(
-        sa.select(cursor.c.cursor).where(cursor.c.connection == connection, cursor.c.native_kind == kind)
-    ).scalar()
+    found: dict[str, Any] | None = tx.execute(_CURSOR, {"here": connection, "kind": kind}).scalar()
     return found
 
 
@@ -253,9 +262,8 @@ def _save_cursor(
         if walk.full_at is not None:
             values["full_at"] = walk.full_at
         walk.saved = True
-    where = (cursor.c.connection == connection, cursor.c.native_kind == kind)
-    if tx.execute(cursor.update().where(*where).values(**values)).rowcount == 0:
-        tx.execute(cursor.insert().values(connection=connection, native_kind=kind, **values))
+    if tx.execute(_MOVE, {"here": connection, "kind": kind, **values}).rowcount == 0:
+        tx.execute(cursor.insert(), {"connection": connection, "native_kind": kind, **values})
 
 
 def _incoming(world: World, plug: Plug, kind: str, news: list[Seen], asked: datetime) -> list[Incoming]:

@@ -24,16 +24,22 @@ from sync.identity.golden import named_by_domain
 from sync.lens import Lens
 from sync.model.compare import same
 from sync.reconcile.rows import in_our_words
+from sync.store.asked import THIS
 from sync.store.tables import intent, link, record
 from sync.store.types import dumps
 
 _NUMBER_LENGTH = 11  # the shortest number field of the systems that fetch
+_RECORD = sa.select(record).where(record.c.uid == THIS)
+_LINKS = sa.select(link).where(link.c.record_uid == THIS).order_by(link.c.id)
+_CREATED_NOW = sa.select(intent.c.connection).where(
+    intent.c.record_uid == THIS, intent.c.op == "create", intent.c.state.not_in(("done", "dropped"))
+)
 
 
 def spread(world: World, tx: Connection, uid: str, cause: Cause) -> int:
     """Plan the creations and offers that the flows want for this record; gives the number of new ones."""
-    row = tx.execute(sa.select(record).where(record.c.uid == uid)).one()
-    links = list(tx.execute(sa.select(link).where(link.c.record_uid == uid).order_by(link.c.id)))
+    row = tx.execute(_RECORD, {"this": uid}).one()
+    links = list(tx.execute(_LINKS, {"this": uid}))
     sources = {one.connection for one in links if one.state != "offered"}
     crms = _crms(world, tx, uid, sources)
     planned = 0
@@ -54,11 +60,7 @@ def spread(world: World, tx: Connection, uid: str, cause: Cause) -> int:
 
 def _crms(world: World, tx: Connection, uid: str, sources: set[str]) -> set[str]:
     """The CRMs that hold the record, or are about to."""
-    under_way = tx.execute(
-        sa.select(intent.c.connection).where(
-            intent.c.record_uid == uid, intent.c.op == "create", intent.c.state.not_in(("done", "dropped"))
-        )
-    )
+    under_way = tx.execute(_CREATED_NOW, {"this": uid})
     names = sources | {r.connection for r in under_way}
     return {n for n in names if n in world.plugs and world.plugs[n].role == "crm"}
 

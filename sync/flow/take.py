@@ -28,6 +28,7 @@ from sync.flow.bulk_plain import known_by_now, without_known
 from sync.flow.plug import Cause, Counts, Plug, Seen, Took, World, storable
 from sync.flow.seen import changed
 from sync.intake.spool import Spool
+from sync.store.asked import HERE, MOST, THIS
 from sync.store.tables import inbox, link, quarantine
 from sync.store.types import loads
 
@@ -36,6 +37,11 @@ FEW = (
 )
 PART = CHUNK // 2  # records of a file that are held at once: with prices and stock they are large
 _TELL = 1.0  # seconds between two notes of how far a large arrival is
+_ARRIVAL = sa.select(inbox).where(inbox.c.id == THIS)
+_DONE = inbox.update().where(inbox.c.id == THIS)
+_PENDING = (
+    sa.select(inbox.c.id).where(inbox.c.state == "new", inbox.c.connection == HERE).order_by(inbox.c.id).limit(MOST)
+)
 # What a record that nobody foresaw may cause: it concerns that record. A database that does not work raises its own errors
 UNEXPECTED = (StatementError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
@@ -43,7 +49,7 @@ UNEXPECTED = (StatementError, ValueError, TypeError, LookupError, ArithmeticErro
 def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | None = None) -> Counts:
     """Process one arrival; gives what became of its records. Errors of single records go to quarantine."""
     with world.store.read() as tx:
-        row = tx.execute(sa.select(inbox).where(inbox.c.id == inbox_id)).one()
+        row = tx.execute(_ARRIVAL, {"this": inbox_id}).one()
     counts = Counts()
     if row.state != "new":
         return counts
@@ -71,11 +77,8 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
     if counts.new or counts.same:  # same: what it brought may have been taken by a process that died before this line
         _take_waiting(world, plug, run_id)
     with world.store.begin(durable=False) as tx:
-        tx.execute(
-            inbox.update()
-            .where(inbox.c.id == inbox_id)
-            .values(state=state, done=counts.read, processed_at=world.now(), text=text or row.text)
-        )
+        values = {"state": state, "done": counts.read, "processed_at": world.now(), "text": text or row.text}
+        tx.execute(_DONE, {"this": inbox_id, **values})
         if state == "done" and row.via != "poll":
             trouble.passed(tx, plug.name, "arrival", f"{row.id} {row.name}", world.now())
     return counts
@@ -112,9 +115,8 @@ def _take_waiting(world: World, plug: Plug, run_id: int | None) -> None:
 
 def pending(world: World, connection: str, limit: int = 100) -> list[int]:
     """Arrivals that wait to be taken, oldest first."""
-    query = sa.select(inbox.c.id).where(inbox.c.state == "new", inbox.c.connection == connection)
     with world.store.read() as tx:
-        return [r.id for r in tx.execute(query.order_by(inbox.c.id).limit(limit))]
+        return list(tx.execute(_PENDING, {"here": connection, "most": limit}).scalars())
 
 
 def arrival_of(spool: Spool, row: Any) -> Arrival:

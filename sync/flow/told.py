@@ -19,10 +19,19 @@ from sync.errors import NeedHuman, Text
 from sync.flow import absence, approval
 from sync.flow.plug import Plug, World
 from sync.flow.translate import canonical_kind
+from sync.store.asked import HERE
 from sync.store.tables import inbox, intent, link, plan
 
 CAUSE = "told"
 _CHUNK = 500
+_HELD = (
+    sa.select(link.c.native_kind)
+    .where(link.c.connection == HERE, link.c.told.is_not(None), link.c.deleted_at.is_(None))
+    .distinct()
+)
+_ASKED = sa.select(plan.c.content).where(
+    plan.c.connection == HERE, plan.c.reason.startswith(f"{CAUSE}:"), plan.c.state.in_(approval.OPEN)
+)
 _GONE_NOW = Text(
     "None of those that were told of is waiting any more.", "Среди названных удалёнными больше никто не ждёт решения."
 )
@@ -82,13 +91,9 @@ def _passed(world: World, tx: Connection, plug: Plug, kind: str) -> int:
 
 def questions(world: World, plug: Plug) -> list[NeedHuman]:
     """Ask about those that are held, kind by kind, or do what was decided; what runs have to say meanwhile. Safe to repeat."""
-    held = sa.select(link.c.native_kind).where(
-        link.c.connection == plug.name, link.c.told.is_not(None), link.c.deleted_at.is_(None)
-    )
-    mine = (plan.c.connection == plug.name, plan.c.reason.startswith(f"{CAUSE}:"), plan.c.state.in_(approval.OPEN))
     with world.store.read() as tx:
-        kinds = set(tx.execute(held.distinct()).scalars())
-        kinds |= {row.content["kind"] for row in tx.execute(sa.select(plan.c.content).where(*mine))}
+        kinds = set(tx.execute(_HELD, {"here": plug.name}).scalars())
+        kinds |= {row.content["kind"] for row in tx.execute(_ASKED, {"here": plug.name})}
     found = [_question(world, plug, kind) for kind in sorted(kinds)]
     return [one for one in found if one is not None]
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from adapters.base import Record
 from sync.delivery.intents import error_json
 from sync.errors import SverkaError
+from sync.store.asked import HERE, MOST, NOW
 from sync.store.tables import quarantine
 from sync.store.types import dumps
 
@@ -20,6 +21,25 @@ from sync.store.types import dumps
 # need a person, and are tried again only when one says so
 _MAY_HEAL = frozenset({"offer.no_product", "deal.unknown_number", "record.unexpected"})
 _BACKOFF = (300, 1800, 7200, 43_200, 86_400)  # seconds
+_DUE = (
+    sa.select(quarantine.c.id)
+    .where(
+        quarantine.c.connection == HERE,
+        quarantine.c.stage == "intake",
+        quarantine.c.state == "open",
+        quarantine.c.next_at <= NOW,
+    )
+    .order_by(quarantine.c.next_at)
+    .limit(MOST)
+)
+_PLACE = (
+    quarantine.c.connection == HERE,
+    quarantine.c.native_kind == sa.bindparam("of_kind"),
+    quarantine.c.external_id == sa.bindparam("id_there"),
+    quarantine.c.stage == sa.bindparam("at_stage"),
+    quarantine.c.state != "closed",
+)
+_PASSED = quarantine.update().where(*_PLACE)
 
 
 def refuse(
@@ -82,13 +102,7 @@ def _next(code: str, times: int, now: datetime) -> datetime | None:
 
 def due(tx: Connection, connection: str, now: datetime, limit: int = 100) -> list[int]:
     """Rows whose next try has come."""
-    query = sa.select(quarantine.c.id).where(
-        quarantine.c.connection == connection,
-        quarantine.c.stage == "intake",
-        quarantine.c.state == "open",
-        quarantine.c.next_at <= now,
-    )
-    return [row.id for row in tx.execute(query.order_by(quarantine.c.next_at).limit(limit))]
+    return list(tx.execute(_DUE, {"here": connection, "now": now, "most": limit}).scalars())
 
 
 def postpone(tx: Connection, id: int, until: datetime) -> None:
@@ -134,11 +148,8 @@ def passed(
     tx: Connection, connection: str, native_kind: str, external_id: str, now: datetime, stage: str = "intake"
 ) -> None:
     """The record went through: its open row is closed."""
-    tx.execute(
-        quarantine.update()
-        .where(*_place(connection, native_kind, external_id, stage))
-        .values(state="closed", last_at=now)
-    )
+    place = {"here": connection, "of_kind": native_kind, "id_there": external_id, "at_stage": stage}
+    tx.execute(_PASSED, {**place, "state": "closed", "last_at": now})
 
 
 def _place(connection: str, native_kind: str, external_id: str, stage: str) -> list[sa.ColumnElement[bool]]:

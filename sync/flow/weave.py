@@ -23,8 +23,21 @@ from sync.flow.translate import columns
 from sync.model.compare import same
 from sync.model.records import KINDS
 from sync.reconcile import INEXPRESSIBLE, Conflict, Graph, Plan, Side, decide, policy_for
+from sync.store.asked import THIS
 from sync.store.tables import conflict, edit, journal, link, record
 from sync.store.types import dumps, loads
+
+_RECORD = sa.select(record.c.uid, record.c.kind, record.c.data, record.c.client_uid, record.c.person_uid).where(
+    record.c.uid == THIS
+)
+_OF_RECORD = record.update().where(record.c.uid == THIS)
+_LINKS = sa.select(link).where(link.c.record_uid == THIS, link.c.state == "linked").order_by(link.c.id)
+_LINK = link.update().where(link.c.id == THIS)
+_EDITS = sa.select(edit).where(edit.c.record_uid == THIS, edit.c.state == "pending").order_by(edit.c.id)
+_OPEN = sa.select(conflict).where(conflict.c.record_uid == THIS, conflict.c.state == "open")
+_DIVERGED = sa.select(conflict.c.field).where(
+    conflict.c.record_uid == THIS, conflict.c.state == "open", conflict.c.cause == "diverged"
+)
 
 
 @dataclass(slots=True)
@@ -36,15 +49,10 @@ class Woven:
 def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     """Reconcile one record over all its links, as they were last observed, and the hub's own pending edits."""
     world.store.lock_record(tx, uid)
-    row = tx.execute(
-        sa.select(record.c.uid, record.c.kind, record.c.data, record.c.client_uid, record.c.person_uid).where(
-            record.c.uid == uid
-        )
-    ).one()
+    this = {"this": uid}
+    row = tx.execute(_RECORD, this).one()
     data = typed(row.kind, row.data)
-    links = tx.execute(
-        sa.select(link).where(link.c.record_uid == uid, link.c.state == "linked").order_by(link.c.id)
-    ).all()
+    links = tx.execute(_LINKS, this).all()
     pipeline = world.config.pipeline(data.get("pipeline"))
     sent, names = intents.sent(tx, uid) if links else {}, side_names(links)
     looks: dict[int, Look] = {}
@@ -55,9 +63,7 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
             looks[one.id] = found
     looks = _doubted(tx, uid, looks)
     sides = [found.side for found in looks.values()]
-    edits = tx.execute(
-        sa.select(edit).where(edit.c.record_uid == uid, edit.c.state == "pending").order_by(edit.c.id)
-    ).all()
+    edits = tx.execute(_EDITS, this).all()
     if edits:
         seen = {e.field: typed_field(row.kind, e.field, e.value) for e in edits}
         sides.append(Side("hub", "hub", seen, {k: data[k] for k in seen if k in data}))
@@ -97,8 +103,7 @@ def _place(row: Any) -> tuple[str, str]:
 def _doubted(tx: Connection, uid: str, looks: dict[int, Look]) -> dict[int, Look]:
     """While it is open why sides differ that both stand still, what was agreed of that field counts for nothing: else the
     next look at the record would take one side's value for news and answer the question by itself."""
-    open_ones = (conflict.c.record_uid == uid, conflict.c.state == "open", conflict.c.cause == "diverged")
-    fields = set(tx.execute(sa.select(conflict.c.field).where(*open_ones)).scalars())
+    fields = set(tx.execute(_DIVERGED, {"this": uid}).scalars())
     if not fields:
         return looks
     return {
@@ -154,9 +159,7 @@ def _record(
     now = world.now()
     if plan.values:
         merged = {**data, **plan.values}
-        tx.execute(
-            record.update().where(record.c.uid == uid).values(data=merged, updated_at=now, **columns(kind, merged))
-        )
+        tx.execute(_OF_RECORD, {"this": uid, "data": merged, "updated_at": now, **columns(kind, merged)})
         groups: dict[tuple[str, str], dict[str, Any]] = {}
         for name, value in plan.values.items():
             why, by = plan.why[name]
@@ -196,18 +199,19 @@ def note(
 ) -> None:
     """One journal row. `link_id`: of what one link showed or was written."""
     tx.execute(
-        journal.insert().values(
-            at=now,
-            run_id=cause.run_id,
-            inbox_id=cause.inbox_id,
-            record_uid=uid,
-            kind=kind,
-            connection=connection,
-            why=cause.why if cause.why and link_id is None and connection != "hub" else why,
-            who=who,
-            changes=dict(changes),
-            link_id=link_id,
-        )
+        journal.insert(),
+        {
+            "at": now,
+            "run_id": cause.run_id,
+            "inbox_id": cause.inbox_id,
+            "record_uid": uid,
+            "kind": kind,
+            "connection": connection,
+            "why": cause.why if cause.why and link_id is None and connection != "hub" else why,
+            "who": who,
+            "changes": dict(changes),
+            "link_id": link_id,
+        },
     )
 
 
@@ -223,7 +227,7 @@ def _agree(tx: Connection, links: Any, looks: Mapping[int, Look], after: Mapping
         if untold != one.untold:
             values["untold"] = untold
         if values:
-            tx.execute(link.update().where(link.c.id == one.id).values(**values))
+            tx.execute(_LINK, {"this": one.id, **values})
 
 
 def _untold(row: Any, side: Side | None, after: Mapping[str, Any], plan: Plan) -> list[str] | None:
@@ -265,10 +269,7 @@ def _conflicts(
 ) -> None:
     """Open what is new, refresh what moved, close what is no question any more."""
     now = world.now()
-    open_ones = {
-        c.field: c
-        for c in tx.execute(sa.select(conflict).where(conflict.c.record_uid == uid, conflict.c.state == "open"))
-    }
+    open_ones = {c.field: c for c in tx.execute(_OPEN, {"this": uid})}
     asked = {c.field for c in plan.conflicts}
     for one in plan.conflicts:
         old = open_ones.get(one.field)

@@ -13,10 +13,12 @@ from sync.flow import trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.identity import Desk, Own, Source, Verdict, said
 from sync.lens import Translated
+from sync.store.asked import THIS
 from sync.store.tables import link, record
 
 _RANKS = {"crm": 0, "accounting": 1, "shop": 2, "form": 3, "mail": 4}
 _AS_BEFORE = Text("it was known before", "было известно раньше")
+_CLIENT = sa.select(record.c.client_uid, record.c.person_uid).where(record.c.uid == THIS)
 _NOTHING = Text("nothing identifies the sender", "ничто не указывает на отправителя")
 
 
@@ -60,7 +62,7 @@ def client_of(
     world: World, tx: Connection, plug: Plug, rec: Record, uid: str, found: Translated, cause: Cause
 ) -> Verdict:
     """Whose record it is. Once it is somebody's it stays theirs: only people move it."""
-    row = tx.execute(sa.select(record.c.client_uid, record.c.person_uid).where(record.c.uid == uid)).one()
+    row = tx.execute(_CLIENT, {"this": uid}).one()
     as_before = Verdict(row.client_uid, "none", _AS_BEFORE if row.client_uid else _NOTHING, row.person_uid)
     if found.kind not in ("lead", "deal") or not found.client or (row.client_uid and plug.role == "accounting"):
         return as_before

@@ -13,6 +13,7 @@ from typing import Any
 
 from sync.errors import Text
 from sync.model.compare import line_total, row_changes
+from sync.model.settled import Paper
 from sync.model.types import plain
 from sync.reconcile.rows import in_our_words
 
@@ -53,6 +54,10 @@ class Books:
     shipped: Decimal = ZERO
     waiting: bool = False  # offered, and not fetched yet
     wanted: bool = True  # a flow sends such deals there
+    silent: frozenset[str] = (
+        frozenset()
+    )  # kinds of documents that it cannot tell now: their sums are what was known last
+    uncounted: Sequence[Paper] = ()  # documents whose part in the two sums nobody can tell
     stage: str | None = None  # the stage that its facts stand for
     titles: Mapping[str, str] = field(default_factory=dict)  # stage → what people call it
 
@@ -70,6 +75,7 @@ def differences(sales: Side, books: Books, same_name: Callable[[str, str], bool]
         *_sums(sales, order),
         *_payment(sales, books),
         *_shipment(sales, books),
+        *_uncounted(books),
         *_status(sales, books),
     ]
     return found
@@ -179,6 +185,8 @@ def _pieces(known: tuple[Decimal, Decimal] | None) -> str:
 def _payment(sales: Side, books: Books) -> list[Difference]:
     assert books.order is not None
     amount = books.order.amount if books.order.amount is not None else sales.amount
+    if "payment" in books.silent and (amount is None or books.paid <= amount):
+        return [_untold("payment", books.paid)] if sales.paid and books.paid != amount else []
     if sales.paid and amount is not None and books.paid < amount:
         gap = amount - books.paid
         return [
@@ -211,7 +219,9 @@ def _shipment(sales: Side, books: Books) -> list[Difference]:
     assert books.order is not None
     amount = books.order.amount if books.order.amount is not None else sales.amount
     found = []
-    if books.shipped > books.paid:
+    if "shipment" in books.silent:
+        return [_untold("shipment", books.shipped)] if sales.shipped and books.shipped != amount else []
+    if books.shipped > books.paid and "payment" not in books.silent:
         gap = books.shipped - books.paid
         found.append(
             Difference(
@@ -231,6 +241,48 @@ def _shipment(sales: Side, books: Books) -> list[Difference]:
                 amount - books.shipped,
             )
         )
+    return found
+
+
+_PAPERS = {
+    "payment": Text("payment", "оплата"),
+    "shipment": Text("shipment", "отгрузка"),
+    "refund": Text("refund", "возврат денег"),
+    "return": Text("return of goods", "возврат товара"),
+}
+
+
+def _untold(kind: str, known: Decimal) -> Difference:
+    """The sales side says paid or shipped, and accounting does not tell its documents: nobody knows whether they agree."""
+    what = Text("payments", "оплаты") if kind == "payment" else Text("shipments", "отгрузки")
+    return Difference(
+        kind,
+        Text(
+            f"accounting does not tell its {what.en} now (last known: {_money(known)}): sverka check says what to publish",
+            f"учёт сейчас не сообщает {what.ru} (последнее известное: {_money(known)}): "
+            "что открыть, скажет sverka check",
+        ),
+    )
+
+
+def _uncounted(books: Books) -> list[Difference]:
+    """A document in another currency than the deal, or one of which accounting does not say how much of it is the deal's."""
+    found = []
+    for one in books.uncounted:
+        name = _PAPERS[one.kind]
+        number = f" № {one.number}" if one.number else ""
+        if one.amount is None:
+            text = Text(
+                f"{name.en}{number}: it is not known how much of it belongs to this order; it is not counted",
+                f"{name.ru}{number}: неизвестно, какая часть относится к этому заказу; в суммы не вошло",
+            )
+        else:
+            text = Text(
+                f"{name.en}{number} of {_money(one.amount)} {one.currency} is in another currency than the deal; "
+                "it is not counted",
+                f"{name.ru}{number} на {_money(one.amount)} {one.currency} — не в валюте сделки; в суммы не вошло",
+            )
+        found.append(Difference("payment" if one.kind in ("payment", "refund") else "shipment", text))
     return found
 
 

@@ -29,6 +29,7 @@ _TYPES = {
     "payment": "document",
     "shipment": "document",
     "refund": "document",
+    "return": "document",
     "invoice": "document",
     "order": "document",
 }

@@ -19,10 +19,10 @@ from pydantic import SecretStr
 
 from adapters.base import Adapter, AdapterContext, Arrival, Hint, Problem, Record
 from sync.errors import BadConfig, RecordRefused, SverkaError, Text
-from sync.flow.totals import differs, of_lines
 from sync.hub.plugins import adapter_class, available, mapping_folder
 from sync.lens import Mapping, load
 from sync.lens.plans import Translated
+from sync.model.totals import differs, of_lines
 
 CERTAIN = 3  # of Adapter.likeness
 HEAD = 1 << 16  # bytes by which a file is known

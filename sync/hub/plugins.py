@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points, packages_distributions
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -67,15 +67,23 @@ def mapping_folder(kind: type[Adapter]) -> Traversable | None:
 
 def assert_own_packages() -> None:
     """Our packages have plain names: another distribution may have overwritten one of them."""
-    owners = packages_distributions()
-    for package in OURS:
-        foreign = [d for d in owners.get(package, []) if d != "sverka"]
-        if foreign:
-            raise Fatal(
-                Text(
-                    f"The package {package!r} comes from {foreign[0]!r}, not from Sverka. "
-                    "Install Sverka in an environment of its own.",
-                    f"Пакет {package!r} — из {foreign[0]!r}, а не из Сверки. Установите Сверку в отдельное окружение.",
-                ),
-                code="install.package",
-            )
+    for distribution in distributions():
+        for package in _brings(distribution):
+            if (name := str(distribution.metadata["Name"])) != "sverka":
+                raise Fatal(
+                    Text(
+                        f"The package {package!r} comes from {name!r}, not from Sverka. "
+                        "Install Sverka in an environment of its own.",
+                        f"Пакет {package!r} — из {name!r}, а не из Сверки. Установите Сверку в отдельное окружение.",
+                    ),
+                    code="install.package",
+                )
+
+
+def _brings(distribution: Distribution) -> list[str]:
+    """Which of our packages it has, by the text of its own lists: importlib's parsing of them took a tenth of a second in
+    every command."""
+    if top := distribution.read_text("top_level.txt"):
+        return [package for package in OURS if package in top.split()]
+    files = "\n" + (distribution.read_text("RECORD") or "")
+    return [package for package in OURS if f"\n{package}/" in files]

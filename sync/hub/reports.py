@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +16,7 @@ from sync.flow.translate import canonical_kind
 from sync.hub.agreement import ZERO, Books, Difference, Side, differences
 from sync.hub.runtime import Hub
 from sync.identity.names import may_agree
+from sync.model.settled import paid_and_shipped, uncounted
 from sync.reconcile.stages import stage_of_facts
 from sync.store.tables import conflict, document, link, quarantine, record
 
@@ -107,7 +107,8 @@ def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions:
     ours = sorted((s for s in sides if s[0].role != "accounting"), key=lambda s: _ORDER.get(s[0].role, 9))
     books_side = next((s for s in sides if s[0].role == "accounting"), None)
     sales = _sales(deal, [reading for _, _, reading in ours])
-    books = _books(hub, deal, books_side, [d for d in documents if books_side and d.connection == books_side[0].name])
+    accounting = {plug.name for plug, _, _ in sides if plug.role == "accounting"}
+    books = _books(hub, deal, books_side, [d for d in documents if d.connection in accounting])
     found = differences(sales, books, may_agree)
     found += [_question(q) for q in questions] + [_stopped(q) for q in stopped]
     titles = books.titles
@@ -165,8 +166,8 @@ def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
     titles = {s.name: s.title for p in hub.config.pipelines for s in p.stages}
     if side is None:
         return Books(None, wanted=_wanted(hub), titles=titles)
-    _, row, reading = side
-    orders = [d for d in documents if d.kind == "order" and not d.reversed]
+    plug, row, reading = side
+    orders = [d for d in documents if d.kind == "order" and d.connection == plug.name and not d.reversed]
     if reading is None:
         return Books(None, waiting=row.state == "offered", titles=titles)
     fields, client = reading
@@ -181,13 +182,10 @@ def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
     )
     facts = (fields.get("paid"), fields.get("shipped"), True if row.deleted_at else fields.get("cancelled"))
     stage = stage_of_facts(pipeline.facts, *facts) or fields.get("stage")
-    return Books(order, _sum(documents, "payment"), _sum(documents, "shipment"), stage=stage, titles=titles)
-
-
-def _sum(documents: list[Any], kind: str) -> Decimal:
-    return sum(
-        (d.amount or ZERO for d in documents if d.kind == kind and d.posted is not False and not d.reversed), ZERO
-    )
+    paid, shipped = paid_and_shipped(documents, deal.currency)
+    silent = frozenset(d["kind"] for d in fields.get("documents") or [] if d.get("unknown"))
+    left_out = uncounted(documents, deal.currency)
+    return Books(order, paid, shipped, silent=silent, uncounted=left_out, stage=stage, titles=titles)
 
 
 def _wanted(hub: Hub) -> bool:

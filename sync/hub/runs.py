@@ -18,8 +18,12 @@ from sync.delivery.intents import error_json
 from sync.errors import SverkaError
 from sync.flow.plug import Counts, World
 from sync.hub.runtime import Hub
+from sync.store.asked import THIS
 from sync.store.tables import lease
 from sync.store.tables import run as runs
+
+_BEGIN = runs.insert().returning(runs.c.id)
+_END = runs.update().where(runs.c.id == THIS)
 
 
 @dataclass(slots=True)
@@ -40,12 +44,8 @@ class Run:
 def running(world: World, connection: str, work: str) -> Iterator[Run]:
     """Record a run around a piece of work. An error of ours is recorded and raised on."""
     with world.store.begin() as tx:
-        result = tx.execute(
-            runs.insert()
-            .values(connection=connection, work=work, started_at=world.now(), outcome="running")
-            .returning(runs.c.id)
-        )
-        one = Run(int(result.scalar_one()), connection, work)
+        values = {"connection": connection, "work": work, "started_at": world.now(), "outcome": "running"}
+        one = Run(int(tx.execute(_BEGIN, values).scalar_one()), connection, work)
     try:
         yield one
     except SverkaError as error:
@@ -67,12 +67,9 @@ def running(world: World, connection: str, work: str) -> Iterator[Run]:
 
 
 def _end(world: World, one: Run) -> None:
+    values = {"ended_at": world.now(), "outcome": one.outcome, "error": error_json(one.error)}
     with world.store.begin() as tx:
-        tx.execute(
-            runs.update()
-            .where(runs.c.id == one.id)
-            .values(ended_at=world.now(), outcome=one.outcome, error=error_json(one.error), **one.counts.as_dict())
-        )
+        tx.execute(_END, {"this": one.id, **values, **one.counts.as_dict()})
 
 
 def take_over(hub: Hub) -> None:

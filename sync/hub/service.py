@@ -10,18 +10,18 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 
 from sync.errors import SverkaError
 from sync.flow.plug import Plug
 from sync.flow.verify import readable
 from sync.hub import approvals, commands, duplicates, runs, verifying, works
 from sync.hub.runtime import Hub
+from sync.log import Logger
 from sync.schedule.port import Engine
 from sync.store import new_uid
 from sync.store.tables import command
 
-_log = structlog.get_logger("sverka.service")
+_log = Logger("sverka.service")
 DELIVER_EVERY = 15  # seconds between two looks at due writes; woken work does not wait for it
 SETTLE_EVERY = 5
 TICK_EVERY = 5

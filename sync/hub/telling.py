@@ -37,6 +37,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "payment": ("payment", "оплата"),
     "shipment": ("shipment", "отгрузка"),
     "refund": ("refund", "возврат"),
+    "return": ("return of goods", "возврат товара"),
     "order": ("document", "документ"),
     "invoice": ("invoice", "счёт"),
     "merged_into": ("merged into", "объединён с"),
@@ -63,8 +64,8 @@ FIELDS: dict[str, tuple[str, str]] = {
     "pipeline": ("pipeline", "воронка"),
 }
 # Sums are shown with two decimals, quantities with as many as they have
-_SUMS = frozenset({"amount", "tax", "paid_amount", "shipped_amount", "price", "payment", "shipment", "refund", "order",
-                   "invoice"})  # fmt: skip
+_SUMS = frozenset({"amount", "tax", "paid_amount", "shipped_amount", "price", "payment", "shipment", "refund",
+                   "return", "order", "invoice"})  # fmt: skip
 _QUANTITIES = frozenset({"stock", "quantity", "vat_rate"})
 EVENTS: dict[str, tuple[str, str]] = {
     "form": ("form", "заявка"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from sync.flow import sides
 from sync.hub import merges, telling
 from sync.hub.runtime import Hub
 from sync.identity import merging
+from sync.intake.pictures import PictureFolder
 from sync.store.tables import (
     activity,
     conflict,
@@ -32,6 +34,7 @@ from sync.store.tables import (
 )
 from sync.store.types import dumps
 
+MOST_PICTURES = 6
 CAUSES = {
     "both_moved": {"en": "both sides changed it", "ru": "изменили обе стороны"},
     "illegal_transition": {"en": "the step is not allowed by itself", "ru": "такой переход сам собой не разрешён"},
@@ -73,6 +76,7 @@ class Trace:
     links: list[dict[str, Any]] = field(default_factory=list)
     hops: list[Hop] = field(default_factory=list)
     goods: list[dict[str, Any]] = field(default_factory=list)  # prices and stock of a product
+    pictures: list[str] = field(default_factory=list)  # of a product: files of `intake.pictures`
 
 
 def trace(hub: Hub, query: str, limit: int = 10) -> list[Trace]:
@@ -149,6 +153,7 @@ def _trace(hub: Hub, tx: Connection, uid: str) -> Trace:
     found.hops.sort(key=lambda h: h.at)
     if row.kind == "product":
         found.goods = _goods(tx, uid)
+        found.pictures = _pictures(hub, found, row.data.get("images") or [])
     return found
 
 
@@ -298,6 +303,15 @@ def _tasks(tx: Connection, uid: str) -> list[Hop]:
         text = {k: r.text[k] + (done[k] if done else "") for k in ("en", "ru")}
         hops.append(Hop(r.created_at, "task", "ok" if r.done_at else "wait", "hub", text))
     return hops
+
+
+def _pictures(hub: Hub, product: Trace, names: Iterable[str]) -> list[str]:
+    """The first few of a product's pictures that are kept here, by whichever of its systems brought them."""
+    folders = [
+        PictureFolder(hub.config.hub.pictures, one) for one in dict.fromkeys(k["connection"] for k in product.links)
+    ]
+    found = (folder.file(str(name)) for name in islice(names, MOST_PICTURES) for folder in folders)
+    return list(dict.fromkeys(file for file in found if file))
 
 
 def _goods(tx: Connection, uid: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
-from sync.errors import SverkaError
+from sync.errors import Incomplete, SverkaError
 from sync.flow import absence, retranslate, told
 from sync.flow import deliver as delivery
 from sync.flow import pull as polling
@@ -76,12 +76,18 @@ def _poll(hub: Hub, plug: Plug) -> list[Run]:
             polling.collect(hub.world, plug, hub.spool)
             take_all(hub, plug, run)
         _pass_on(hub, run)
+    lacking: Incomplete | None = None
     for kind in scanned(hub, plug):
-        with running(hub.world, plug.name, f"scan {kind}") as run:
-            done.append(run)
-            run.counts.merge(polling.pull(hub.world, plug, kind, lambda run=run: take_all(hub, plug, run)))  # type: ignore[misc]
-            _whether_asked(hub, plug, kind, run)
+        try:
+            with running(hub.world, plug.name, f"scan {kind}") as run:
+                done.append(run)
+                run.counts.merge(polling.pull(hub.world, plug, kind, lambda run=run: take_all(hub, plug, run)))  # type: ignore[misc]
+                _whether_asked(hub, plug, kind, run)
+        except Incomplete as error:  # of this kind: the others are read all the same
+            lacking = lacking or error
         _pass_on(hub, run)
+    if lacking is not None:
+        raise lacking
     return done
 
 

@@ -14,7 +14,6 @@ from itertools import islice
 from typing import Any, Self
 
 import orjson
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -120,6 +119,8 @@ class Index:
     @classmethod
     def sqlite(cls, connection: sqlite3.Connection) -> Index:
         """An index in a private SQLite database, its tables made when they are missing."""
+        from sqlalchemy.dialects import sqlite  # of files only: the hub's own index has its tables
+
         dialect = sqlite.dialect()
         for table in TABLES:
             connection.execute(str(CreateTable(table, if_not_exists=True).compile(dialect=dialect)))

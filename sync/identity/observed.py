@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from sync.identity import companies, mailbox
 from sync.identity.evidence import Evidence
 from sync.identity.index import Profile
 from sync.model import keys
+from sync.store.inserts import insert_into
 from sync.store.tables import observation
 
 
@@ -29,7 +29,6 @@ def store(
 ) -> None:
     """What an event showed of the client with this profile, on this card of his; seen again it is only later. `source`:
     connection and record there."""
-    insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     raws = _raws(said, country)
     rows = {
         (kind, value): {
@@ -45,7 +44,7 @@ def store(
         for kind, value, raw in _shown(profile, found)
     }
     for row in rows.values():
-        statement = insert(observation).values(**row)
+        statement = insert_into(observation, tx.dialect.name).values(**row)
         new = statement.excluded
         tx.execute(
             statement.on_conflict_do_update(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,17 @@ from adapters.base import PICTURES
 from sync.errors import BadConfig, Text
 
 MAX_PICTURE = 32 * 1024**2  # bytes
+TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp",
+         ".bmp": "image/bmp"}  # fmt: skip
+_FILE = re.compile(rf"[0-9a-f]{{64}}({'|'.join(re.escape(one) for one in sorted(TYPES))})")
+
+
+def picture(folder: Path, file: str) -> Path | None:
+    """The file of that digest and ending; None for any other text, and where there is none."""
+    if not _FILE.fullmatch(file):
+        return None
+    path = folder / "files" / file[:2] / file
+    return path if path.is_file() else None
 
 
 class PictureFolder:
@@ -29,6 +41,15 @@ class PictureFolder:
 
     def has(self, name: str) -> bool:
         return self._named(name).exists()
+
+    def file(self, name: str) -> str | None:
+        """The digest and ending of what this name means now, for `picture`."""
+        try:
+            said = json.loads(self._named(name).read_text("utf-8"))["file"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        found = str(said).rpartition("/")[2]
+        return found if picture(self._folder, found) else None
 
     def keep(self, name: str, chunks: Iterable[bytes]) -> bool:
         """False for what is empty, too large or no picture by its name. BadConfig when the disk takes nothing."""

@@ -7,14 +7,18 @@ from sqlalchemy.engine import Connection
 
 from sync.intake.inbox import Incoming
 from sync.store import Store
+from sync.store.asked import HERE
 from sync.store.tables import inbox
+
+_POLLED = (
+    sa.select(inbox.c.id).where(inbox.c.state == "new", inbox.c.connection == HERE, inbox.c.via == "poll").limit(1)
+)
 
 
 def polled(store: Store, connection: str) -> bool:
     """Whether a page that was fetched waits to be taken."""
-    query = sa.select(inbox.c.id).where(inbox.c.state == "new", inbox.c.connection == connection, inbox.c.via == "poll")
     with store.read() as tx:
-        return tx.execute(query.limit(1)).first() is not None
+        return tx.execute(_POLLED, {"here": connection}).first() is not None
 
 
 def waits(tx: Connection, item: Incoming) -> bool:

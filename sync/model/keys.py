@@ -7,13 +7,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
-
-import phonenumbers
-from phonenumbers import PhoneMetadata
-from stdnum.exceptions import ValidationError as NumberError
-from stdnum.ru import inn as ru_inn
 
 # Letters that look alike in both scripts, for words that mix them («Cпектр», «ivаn@»)
 _LIKE = dict(zip("АВЕКМНОРСТУХаекорсухіѕј", "ABEKMHOPCTYXaekopcyxisj", strict=True))
@@ -91,12 +86,9 @@ _FOLDS = (
     ("w", "v"),
     ("ph", "f"),
 )
-# The Russian numbering plan of the library, compiled: the same verdict without parsing (a test holds them together)
-_RU: Any = PhoneMetadata.metadata_for_region("RU")
-_RU_MOBILE = re.compile(str(_RU.mobile.national_number_pattern))
-_RU_FIXED = re.compile(str(_RU.fixed_line.national_number_pattern))
 _RU_PLAIN = re.compile(r"\s*(?:\+7|8|7)?[\s\-\u00a0(]*((?:[0-9][\s\-\u00a0()]*){9}[0-9])\s*")
 _NO_DIGIT = re.compile(r"[^0-9]+")
+SHORTEST = 7  # characters of the shortest number in the world, its country code included; letters may stand for digits
 
 
 def phones(text: str, country: str = "RU") -> list[str]:
@@ -115,6 +107,18 @@ def phones(text: str, country: str = "RU") -> list[str]:
     return found
 
 
+@cache
+def _russian() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Mobile and fixed numbers of the library's Russian numbering plan, compiled: the same verdict without parsing (a test
+    holds them together). The library is imported when there is a number to look at."""
+    from phonenumbers import PhoneMetadata
+
+    plan: Any = PhoneMetadata.metadata_for_region("RU")
+    return re.compile(str(plan.mobile.national_number_pattern)), re.compile(
+        str(plan.fixed_line.national_number_pattern)
+    )
+
+
 @lru_cache(maxsize=20_000)
 def _plain(text: str) -> str | None:
     """A Russian number and nothing else: its form, "" for one that somebody made up, None when it is for the library."""
@@ -122,19 +126,25 @@ def _plain(text: str) -> str | None:
     if plain is None:
         return None
     national = _NO_DIGIT.sub("", plain[1])
-    if _RU_MOBILE.fullmatch(national) or _RU_FIXED.fullmatch(national):
+    mobile, fixed = _russian()
+    if mobile.fullmatch(national) or fixed.fullmatch(national):
         return f"+7{national}" if len(set(national[-7:])) > 1 else ""
     return None
 
 
 @lru_cache(maxsize=20_000)
 def _phone(text: str, country: str) -> str | None:
-    if country == "RU" and (plain := _plain(text)) is not None:
-        return plain or None
+    if country == "RU":
+        if (plain := _plain(text)) is not None:
+            return plain or None
+        if sum(map(str.isalnum, text)) < SHORTEST:
+            return None
     if text.startswith("00"):
         text = "+" + text[2:]  # how the world dials abroad; Russia dials 810, which the library knows
     # «, вн. 12» follows the number it belongs to
     text = _EXTENSION.sub("доб. ", text.replace(",", " "))
+    import phonenumbers
+
     try:
         number = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException:
@@ -153,10 +163,13 @@ def line_kind(number: str) -> str:
     """What an E.164 number tells of its owner: "mobile" (a person's), "fixed" (an office's), "service" (8 800 and the like)."""
     number = number.split(";")[0]
     if number.startswith("+7"):
-        if _RU_MOBILE.fullmatch(number, 2):
+        mobile, fixed = _russian()
+        if mobile.fullmatch(number, 2):
             return "mobile"
-        if _RU_FIXED.fullmatch(number, 2):
+        if fixed.fullmatch(number, 2):
             return "fixed"
+    import phonenumbers
+
     try:
         kind = phonenumbers.number_type(phonenumbers.parse(number))
     except phonenumbers.NumberParseException:
@@ -206,9 +219,12 @@ def inn(text: str) -> str | None:
     digits = re.sub(r"\D", "", text.split("/")[0])
     if len(digits) not in (10, 12) or not digits.strip("0"):
         return None
+    from stdnum.exceptions import ValidationError
+    from stdnum.ru import inn as russian
+
     try:
-        return str(ru_inn.validate(digits))
-    except NumberError:
+        return str(russian.validate(digits))
+    except ValidationError:
         return None
 
 

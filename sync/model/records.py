@@ -13,7 +13,7 @@ from sync.model.types import Moment, Money, Quantity, Rate, Str, UnitPrice
 
 
 class Canonical(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Whole(Canonical):
@@ -85,13 +85,14 @@ class DealDocument(Canonical):
     """A document behind a deal; paid and shipped sums are sums of these."""
 
     key: Str
-    kind: Str  # order, invoice, payment, shipment, refund
+    kind: Str  # order, invoice, payment, shipment, refund (of money), return (of goods)
     number: Str | None = None
     date: Moment | None = None
     amount: Money | None = None
     currency: Str | None = None
     posted: bool | None = None  # Проведен
     reversed: bool | None = None
+    unknown: bool | None = None  # no document: this side cannot tell now which of this kind there are
 
 
 class Deal(Whole):

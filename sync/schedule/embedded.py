@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-import structlog
 
 from sync.errors import SverkaError
+from sync.log import Logger
 from sync.schedule.lease import Leases
 from sync.schedule.pending import Pending
 from sync.schedule.port import Handler, Work, utc_now
@@ -25,7 +25,7 @@ from sync.schedule.ticks import Ticks
 from sync.schedule.triggers import Triggers
 from sync.store import Store
 
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
 
 
 class EmbeddedEngine:

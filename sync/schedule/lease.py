@@ -18,17 +18,38 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
-import structlog
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from sync.errors import RetryLater, Text
+from sync.log import Logger
 from sync.store import Store
+from sync.store.asked import NOW
+from sync.store.inserts import insert_into
 from sync.store.tables import lease as table
 
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
+
+
+# Leases stand around every piece of work, however small, so their statements are made once
+@cache
+def _take(dialect: str) -> Any:
+    """The statement that takes a free or an expired lease and gives its token."""
+    row = insert_into(table, dialect).values(
+        name=sa.bindparam("name"), token=1, owner=sa.bindparam("owner"), expires_at=sa.bindparam("expires_at")
+    )
+    return row.on_conflict_do_update(
+        index_elements=[table.c.name],
+        set_={"owner": row.excluded.owner, "expires_at": row.excluded.expires_at, "token": table.c.token + 1},
+        where=table.c.expires_at <= NOW,
+    ).returning(table.c.token)
+
+
+_TOKEN = sa.select(table.c.token).where(table.c.name == sa.bindparam("name")).with_for_update()
+_EXPIRE = table.update().where(table.c.name == sa.bindparam("lease"), table.c.token == sa.bindparam("mine"))
 
 
 class LeaseLost(RetryLater):
@@ -89,22 +110,11 @@ class Leases:
     def acquire(self, name: str, seconds: float) -> Lease | None:
         """Take `name` (at most 160 characters) for so many seconds; None while somebody holds it."""
         now = self.now()
-        values = {"owner": self.owner, "expires_at": now + timedelta(seconds=seconds)}
-        insert = sqlite.insert if self.store.sqlite else postgresql.insert
-        take = (
-            insert(table)
-            .values(name=name, token=1, **values)
-            .on_conflict_do_update(
-                index_elements=[table.c.name],
-                set_={**values, "token": table.c.token + 1},
-                where=table.c.expires_at <= now,
-            )
-            .returning(table.c.token)
-        )
+        values = {"name": name, "owner": self.owner, "expires_at": now + timedelta(seconds=seconds), "now": now}
         with self.store.begin(
             durable=not self.store.sqlite
         ) as tx:  # a power cut ends all who use a file, but not those of a server
-            token = tx.execute(take).scalar_one_or_none()
+            token = tx.execute(_take(tx.dialect.name), values).scalar_one_or_none()
         return None if token is None else Lease(name, self.owner, token, seconds)
 
     def renew(self, lease: Lease) -> None:
@@ -122,10 +132,8 @@ class Leases:
 
     def check(self, tx: Connection, lease: Lease) -> None:
         """LeaseLost unless `lease` is the newest one of its name; nobody can take it over until `tx` ends."""
-        query = sa.select(table.c.token).where(table.c.name == lease.name)
-        if (
-            tx.execute(query.with_for_update()).scalar_one_or_none() != lease.token
-        ):  # SQLite knows no FOR UPDATE: ignored
+        token = tx.execute(_TOKEN, {"name": lease.name}).scalar_one_or_none()  # SQLite knows no FOR UPDATE: ignored
+        if token != lease.token:
             lease.lost.set()
             raise LeaseLost(lease.name)
 
@@ -172,8 +180,8 @@ class Leases:
             return tx.execute(sa.update(table).where(others).values(expires_at=now)).rowcount
 
     def _expire(self, tx: Connection, lease: Lease, at: datetime, *, must: bool) -> None:
-        mine = sa.and_(table.c.name == lease.name, table.c.token == lease.token)
-        if tx.execute(sa.update(table).where(mine).values(expires_at=at)).rowcount == 0 and must:
+        values = {"lease": lease.name, "mine": lease.token, "expires_at": at}
+        if tx.execute(_EXPIRE, values).rowcount == 0 and must:
             lease.lost.set()
             raise LeaseLost(lease.name)
 

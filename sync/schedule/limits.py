@@ -25,6 +25,8 @@ from sync.store import Store
 from sync.store.tables import bucket
 
 _AHEAD = 10  # slots reserved at once, and the largest burst
+_NEXT = sa.select(bucket.c.next_at).where(bucket.c.account == sa.bindparam("account")).with_for_update()
+_MOVE = sa.update(bucket).where(bucket.c.account == sa.bindparam("of"))
 
 
 class AccountLimiter:
@@ -76,7 +78,7 @@ class AccountLimiter:
             self._epoch += 1
             self._slots.clear()
             with self._store.begin() as tx:
-                tx.execute(self._update(max(self._locked(tx), until)))
+                self._move(tx, max(self._locked(tx), until))
 
     def _take(self) -> tuple[datetime, int]:
         with self._lock:
@@ -91,18 +93,17 @@ class AccountLimiter:
         with self._store.begin(durable=False) as tx:
             first = max(self._locked(tx), self._now() - self._burst)
             slots = [first + self._interval * i for i in range(self._ahead)]
-            tx.execute(self._update(slots[-1] + self._interval))
+            self._move(tx, slots[-1] + self._interval)
         return slots
 
     def _locked(self, tx: sa.Connection) -> datetime:
         """The account's `next_at`, held until the transaction ends."""
         insert_missing(self._store, tx, bucket, account=self.account, next_at=self._now())
-        query = sa.select(bucket.c.next_at).where(bucket.c.account == self.account).with_for_update()
-        found: datetime = tx.execute(query).scalar_one()
+        found: datetime = tx.execute(_NEXT, {"account": self.account}).scalar_one()
         return found
 
-    def _update(self, next_at: datetime) -> sa.Update:
-        return sa.update(bucket).where(bucket.c.account == self.account).values(next_at=next_at)
+    def _move(self, tx: sa.Connection, next_at: datetime) -> None:
+        tx.execute(_MOVE, {"of": self.account, "next_at": next_at})
 
     def _go_on(self) -> None:
         if self._stop.is_set():

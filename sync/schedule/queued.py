@@ -17,9 +17,9 @@ from typing import Any
 
 import procrastinate
 import sqlalchemy as sa
-import structlog
 
 from sync.errors import BadConfig, Text
+from sync.log import Logger
 from sync.schedule import queue_schema
 from sync.schedule.lease import Leases
 from sync.schedule.port import Handler, Work, utc_now
@@ -29,7 +29,7 @@ from sync.schedule.ticks import Ticks
 from sync.schedule.triggers import Triggers
 from sync.store import Store
 
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
 
 
 class QueuedEngine:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sync.store import Store
+from sync.store.inserts import insert_into
 
 
 def insert_missing(store: Store, tx: sa.Connection, table: sa.Table, **values: Any) -> bool:
     """Insert the row unless one of its key is there; True when it was inserted. Waits for others who insert it."""
-    insert = sqlite.insert if store.sqlite else postgresql.insert
-    statement = insert(table).values(**values).on_conflict_do_nothing()
-    return tx.execute(statement).rowcount > 0
+    return tx.execute(_missing(table, tx.dialect.name), values).rowcount > 0
+
+
+@cache
+def _missing(table: sa.Table, dialect: str) -> Any:
+    return insert_into(table, dialect).on_conflict_do_nothing()

@@ -7,13 +7,13 @@ import traceback
 from collections.abc import Callable
 
 import sqlalchemy as sa
-import structlog
 
 from sync.errors import RetryLater, SverkaError
+from sync.log import Logger
 from sync.schedule.lease import LeaseLost, Leases
 from sync.schedule.port import Handler, Work
 
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
 
 LEASE_PREFIX = "work:"  # before the key, in the lease's name
 LONGEST_PAUSE = 600.0  # seconds between two tries at most

@@ -11,14 +11,14 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped]
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
 from sync.errors import SverkaError
+from sync.log import Logger
 
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
 
 
 class Triggers:

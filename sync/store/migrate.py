@@ -28,10 +28,15 @@ def config_of() -> Config:
 
 def version(store: Store) -> str | None:
     """The database's revision, None for an empty one."""
+    there = (
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+        if store.sqlite
+        else "SELECT to_regclass('alembic_version')"
+    )
     with store.engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
+        if connection.exec_driver_sql(there).scalar() is None:
             return None
-        found: str | None = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+        found: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
         return found
 
 

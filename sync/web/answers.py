@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import traceback
 
-import structlog
 from starlette.responses import PlainTextResponse, Response
 
 from adapters.base import Reply
+from sync.log import Logger
 
-_log = structlog.get_logger("sverka.web")
+_log = Logger("sverka.web")
 _OURS = frozenset(("content-length", "transfer-encoding", "connection", "content-type"))
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from anyio import to_thread
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from sync.errors import NeedHuman, SverkaError, Text
 from sync.hub import Hub, acts, duplicates, reviewing, views
 from sync.hub.trace import Hop, Trace, trace
+from sync.intake.pictures import TYPES, picture
 from sync.store.types import dumps
 from sync.web.show import page
 
@@ -35,7 +36,15 @@ class Pages:
             "/reviews": self._reviews,
             "/runs": self._runs,
         }
-        return [Route(path, self._shown(view), methods=["GET"]) for path, view in pages.items()]
+        shown = [Route(path, self._shown(view), methods=["GET"]) for path, view in pages.items()]
+        return [*shown, Route("/picture/{file}", self._picture, methods=["GET"])]
+
+    def _picture(self, request: Request) -> Response:
+        """A picture of goods, as what its ending says it is and as nothing else (every answer forbids guessing)."""
+        path = picture(self._hub.config.hub.pictures, request.path_params["file"])
+        if path is None:
+            raise NeedHuman(Text("There is no such picture.", "Такой картинки нет."), code="picture.gone")
+        return FileResponse(path, media_type=TYPES[path.suffix])
 
     def _shown(self, view: Callable[[Request], tuple[str, dict[str, Any]]]) -> Callable[[Request], Any]:
         def made(request: Request) -> Response:

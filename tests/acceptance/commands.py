@@ -1,4 +1,5 @@
-"""Running the public commands in a folder of their own."""
+"""Running the public commands in a folder of their own: each in a process of its own, or, where a test starts many, all but
+one of them in this one."""
 
 from __future__ import annotations
 
@@ -9,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.peers.stage import run_here
+
 
 class Commands:
-    """`run` gives a finished command; `ask` its --json document."""
+    """`run` gives a finished command; `ask` its --json document; `here` is `run` without starting a process."""
 
     def __init__(self, folder: Path, config: str) -> None:
         self.folder = folder
@@ -29,6 +32,9 @@ class Commands:
             check=False,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         )
+
+    def here(self, *args: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return run_here(self.config, *args, given=given)
 
     def ask(self, *args: str) -> Any:
         return json.loads(self.run(*args, "--json").stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,8 @@ timeout = 5
 
 def failing(folder: Path, url: str, key: str = WooPeer.key, secret: str = WooPeer.secret) -> tuple[int, dict[str, Any]]:
     """The exit code and the first failing line."""
-    commands = Commands(folder, CONFIG.format(url=url, key=key, secret=secret))
-    done = commands.run("check", "shop")
-    lines = commands.ask("check", "shop")["lines"]
+    done = Commands(folder, CONFIG.format(url=url, key=key, secret=secret)).here("check", "shop", "--json")
+    lines = json.loads(done.stdout)["lines"]
     return done.returncode, next((line for line in lines if not line["ok"]), {})
 
 
@@ -35,10 +35,19 @@ def test_a_right_connection_passes_every_step(tmp_path: Path) -> None:
     with WooPeer() as shop:
         shop.add_order()
         commands = Commands(tmp_path, CONFIG.format(url=shop.url, key=shop.key, secret=shop.secret))
-        found = commands.ask("check", "shop")
+        found = json.loads(commands.here("check", "shop", "--json").stdout)
         assert found["ok"]
         assert {"connect", "auth", "sample", "clock", "filter"} <= {line["step"] for line in found["lines"]}
         assert commands.run("check").returncode == 0
+
+
+def test_a_failing_line_is_printed_with_the_setting_and_what_to_do(tmp_path: Path) -> None:
+    with WooPeer() as shop:
+        done = Commands(tmp_path, CONFIG.format(url=shop.url, key=shop.key, secret="cs_wrong")).run("check", "shop")
+    assert done.returncode == 1
+    assert "✗ shop · auth" in done.stdout
+    assert "mend: connections.shop." in done.stdout
+    assert "cs_wrong" not in done.stdout + done.stderr
 
 
 def test_a_wrong_password_names_the_key(tmp_path: Path) -> None:
@@ -85,7 +94,7 @@ def test_a_filter_that_loses_orders_is_seen(tmp_path: Path) -> None:
 )
 def test_a_wrong_configuration_names_the_key(tmp_path: Path, text: str, wanted: str) -> None:
     head = '[hub]\nlanguage = "en"\n' if "[hub]" not in text else ""
-    done = Commands(tmp_path, head + text).run("check")
+    done = Commands(tmp_path, head + text).here("check")
     assert done.returncode != 0
     assert wanted in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -31,8 +31,8 @@ def test_init_asks_and_writes_a_file_that_loads(tmp_path: Path) -> None:
     written = commands.config.read_text(encoding="utf-8")
     assert "[connections.office]" in written
     assert "top-secret" not in written + done.stdout  # secrets lie in a file of their own
-    assert commands.run("check").returncode == 0
-    again = commands.run("init", given=answers)
+    assert commands.here("check").returncode == 0
+    again = commands.here("init", given=answers)
     assert again.returncode == 2
     assert "exists" in again.stderr
 
@@ -70,7 +70,7 @@ def test_inspect_prints_canonical_records_and_names_problems(tmp_path: Path) -> 
 def test_inspect_guesses_the_adapter(tmp_path: Path, name: str, body: bytes, kind: str) -> None:
     file = tmp_path / name
     file.write_bytes(body)
-    done = Commands(tmp_path, MEMORY).run("inspect", str(file))
+    done = Commands(tmp_path, MEMORY).here("inspect", str(file))
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["kind"] for line in done.stdout.splitlines()] == [kind]
 
@@ -78,10 +78,10 @@ def test_inspect_guesses_the_adapter(tmp_path: Path, name: str, body: bytes, kin
 def test_inspect_refuses_what_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "bomb.xml"
     file.write_text('<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', encoding="utf-8")
-    done = Commands(tmp_path, MEMORY).run("inspect", str(file))
+    done = Commands(tmp_path, MEMORY).here("inspect", str(file))
     assert done.returncode == 1
     assert "DOCTYPE" in done.stderr
-    assert Commands(tmp_path, MEMORY).run("inspect", str(tmp_path / "nothing.xml")).returncode == 2
+    assert Commands(tmp_path, MEMORY).here("inspect", str(tmp_path / "nothing.xml")).returncode == 2
 
 
 def test_sync_beside_a_service_and_a_second_service(tmp_path: Path) -> None:
@@ -107,15 +107,15 @@ def test_sync_beside_a_service_and_a_second_service(tmp_path: Path) -> None:
         assert service.wait(20) is not None
         if service.stdout is not None:
             service.stdout.close()
-    assert wait_for(lambda: commands.run("sync").returncode == 0, 5)  # the lock is free again
+    assert wait_for(lambda: commands.here("sync").returncode == 0, 5)  # the lock is free again
 
 
 def test_errors_are_words_and_exit_codes(tmp_path: Path) -> None:
     commands = Commands(tmp_path, MEMORY)
-    told = " ".join(commands.run("--help").stdout.split())
+    told = " ".join(commands.here("--help").stdout.split())
     assert all(code in told for code in ("0 done", "1 something failed", "2 the command", "3 a person", "130 прервано"))
-    assert commands.run("trace", "1043").returncode == 1
-    missing = commands.run("deal", "1043", "--stage", "won")
+    assert commands.here("trace", "1043").returncode == 1
+    missing = commands.here("deal", "1043", "--stage", "won")
     assert missing.returncode == 3
     assert "1043" in missing.stderr
     commands.config.unlink()

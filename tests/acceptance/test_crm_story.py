@@ -224,7 +224,14 @@ def lines_changed_in_1c_reach_the_card(stage: CrmStage) -> None:
     assert stage.onec.total(stage.onec.order("1043")) == wanted
 
 
+def nothing_under_way(stage: CrmStage, number: str) -> bool:
+    """Whether the hub has read back what it wrote: what a person changes before that looks like a write not kept."""
+    found = stage.trace(number)
+    return found is not None and all(hop["state"] != "wait" for hop in found["hops"] if hop["place"] == "crm")
+
+
 def lines_changed_on_the_card_reach_1c(stage: CrmStage) -> None:
+    assert wait_for(lambda: nothing_under_way(stage, "1043")), stage.output
     card = stage.card("1043")
     assert card is not None
     with stage.crm.lock:

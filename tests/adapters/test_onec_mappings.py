@@ -107,6 +107,7 @@ def test_documents_of_an_order() -> None:
         ("payment:s1", "payment", "НФ-11", Decimal("400.00")),
         ("shipment:s2", "shipment", None, None),
         ("refund:s3", "refund", None, Decimal("50.00")),
+        ("return:s5", "return", None, Decimal("30.00")),
     ]
     assert documents[1]["date"] == datetime(2024, 5, 7, 12, tzinfo=UTC)
     assert documents[1]["posted"] is True

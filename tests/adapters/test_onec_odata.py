@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Iterator
@@ -34,11 +35,14 @@ NOW = datetime(2026, 3, 10, 9, tzinfo=UTC)
 
 
 class _Free:
+    def __init__(self) -> None:
+        self.penalties: list[float] = []
+
     def wait(self) -> None:
         """No limit here."""
 
     def penalty(self, seconds: float) -> None:
-        """Nor patience."""
+        self.penalties.append(seconds)
 
 
 @pytest.fixture
@@ -290,6 +294,29 @@ def test_unf_has_a_state_of_its_own(base: ODataPeer, opened: list[OneCOData]) ->
     assert caught.value.field == "crm_status"
 
 
+@pytest.mark.parametrize("base", ["unf"], indirect=True)
+def test_a_state_that_is_made_in_1c_later_is_known_at_once(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base, "unf")
+    one = adapter(base, opened, configuration="unf")
+    (record,), _ = drain(one, "order")
+    base.put("Catalog_СостоянияЗаказовПокупателей", Description="В работе")
+    assert write(one, record, crm_status="В работе").data["crm_status"] == "В работе", "no scan was in between"
+    other = "StandardODATA.Catalog_СостоянияЗаказНарядов"
+    base.put(
+        ORDERS["unf"],
+        Ref_Key=made["order"],
+        СостояниеЗаказа="44444444-0000-4000-8000-000000000001",
+        СостояниеЗаказа_Type=other,
+    )
+    before = len(read(base, "Catalog_СостоянияЗаказовПокупателей"))
+    for _ in range(3):
+        record = one.read("order", made["order"])
+        assert record is not None
+    assert len(read(base, "Catalog_СостоянияЗаказовПокупателей")) == before + 1, (
+        "what is of another kind is asked for once"
+    )
+
+
 @pytest.mark.parametrize("base", ["bp"], indirect=True)
 def test_bp_tells_paid_and_shipped_by_its_register(base: ODataPeer, opened: list[OneCOData]) -> None:
     made = furnish(base, "bp")
@@ -300,136 +327,6 @@ def test_bp_tells_paid_and_shipped_by_its_register(base: ODataPeer, opened: list
     fields = load("onec_odata_bp").lens("order").get(record.data).fields
     assert (fields["number"], fields["paid"], fields["shipped"]) == ("1043", True, False)
     assert write(one, record, crm_status="Оплачен").data["crm_status"] == "Оплачен"
-
-
-PAID, SALES = "InformationRegister_ФактОплатыЗаказов", "AccumulationRegister_Продажи"
-
-
-def sums(record: Record, mapping: str) -> dict[str, Any]:
-    """What the deal gets of one order: its sums by kind, and whether it is paid and shipped."""
-    found = load(mapping).lens("order").get(record.data)
-    assert found.problems == []
-    counted: dict[str, Any] = {"paid": found.fields.get("paid"), "shipped": found.fields.get("shipped")}
-    for one in found.fields["documents"]:
-        if one["kind"] != "order" and one["posted"] and not one.get("reversed"):
-            counted[one["kind"]] = counted.get(one["kind"], Decimal(0)) + one["amount"]
-    return counted
-
-
-@pytest.mark.parametrize("base", ["unf"], indirect=True)
-def test_unf_tells_partial_payments_and_shipments_as_sums(base: ODataPeer, opened: list[OneCOData]) -> None:
-    made = furnish(base, "unf")
-    order, kind = made["order"], f"StandardODATA.{ORDERS['unf']}"
-    base.put(ORDERS["unf"], Ref_Key=order, Posted=True)
-    one = adapter(base, opened, configuration="unf")
-    (record,), cursor = drain(one, "order")
-    assert sums(record, "onec_odata_unf") == {"paid": None, "shipped": False}, "no row of payments: nothing is assumed"
-    row = {"СчетНаОплату": order, "СчетНаОплату_Type": kind, "Сумма": "100.10"}
-    base.put(PAID, **row, СуммаАванса="40.05", СуммаОплаты="20")
-    base.put(PAID, СчетНаОплату=made["party"], СчетНаОплату_Type="StandardODATA.Document_СчетНаОплату", СуммаОплаты="7")
-    for n, (of, amount) in enumerate(((order, "50.10"), (order, "30"), (order, "-10"), (made["party"], "99"))):
-        base.put(SALES, Recorder=f"r{n}", Period="2026-03-06T00:00:00", ЗаказПокупателя_Key=of, Сумма=amount)
-    (record,), cursor = drain(one, "order", cursor)
-    assert sums(record, "onec_odata_unf") == {
-        "paid": False, "shipped": False, "payment": Decimal("60.05"), "shipment": Decimal("70.10")
-    }  # fmt: skip
-    base.put(PAID, **row, СуммаАванса="0", СуммаОплаты="100.10")
-    base.put(SALES, Recorder="r4", Period="2026-03-07T00:00:00", ЗаказПокупателя_Key=order, Сумма="30")
-    (record,), cursor = drain(one, "order", cursor)
-    assert sums(record, "onec_odata_unf") == {
-        "paid": True, "shipped": True, "payment": Decimal("100.10"), "shipment": Decimal("100.10")
-    }  # fmt: skip
-    assert drain(one, "order", cursor)[0] == []
-    usd = base.put("Catalog_Валюты", Description="USD")["Ref_Key"]
-    base.put(ORDERS["unf"], Ref_Key=order, ВалютаДокумента_Key=usd)
-    (record,), _ = drain(one, "order", cursor)
-    assert "shipment" not in sums(record, "onec_odata_unf"), "sales are kept in rubles"
-
-
-INVOICE_SHIPPED, BANK, CASH = (
-    "Document_РеализацияТоваровУслуг",
-    "Document_ПоступлениеНаРасчетныйСчет",
-    "Document_ПриходныйКассовыйОрдер",
-)
-
-
-@pytest.mark.parametrize("base", ["bp"], indirect=True)
-def test_bp_adds_up_the_documents_behind_an_invoice(base: ODataPeer, opened: list[OneCOData]) -> None:
-    made = furnish(base, "bp")
-    invoice = made["order"]
-
-    def part(amount: str, of: str = invoice) -> dict[str, str]:
-        return {"СчетНаОплату_Key": of, "СуммаПлатежа": amount}
-
-    one = adapter(base, opened, configuration="bp")
-    (record,), cursor = drain(one, "order")
-    assert sums(record, "onec_odata_bp") == {"paid": None, "shipped": None}
-    lines = [part("30.05"), part("10"), part("500", made["party"])]
-    bank = base.put(BANK, Number="БН-1", Date="2026-03-06T10:00:00", Posted=True, РасшифровкаПлатежа=lines)["Ref_Key"]
-    base.put(BANK, Number="БН-2", Date="2026-03-06T10:00:00", Posted=False, РасшифровкаПлатежа=[part("1000")])
-    base.put(CASH, Number="КО-1", Date="2026-03-06T10:00:00", Posted=True, РасшифровкаПлатежа=[part("5")])
-    shipped = {"СчетНаОплатуПокупателю_Key": invoice, "Date": "2026-03-07T10:00:00"}
-    first = base.put(INVOICE_SHIPPED, **shipped, Number="Р-1", Posted=True, СуммаДокумента="60")["Ref_Key"]
-    base.put(INVOICE_SHIPPED, **shipped, Number="Р-2", Posted=True, СуммаДокумента="20.10")
-    base.put(INVOICE_SHIPPED, **shipped, Number="Р-3", Posted=True, DeletionMark=True, СуммаДокумента="999")
-    (record,), cursor = drain(one, "order", cursor)
-    assert sums(record, "onec_odata_bp") == {
-        "paid": None, "shipped": None, "payment": Decimal("45.05"), "shipment": Decimal("80.10")
-    }  # fmt: skip
-    found = load("onec_odata_bp").lens("order").get(record.data).fields["documents"]
-    (told,) = [d for d in found if d["key"] == f"payment:{bank}"]
-    assert (told["number"], told["date"], told["amount"]) == (
-        "БН-1",
-        datetime(2026, 3, 6, 7, tzinfo=UTC),
-        Decimal("40.05"),
-    )
-    base.put(INVOICE_SHIPPED, Ref_Key=first, Posted=False)  # the shipment is taken back
-    base.put("InformationRegister_СтатусыДокументов", Документ=invoice, Документ_Type=f"StandardODATA.{ORDERS['bp']}",
-             Статус="ОплаченЧастично", ДополнительныйСтатус="ОтгруженЧастично")  # fmt: skip
-    (record,), _ = drain(one, "order", cursor)
-    assert sums(record, "onec_odata_bp") == {
-        "paid": False, "shipped": False, "payment": Decimal("45.05"), "shipment": Decimal("20.10")
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("base", ["unf", "bp"], indirect=True)
-def test_sums_that_are_not_published_are_unknown_and_check_says_so(
-    base: ODataPeer, opened: list[OneCOData], request: pytest.FixtureRequest
-) -> None:
-    name = request.node.callspec.params["base"]
-    made = furnish(base, name)
-    base.put(ORDERS[name], Ref_Key=made["order"], Posted=True)
-    said = [f for f in adapter(base, opened, configuration=name).check() if f.step == "sums"]
-    assert [f.text.en for f in said] == ["Payments and shipments come as sums."]
-    missing = {PAID, SALES} if name == "unf" else {INVOICE_SHIPPED, BANK, CASH, "Document_ОплатаПлатежнойКартой"}
-    base.state["published"] = [s for s in base.state["published"] if s not in missing]
-    one = adapter(base, opened, configuration=name)
-    said = [f for f in one.check() if f.step == "sums"]
-    assert len(said) == len(missing)
-    assert all(f.ok and f.remedy for f in said)
-    assert all(any(name in f.text.ru for f in said) for name in missing)
-    (record,), _ = drain(one, "order")
-    assert sums(record, f"onec_odata_{name}") == {"paid": None, "shipped": None}
-
-
-@pytest.mark.parametrize("base", ["bp"], indirect=True)
-@pytest.mark.parametrize(("status", "code"), [(403, "20"), (400, "10")])
-def test_sums_that_1c_refuses_to_tell_stop_no_order(
-    base: ODataPeer, opened: list[OneCOData], status: int, code: str
-) -> None:
-    made = furnish(base, "bp")
-    base.put(INVOICE_SHIPPED, СчетНаОплатуПокупателю_Key=made["order"], Number="Р-1", Posted=True, СуммаДокумента="60")
-    body = json.dumps({"odata.error": {"code": code, "message": {"lang": "ru", "value": "отказ"}}})
-    said = {"status": status, "body": body, "headers": {"Content-Type": "application/json"}}
-    base.fault("status", quote(BANK), times=2, **said)
-    base.fault("status", quote(CASH), times=2, **said)
-    one = adapter(base, opened, configuration="bp")
-    assert [f.ok for f in one.check() if f.step == "sums"] == [False, False]
-    (record,), cursor = drain(one, "order")
-    assert sums(record, "onec_odata_bp") == {"paid": None, "shipped": None, "shipment": Decimal(60)}
-    base.fault("status", quote(INVOICE_SHIPPED), status=503, body="занято")
-    with pytest.raises(RetryLater):
-        drain(adapter(base, opened, configuration="bp"), "order", cursor)
 
 
 def test_every_set_that_is_not_published_is_named_with_the_place(base: ODataPeer, opened: list[OneCOData]) -> None:
@@ -451,7 +348,7 @@ def test_every_set_that_is_not_published_is_named_with_the_place(base: ODataPeer
 def test_check_says_all_is_well(base: ODataPeer, opened: list[OneCOData]) -> None:
     furnish(base)
     found = list(adapter(base, opened).check())
-    steps = ["auth", "published", "stage", "stage", "sample"]
+    steps = ["auth", "published", "stage", "stage", "reasons", "sample"]
     assert [(f.step, f.ok) for f in found] == [(step, True) for step in steps]
     assert "«Завершён» — выиграна" in found[2].text.ru
     assert "УТ-000017" in found[-1].text.ru
@@ -491,6 +388,54 @@ def test_broken_answers_take_nothing(
     with pytest.raises(error):
         drain(adapter(base, opened), "product")
     assert len(drain(adapter(base, opened), "product")[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "row"),
+    [
+        ("product", GOODS, {}),
+        ("order", ORDERS["ut"], {"Ref_Key": "a", "СуммаДокумента": 5}),
+        ("order", "InformationRegister_СостоянияЗаказовКлиентов", {"Заказ": "a", "СуммаОплаты": "много"}),
+        ("order", "InformationRegister_СостоянияЗаказовКлиентов", {"СуммаОплаты": 1}),
+        ("offer", "SliceLast", {"Номенклатура_Key": ["a"], "Цена": {"x": 1}}),
+        ("offer", "Balance", {"ВНаличииBalance": "много"}),
+    ],
+)
+def test_an_answer_of_another_shape_is_an_error_of_ours_or_harmless(
+    base: ODataPeer, opened: list[OneCOData], kind: str, name: str, row: dict[str, Any]
+) -> None:
+    made = furnish(base)
+    row = {key: made["order"] if value == "a" else value for key, value in row.items()}
+    body = json.dumps({"value": [row]})
+    base.fault("status", quote(name), times=9, status=200, body=body, headers={"Content-Type": "application/json"})
+    with contextlib.suppress(RetryLater):
+        drain(adapter(base, opened), kind)
+    base.faults.clear()
+    assert drain(adapter(base, opened), kind) is not None
+
+
+@pytest.mark.parametrize("status", [406, 429, 503])
+def test_a_base_without_a_free_session_is_left_alone_for_a_while(
+    base: ODataPeer, opened: list[OneCOData], status: int
+) -> None:
+    furnish(base)
+    one = adapter(base, opened)
+    base.fault("status", "", status=status, body="")
+    with pytest.raises(RetryLater):
+        drain(one, "product")
+    assert one.context.limiter.penalties == [30]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+@pytest.mark.parametrize(
+    ("show", "said"), [("attribute", "в реквизите «Статус сделки CRM»"), ("comment", "здесь: комментарий документа")]
+)
+def test_check_says_where_the_accountant_of_bp_sees_the_stage(
+    base: ODataPeer, opened: list[OneCOData], show: str, said: str
+) -> None:
+    furnish(base, "bp")
+    (line,) = [f for f in adapter(base, opened, configuration="bp", show_stage=show).check() if f.step == "stage"]
+    assert (line.ok, said in line.text.ru) == (True, True)
 
 
 def test_rights_over_single_rows_fail_loudly(base: ODataPeer, opened: list[OneCOData]) -> None:
@@ -692,6 +637,80 @@ def test_a_deal_of_1cs_own_is_kept(base: ODataPeer, opened: list[OneCOData]) -> 
     assert record is not None
     write(one, record, crm_status="Завершён")
     assert [(d["Ref_Key"], d["Статус"]) for d in base.state["sets"][DEALS]] == [(deal, "Выиграна")]
+
+
+REASONS = "Catalog_ПричиныПроигрышаСделок"
+
+
+@pytest.mark.parametrize("has_deal", [True, False])
+def test_the_reason_of_a_loss_is_written_into_the_deal_and_read_back(
+    base: ODataPeer, opened: list[OneCOData], has_deal: bool
+) -> None:
+    made = furnish(base)
+    dear = base.put(REASONS, Description="Дорого")["Ref_Key"]
+    base.put(REASONS, Description="Нет в наличии", DeletionMark=True)
+    if has_deal:
+        deal = base.put(DEALS, Description="Сделка", Статус="ВРаботе")["Ref_Key"]
+        base.put(ORDERS["ut"], Ref_Key=made["order"], Сделка_Key=deal)
+    one, lens = adapter(base, opened), load("onec_odata_ut").lens("order")
+    (record,), cursor = drain(one, "order")
+    assert lens.get(record.data).fields["lost_reason"] is None, "told, and empty"
+    patch = lens.put({"stage": "lost", "lost_reason": "Дорого"}, record.data)
+    after = write(one, record, **patch)
+    (deal,) = base.state["sets"][DEALS]
+    assert (deal["Статус"], deal["ПричинаПроигрышаСделки_Key"]) == ("Проиграна", dear)
+    assert lens.get(after.data).fields["lost_reason"] == "Дорого"
+    assert lens.put({"stage": "lost", "lost_reason": "Дорого"}, after.data) == {}, "nothing is left to write"
+    (record,), cursor = drain(one, "order", cursor)
+    assert record.data == after.data
+    assert drain(one, "order", cursor)[0] == []
+    late = base.put(REASONS, Description="Передумал")["Ref_Key"]
+    base.put(DEALS, Ref_Key=deal["Ref_Key"], ПричинаПроигрышаСделки_Key=late)  # the accountant, by a reason just made
+    (record,), _ = drain(one, "order", cursor)
+    assert lens.get(record.data).fields["lost_reason"] == "Передумал"
+    cleared = write(one, record, loss_reason=None)
+    assert lens.get(cleared.data).fields["lost_reason"] is None
+    assert base.state["sets"][DEALS][0]["Статус"] == "Проиграна"
+
+
+@pytest.mark.parametrize("there", [0, 2])
+def test_a_reason_that_1c_does_not_know_is_named_and_never_made(
+    base: ODataPeer, opened: list[OneCOData], there: int
+) -> None:
+    made = furnish(base)
+    for word in ["Дорого"] * there or ["дорого", "Дорого и долго"]:
+        base.put(REASONS, Description=word)
+    known = len(base.state["sets"][REASONS])
+    one = adapter(base, opened)
+    record = one.read("order", made["order"])
+    assert record is not None
+    with pytest.raises(RecordRefused) as caught:
+        write(one, record, crm_status="Отменён", loss_reason="Дорого")
+    assert (caught.value.code, caught.value.field) == ("odata.reason", "loss_reason")
+    assert "«Дорого»" in caught.value.text.ru
+    assert "Причины проигрыша" in (caught.value.remedy or caught.value.text).ru
+    assert len(base.state["sets"][REASONS]) == known
+    (deal,) = base.state["sets"][DEALS]
+    assert deal["Статус"] == "Проиграна", "the stage is shown all the same"
+    now = one.read("order", made["order"])
+    assert now is not None
+    assert (now.data["crm_status"], now.data["loss_reason"]) == ("Отменён", "")
+    with pytest.raises(RecordRefused):
+        write(one, now, loss_reason="Дорого")
+    assert base.row(ORDERS["ut"], made["order"])["DataVersion"] == now.version, "nothing else was written"
+
+
+def test_without_the_catalogue_of_reasons_nothing_is_said_of_them(base: ODataPeer, opened: list[OneCOData]) -> None:
+    made = furnish(base)
+    base.state["published"].remove(REASONS)
+    one = adapter(base, opened)
+    record = one.read("order", made["order"])
+    assert record is not None
+    lens = load("onec_odata_ut").lens("order")
+    assert "lost_reason" not in lens.get(record.data).fields
+    assert write(one, record, crm_status="Отменён").data["deal_status"] == "Проиграна"
+    (line,) = [f for f in one.check() if f.step == "reasons"]
+    assert (line.ok, REASONS in line.text.ru, line.remedy is not None) == (True, True, True)
 
 
 def test_the_words_for_won_and_lost_are_those_of_the_shipped_mapping() -> None:

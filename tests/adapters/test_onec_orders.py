@@ -133,6 +133,7 @@ def test_unf_subordinate_documents() -> None:
         ("shipment:s2", None, None, "2024-05-07T21:00:00Z"),
         ("refund:s3", None, "50.00", "2024-05-08T21:00:00Z"),
         ("other:s4", None, None, "2024-05-08T21:00:00Z"),
+        ("return:s5", None, "30.00", "2024-05-09T21:00:00Z"),
     ]
     assert documents[0]["posted"] is True
 

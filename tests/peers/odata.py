@@ -300,6 +300,9 @@ class ODataPeer(HttpPeer):
         if row.get("Posted") and "Статус" in values and row["Ref_Key"] in self.state["unpostable"]:
             raise Refused(-1, "Не удалось провести документ", 500)
         self._set(name, entity, row, {k: v for k, v in values.items() if k not in entity.keys})
+        if name == "Document_ЗаказКлиента" and "Товары" in values:  # УТ adds it up itself, whatever was sent
+            ordered = [Decimal(one["СуммаСНДС"]) for one in row["Товары"] if not one["Отменено"]]
+            row["СуммаДокумента"] = str(sum(ordered, Decimal(0)))
         return single(self.root, name, entity, row, detail)
 
     def _create(self, call: Call, name: str, entity: Entity, detail: str) -> Answer:
@@ -441,7 +444,7 @@ def _balance(entity: Entity, rows: list[Row]) -> list[Row]:
 def _turnovers(entity: Entity, rows: list[Row], text: str) -> list[Row]:
     """Sums by the dimensions that were asked for (all of them otherwise), named <resource>Turnover."""
     wanted = [n.strip() for n in text.split(",") if n.strip()]
-    chosen = [d for d in entity.dimensions if not wanted or d.removesuffix("_Key") in wanted]
+    chosen = [d for d in entity.dimensions if not wanted or d.removesuffix("_Key").removesuffix("_Type") in wanted]
     resources = [p for p, t in entity.props.items() if t == N]
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:

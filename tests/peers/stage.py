@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from typer.testing import CliRunner
 
+from sync.cli.app import app
 from tests.peers.forms import TildaSender
 from tests.peers.mail import PymapServer, SmtpPeer
 from tests.peers.onec import OneCBase, UtClient
@@ -193,9 +195,13 @@ class Stage:
             check=False,
         )
 
+    def here(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """The same without a process of its own: for commands that the story has started once already."""
+        return run_here(self.config, *args)
+
     def ask(self, *args: str) -> Any:
         """A command with --json; its document (None when it printed none)."""
-        done = self.sverka(*args, "--json")
+        done = self.here(*args, "--json")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
     def api(self, path: str, **body: Any) -> Any:
@@ -220,6 +226,14 @@ class Stage:
     def ut(self) -> UtClient:
         """A stock 1C that exchanges with the hub."""
         return UtClient(self.onec, f"{self.address}/exchange/onec", "1c", "1c-secret")
+
+
+def run_here(config: Path, *args: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """A command as the program runs it, in this process: starting one costs more than most commands do."""
+    done = CliRunner().invoke(app, ["-c", str(config), *args], input=given)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception  # a process would show a traceback
+    return subprocess.CompletedProcess(args, done.exit_code, done.stdout, done.stderr)
 
 
 def wait_for(found: Callable[[], Any], seconds: float = 20) -> Any:

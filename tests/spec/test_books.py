@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sync.hub import acts, checks
+from sync.hub import acts, checks, reports, views
 from sync.hub.runtime import Hub
-from sync.store.tables import conflict, quarantine, record
+from sync.store.tables import activity, conflict, document, quarantine, record
 from tests.peers.odata import ODataPeer
 from tests.spec.hubs import BOTH, CLIENT, Kit, one, open_kit, rows, sync, total
 
@@ -30,7 +30,7 @@ def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
 class Firm:
     """A shop's order 1043, and the same in 1C."""
 
-    def __init__(self, kit: Kit, configuration: str, show: str) -> None:
+    def __init__(self, kit: Kit, configuration: str, show: str, **owners: str) -> None:
         self.kit, self.name = kit, DOCUMENTS[configuration]
         self.base = ODataPeer(configuration)
         self.base.start()
@@ -65,13 +65,15 @@ class Firm:
             "lines": lines,
         }
         self.hub = kit.open(
-            {"shop": {"role": "shop", "kinds": ["deal"]}, "books": self.books}, [("deal", "shop", "books", "never")]
+            {"shop": {"role": "shop", "kinds": ["deal"]}, "books": self.books},
+            [("deal", "shop", "books", "never")],
+            owners=owners,
         )
         kit.world("shop").put("deal", {**order, "client": CLIENT})
 
-    def run(self) -> list[Any]:
+    def run(self, **more: bool) -> list[Any]:
         self.kit.now.pass_(hours=1)
-        return sync(self.hub)
+        return sync(self.hub, **more)
 
     def shown(self) -> str:
         """What the accountant sees of the stage, where it is to be seen."""
@@ -87,7 +89,8 @@ class Firm:
 
 @pytest.fixture
 def firm(kit: Kit, request: pytest.FixtureRequest) -> Iterator[Firm]:
-    made = Firm(kit, *request.param)
+    parameters = request.param
+    made = Firm(kit, *parameters[:2], **dict.fromkeys(parameters[2:], "prefer:accounting"))
     yield made
     made.base.stop()
 
@@ -151,3 +154,129 @@ def test_a_payment_in_part_is_a_sum_and_the_whole_moves_the_deal_and_its_deal_in
     assert (str(deal(hub).paid), str(deal(hub).shipped), deal(hub).stage) == ("100.10", "100.10", "won")
     assert firm.shown() == "Выиграна Завершён"
     assert len(base.state["sets"][DEALS]) == 1
+
+
+CASH, BANK, SHIPMENT, RETURN, REFUND = (
+    f"Document_{name}"
+    for name in (
+        "ПриходныйКассовыйОрдер",
+        "ПоступлениеНаРасчетныйСчет",
+        "РеализацияТоваровУслуг",
+        "ВозвратТоваровОтПокупателя",
+        "СписаниеСРасчетногоСчета",
+    )
+)
+
+
+def paper(firm: Firm, name: str, amount: str, **more: Any) -> str:
+    values = {"Number": "1", "Date": "2026-03-02T10:00:00", "Posted": True, "СуммаДокумента": amount, **more}
+    return str(firm.base.put(name, **values)["Ref_Key"])
+
+
+def paid(firm: Firm, name: str, amount: str) -> str:
+    return paper(firm, name, amount, РасшифровкаПлатежа=[{"СчетНаОплату_Key": firm.order, "СуммаПлатежа": amount}])
+
+
+@pytest.mark.parametrize("firm", [("bp", "attribute")], indirect=True)
+def test_a_set_that_1c_does_not_publish_any_more_leaves_the_sums_and_turns_the_connection_red(firm: Firm) -> None:
+    paid(firm, CASH, "40.05")
+    firm.run()
+    hub, base = firm.hub, firm.base
+    assert str(deal(hub).paid) == "40.05"
+    base.state["published"].remove(CASH)
+    paid(firm, BANK, "20")
+    base.put("Catalog_Номенклатура", Description="Гайка", Артикул="G-1")
+    firm.run(trouble=True)
+    assert str(deal(hub).paid) == "60.05", "what was known stands, what is news counts"
+    assert rows(hub, document, kind="payment", reversed=True) == []
+    assert {r.data["sku"] for r in rows(hub, record, kind="product")} == {"B-1", "G-1"}, "the neighbours are read"
+    (books,) = [c for c in views.connections(hub) if c["name"] == "books"]
+    assert books["state"] == "red"
+    assert CASH in books["reason"]["ru"]
+    firm.run(trouble=True)
+    assert str(deal(hub).paid) == "60.05"
+    base.state["published"].append(CASH)
+    firm.run()
+    assert str(deal(hub).paid) == "60.05"
+    (books,) = [c for c in views.connections(hub) if c["name"] == "books"]
+    assert books["state"] == "green"
+
+
+@pytest.mark.parametrize("firm", [("bp", "attribute")], indirect=True)
+def test_goods_and_money_that_came_back_lower_the_deals_sums(firm: Firm) -> None:
+    payment = paid(firm, BANK, "100.10")
+    shipped = paper(firm, SHIPMENT, "100.10", СчетНаОплатуПокупателю_Key=firm.order)
+    firm.run()
+    assert (str(deal(firm.hub).paid), str(deal(firm.hub).shipped)) == ("100.10", "100.10")
+    paper(firm, RETURN, "50.05", Сделка=shipped, Сделка_Type=f"StandardODATA.{SHIPMENT}")
+    line = {"СуммаПлатежа": "30", "Сделка": payment, "Сделка_Type": f"StandardODATA.{BANK}"}
+    paper(firm, REFUND, "30", ВидОперации="ВозвратПокупателю", РасшифровкаПлатежа=[line])
+    firm.run()
+    assert (str(deal(firm.hub).paid), str(deal(firm.hub).shipped)) == ("70.10", "50.05")
+    assert total(firm.run(), "changed") == 0
+    said = {a.subject.split(" №")[0] for a in rows(firm.hub, activity) if a.type in ("payment", "shipment")}
+    assert said == {"Оплата", "Отгрузка", "Возврат денег", "Возврат товара"}
+
+
+REASONS = "Catalog_ПричиныПроигрышаСделок"
+
+
+@pytest.mark.parametrize("firm", [("ut", "both")], indirect=True)
+def test_why_a_deal_was_lost_is_seen_in_1c_once_1c_knows_the_reason(firm: Firm) -> None:
+    hub, base = firm.hub, firm.base
+    base.put(REASONS, Description="Нет в наличии")
+    firm.run()
+    acts.set_stage(hub, "1043", "lost", "anna", reason="Дорого")
+    firm.run()
+    assert firm.shown() == "Проиграна Отменён"
+    (stopped,) = rows(hub, quarantine)
+    assert (stopped.code, stopped.state) == ("odata.reason", "open")
+    assert "«Дорого»" in stopped.text["ru"]
+    for _ in range(2):
+        assert total(firm.run(), "writes") == 0, "it is not tried again and again"
+    dear = base.put(REASONS, Description="Дорого")["Ref_Key"]
+    acts.retry(hub, stopped.id)
+    firm.run()
+    assert base.state["sets"][DEALS][0]["ПричинаПроигрышаСделки_Key"] == dear
+    assert rows(hub, quarantine, state="open") == []
+    assert deal(hub).data["lost_reason"] == "Дорого"
+    for _ in range(2):
+        assert total(firm.run(), "writes") == 0
+    assert rows(hub, conflict, state="open") == []
+
+
+BOTH_SPEAK = ("ut", "attribute", "deal.lines", "deal.amount", "deal.tax")
+
+
+@pytest.mark.parametrize("firm", [BOTH_SPEAK], indirect=True, ids=["both speak"])
+def test_what_was_ordered_goes_both_ways_to_the_kopeck_until_1c_has_approved_it(kit: Kit, firm: Firm) -> None:
+    hub, base = firm.hub, firm.base
+    shop = kit.world("shop")
+    vat = base.put("Catalog_СтавкиНДС", Description="20%", Ставка="20")["Ref_Key"]
+    base.put("Catalog_Номенклатура", Description="Гайка", Артикул="N-1", СтавкаНДС_Key=vat)
+    row = {**base.row(firm.name, firm.order)["Товары"][0], "СтавкаНДС_Key": vat, "СуммаСНДС": "100.10"}
+    base.put(firm.name, Ref_Key=firm.order, Статус="НеСогласован", ЦенаВключаетНДС=True, Товары=[row])
+    firm.run()
+    assert total(firm.run(), "writes") == 0
+    bolt = {"id": "1", "sku": "B-1", "name": "Болт", "qty": "2", "sum": "100.10"}
+    nut = {"id": "2", "sku": "N-1", "name": "Гайка", "qty": "3", "sum": "0.33"}
+    (id,) = shop.rows("deal")
+    shop.put("deal", {"lines": [bolt, nut], "amount": "100.43"}, id)
+    firm.run()
+    there = base.row(firm.name, firm.order)
+    assert [(r["Количество"], r["СуммаСНДС"]) for r in there["Товары"]] == [("2", "100.10"), ("3", "0.33")]
+    assert (there["СуммаДокумента"], str(deal(hub).amount)) == ("100.43", "100.43")
+    for _ in range(2):
+        assert total(firm.run(), "writes") == 0
+    changed = [there["Товары"][0], {**there["Товары"][1], "Количество": "5", "Сумма": "0.55", "СуммаСНДС": "0.55"}]
+    base.put(firm.name, Ref_Key=firm.order, Товары=changed, СуммаДокумента="100.65", Статус="КОбеспечению")
+    firm.run()
+    assert [r["sum"] for r in deal(hub).data["lines"]] == ["100.10", "0.55"], "the accountant's word came back"
+    shop.put("deal", {"lines": [{**bolt, "qty": "4", "sum": "200.20"}], "amount": "200.20"}, id)
+    firm.run()
+    (stopped,) = rows(hub, quarantine, state="open", code="odata.approved")
+    assert "согласован" in stopped.text["ru"]
+    assert base.row(firm.name, firm.order)["СуммаДокумента"] == "100.65"
+    assert total(firm.run(), "writes") == 0
+    (told,) = reports.deals(hub)
+    assert any("B-1: 2 × = 100.10 / 4 × = 200.20" in said for said in told["differences"]), told["differences"]

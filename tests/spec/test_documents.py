@@ -112,10 +112,28 @@ def test_absent_is_not_empty(hub: Hub) -> None:
         assert not documents.store(hub.world, tx, hub.plugs["onec"], deal.uid, None, deal.client_uid, Cause())
     assert one(hub, document, key="p1").reversed is not True, "the documents were not spoken of"
     assert sums(hub)[0] == Decimal("60.05")
+    untold = [
+        {"key": "unknown:payment", "kind": "payment", "unknown": True},
+        {**SHIPPED, "amount": Decimal(5), "date": None},
+    ]
+    with hub.store.begin() as tx:
+        assert documents.store(hub.world, tx, hub.plugs["onec"], deal.uid, untold, deal.client_uid, Cause())
+    assert one(hub, document, key="p1").reversed is not True, "its side cannot tell the payments now"
+    assert sums(hub) == (Decimal("60.05"), Decimal(5)), "what it can tell is taken"
+    assert rows(hub, document, key="unknown:payment") == []
     report(hub)
     assert (one(hub, document, key="p1").reversed, sums(hub)[0]) == (True, Decimal(0))
     assert changes(hub)["payment p1"][1] is None
-    assert len(rows(hub, document)) == 2, "a document never disappears"
+    assert len(rows(hub, document)) == 3, "a document never disappears"
+
+
+def test_what_came_back_is_taken_off(hub: Hub) -> None:
+    report(hub, PAID, SHIPPED, {**PAID, "key": "r1", "kind": "refund", "amount": "10.05"})
+    assert sums(hub) == (Decimal("50.00"), Decimal("100.10"))
+    report(hub, PAID, SHIPPED, {**SHIPPED, "key": "b1", "kind": "return", "amount": "0.10", "currency": "USD"})
+    assert sums(hub) == (Decimal("60.05"), Decimal("100.10")), "dollars are not taken off rubles"
+    (row,) = reports.deals(hub)
+    assert any("возврат товара № Р-1 на 0.10 USD" in said for said in row["differences"])
 
 
 def test_an_amount_that_was_corrected(hub: Hub) -> None:

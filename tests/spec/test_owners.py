@@ -12,7 +12,9 @@ from adapters.memory import MemoryAdapter
 from sync.hub import checks
 from sync.hub.trace import trace
 from sync.model.records import KINDS
-from tests.spec.hubs import Kit, open_kit, sync
+from sync.store.tables import record
+from tests.spec.hubs import Kit, give, one, open_kit, sync
+from tests.spec.test_offers import BOLT, ONEC
 
 
 @pytest.fixture(params=["sqlite"])
@@ -108,3 +110,23 @@ def test_a_stage_that_the_mapping_does_not_know_is_named_before_any_record_shows
     hub = kit.open({"crm": {"kinds": ["deal"]}})
     failed = [line for line in checks.check(hub, "crm") if not line.ok]
     assert [(line.step, line.setting) for line in failed] == [("stages", "connections.crm.mapping")]
+
+
+def test_a_full_description_is_not_overwritten_by_accounting(kit: Kit) -> None:
+    folder = kit.folder / "mappings"
+    folder.mkdir()
+    (folder / "texts.toml").write_text(
+        'system = "texts"\nversion = 1\n[product]\nkind = "product"\n[product.fields]\nsku = { get = "sku" }\n'
+        'name = "name"\ndescription = "description"\n',
+        encoding="utf-8",
+    )
+    keys = {"role": "shop", "kinds": ["product"], "mapping": "texts"}
+    hub = kit.open({"shop": keys, "onec": ONEC}, hub={"mappings": str(folder)})
+    shop = kit.world("shop")
+    id = shop.put("product", {"sku": "B-1", "name": "Болт", "description": "Длинный текст магазина"})
+    sync(hub)
+    give(hub, "onec", "product", "g1", {**BOLT, "name": "Болт М8", "description": "Болт"})
+    sync(hub)
+    found = one(hub, record, kind="product")
+    assert (found.data["description"], found.data["name"]) == ("Длинный текст магазина", "Болт М8")
+    assert shop.record("product", id).data["description"] == "Длинный текст магазина"

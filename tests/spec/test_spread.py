@@ -252,11 +252,29 @@ def test_records_that_ask_for_each_other_are_made_all_the_same(kit: Kit, tmp_pat
         sync(hub, trouble=True)
     ((company,), (contact,)) = kit.world("crm").rows("company"), kit.world("crm").rows("contact")
     assert [(d["company"], d["contact"]) for d in there(kit, "deal")] == [(company, contact)]
-    assert all("director" not in c and "works_at" not in c for c in there(kit, "company") + there(kit, "contact"))
+    assert [("director" in c, "works_at" in c) for c in there(kit, "company")] == [(False, False)]
+    assert [c.get("works_at") for c in there(kit, "contact")] == [company]
     kinds = {one.uid: ("company", "contact", "deal").index(one.kind) for one in rows(hub, record)}
     waited = [(kinds[one.needs], kinds[one.record_uid]) for one in rows(hub, intent) if one.needs]
     assert (0, 1) in waited
     assert all(first < then for first, then in waited)
+    quiet(kit, hub)
+
+
+def test_a_new_person_of_a_company_that_is_there_says_whose_they_are(kit: Kit, tmp_path: Path) -> None:
+    hub = with_clients(kit, tmp_path, more_mapping='[contact.create.fields]\nworks_at = "client.company_id"\n')
+    firm = {"company": "ООО «Проба»", "inn": "7707083893"}
+    kit.world("shop").put("deal", {**DEAL, "client": {**CLIENT, **firm}})
+    sync(hub)
+    other = {"name": "Борис Пробный", "phone": "+79037654321", "email": "boris@mail.ru"}
+    kit.world("shop").put("deal", {**DEAL, "number": "1044", "client": {**other, **firm}})
+    kit.world("shop").put(
+        "deal", {**DEAL, "number": "1045", "client": {**CLIENT, "phone": "+79030000001", "name": "Вера"}}
+    )
+    sync(hub)
+    (company,) = kit.world("crm").rows("company")
+    assert {c["name"]: c.get("works_at") for c in there(kit, "contact")}["Борис Пробный"] == company
+    assert len([c for c in there(kit, "contact") if "works_at" in c]) == 2
     quiet(kit, hub)
 
 

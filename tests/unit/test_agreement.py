@@ -142,6 +142,18 @@ def test_shipped_before_it_was_paid_and_shipped_only_there() -> None:
     assert found(changed(SALES, shipped=True), Books(ORDER, D(1), D(1))) == ["shipment"]
 
 
+def test_payments_that_accounting_does_not_tell_are_not_called_missing() -> None:
+    silent = Books(ORDER, paid=D("60.05"), shipped=D("100.10"), silent=frozenset({"payment"}))
+    assert found(SALES, silent) == [], "nor is it shipped before it was paid"
+    (one,) = differences(changed(SALES, paid=True), silent, may_agree)
+    assert one.kind == "payment"
+    assert ("60.05" in one.text.ru, "sverka check" in one.text.ru, "проведите" in one.text.ru) == (True, True, False)
+    (one,) = differences(changed(SALES, shipped=True), Books(ORDER, silent=frozenset({"shipment"})), may_agree)
+    assert one.kind == "shipment"
+    over = Books(ORDER, paid=D("100.11"), silent=frozenset({"payment"}))
+    assert found(SALES, over) == ["payment"], "what is known already is too much"
+
+
 def test_the_stage_against_the_facts() -> None:
     (one,) = differences(SALES, Books(ORDER, stage="won", titles={"won": "Завершён", "paid": "Оплачен"}), may_agree)
     assert one.kind == "status"

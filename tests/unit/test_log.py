@@ -105,7 +105,7 @@ def stderr(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 
 
 def test_both_loggers_and_their_tracebacks(stderr: io.StringIO) -> None:
-    library, ours = logging.getLogger("sverka.library"), structlog.get_logger("sverka")
+    library, ours = logging.getLogger("sverka.library"), log.Logger("sverka")
     try:
         raise ValueError(f"{MAILS[0]} has {PHONES[0]}, password={SECRET}")
     except ValueError as error:

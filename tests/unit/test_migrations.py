@@ -32,6 +32,24 @@ def test_migrations_and_tables_agree(database: str) -> None:
         store.close()
 
 
+def test_what_is_partial_in_the_schema_is_partial_in_the_database(store: Store) -> None:
+    wanted = {
+        str(index.name)
+        for table in metadata.tables.values()
+        for index in table.indexes
+        if index.dialect_options[store.engine.dialect.name]["where"] is not None
+    }
+    query = (
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'"
+        if store.sqlite
+        else "SELECT indexname FROM pg_indexes WHERE indexdef LIKE '% WHERE %'"
+    )
+    with store.read() as tx:
+        found = set(tx.execute(sa.text(query)).scalars())
+    assert len(wanted) > 10
+    assert found == wanted
+
+
 def test_prices_and_stock_of_an_older_version_stay(tmp_path: Path) -> None:
     store = Store.open(f"sqlite:///{tmp_path / 'data.db'}")
     try:

@@ -87,7 +87,31 @@ def test_broken_ones_are_reported_and_the_others_work(tmp_path: Path) -> None:
         assert "did you mean 'address'" in hub.broken["extra"].text.en
 
 
-def test_a_foreign_package_of_our_name_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "packages_distributions", lambda: {"adapters": ["adapters"], "sync": ["sverka"]})
-    with pytest.raises(Fatal, match="adapters"):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("RECORD", "their_module.py,,\nadapters/__init__.py,sha256=x,1\n"),
+        ("RECORD", "adapters/theirs.py,sha256=x,1\n"),
+        ("top_level.txt", "theirs\nadapters\n"),
+    ],
+)
+def test_a_foreign_package_of_our_name_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    plugins.assert_own_packages()
+    folder = tmp_path / "theirs-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n", encoding="utf-8")
+    (folder / name).write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(Fatal, match="'adapters' comes from 'theirs'"):
         plugins.assert_own_packages()
+
+
+def test_a_package_that_is_only_called_like_ours_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "theirs-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n", encoding="utf-8")
+    (folder / "RECORD").write_text("theirs/adapters/__init__.py,,\nadapters_of_theirs/x.py,,\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins.assert_own_packages()

@@ -8,12 +8,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
 
 from sync.errors import BadConfig, Fatal
-from sync.store import Store, new_uid, points
+from sync.store import Store, engine, new_uid, points
 from sync.store.migrate import upgrade, version
 from sync.store.tables import document, journal, metadata, price, record
 from sync.store.types import dumps, loads, scaled, stamp
@@ -244,3 +245,23 @@ def test_a_transaction_that_need_not_be_durable_leaves_the_next_one_durable(stor
     for _ in range(3):
         with store.begin() as tx:
             assert tx.execute(sa.text("PRAGMA synchronous")).scalar() == 2
+
+
+def test_connections_that_a_server_has_dropped_are_replaced_and_busy_ones_not_asked(
+    postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    ping = postgres_store.engine.dialect.do_ping
+    monkeypatch.setattr(postgres_store.engine.dialect, "do_ping", lambda c: asked.append(c) or ping(c))
+    for _ in range(3):
+        with postgres_store.read() as one, postgres_store.read() as other:
+            pids = {tx.execute(sa.text("SELECT pg_backend_pid()")).scalar_one() for tx in (one, other)}
+    assert len(pids) == 2
+    assert not asked
+    with psycopg.connect(postgres_store.url, autocommit=True) as admin:
+        for pid in pids:
+            assert admin.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,)).fetchone() == (True,)
+    monkeypatch.setattr(engine, "_IDLE", 0.0)
+    with postgres_store.read() as one, postgres_store.read() as other:
+        assert one.execute(sa.text("SELECT 1")).scalar_one() == other.execute(sa.text("SELECT 1")).scalar_one() == 1
+    assert asked

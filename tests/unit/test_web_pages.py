@@ -13,7 +13,11 @@ import pytest
 import sqlalchemy as sa
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
+from adapters.base import Record
+from sync.flow.plug import Cause
+from sync.flow.take import take_one
 from sync.hub import Hub, works
+from sync.intake.pictures import PictureFolder
 from sync.store.tables import command, conflict, edit, quarantine, record, review
 from sync.web import show
 from sync.web.deeds import local
@@ -296,3 +300,30 @@ def test_what_is_vendored_carries_its_licence() -> None:
     for file in (show.HERE / "templates").rglob("*.html"):
         text = file.read_text(encoding="utf-8")
         assert not re.search(r"\bstyle=|\bon[a-z]+=|\| *safe|https?://", text), file.name
+
+
+def test_the_pictures_of_a_product_stand_on_its_page_and_nothing_else_is_served(tmp_path: Path) -> None:
+    with hub(tmp_path) as opened, Browser(opened) as client:
+        folder, body = opened.config.hub.pictures, b"<script>alert(1)</script>"
+        kept = PictureFolder(folder, "ut")
+        for name in ("import_files/a.png", "import_files/b.JPG"):
+            assert kept.keep(name, [body, name.encode()])
+        names = ["import_files/a.png", "../../config.toml", "import_files/none.png", "import_files/b.JPG"]
+        data = {"name": HOSTILE, "sku": "P-1", "images": names, "type": "good"}
+        take_one(opened.world, opened.plugs["ut"], Record("product", "g1", data), Cause())
+        page = HTMLParser(client.get("/trace?q=P-1").text)
+        shown = page.css(".pictures img")
+        assert [one.attributes["alt"] for one in shown] == [HOSTILE] * 2
+        assert page.css_first("img[onerror]") is None
+        for one, kind in zip(shown, ("image/png", "image/jpeg"), strict=True):
+            answer = client.get(str(one.attributes["src"]))
+            assert (answer.status_code, answer.headers["content-type"]) == (200, kind), "whatever it holds"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.content.startswith(body)
+        good = str(shown[0].attributes["src"])
+        (tmp_path / "secret.png").write_bytes(b"x")
+        for bad in ("..%2f..%2fsecret.png", "%2e%2e/secret.png", "a" * 64 + ".png", good[9:].replace(".png", ".svg"),
+                    good[9:].upper(), good[9:] + "%00", f"{good[9:11]}/{good[9:]}"):  # fmt: skip
+            answer = client.get(f"/picture/{bad}")
+            assert answer.status_code == 404, bad
+            assert "text/html" in answer.headers["content-type"]

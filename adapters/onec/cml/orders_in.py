@@ -29,6 +29,7 @@ _OPERATIONS = {  # ХозОперация without spaces → kind of document
     "отпусктовара": "shipment",
     "возвратналичныхденег": "refund",
     "возвратбезналичныхденег": "refund",
+    "возвраттовара": "return",
 }
 _LINE = {
     "Наименование": "name",
@@ -159,7 +160,7 @@ def _facts(data: Native, requisites: dict[str, str], zone: ZoneInfo) -> None:
 
 
 def _documents(data: Native, element: etree._Element, zone: ZoneInfo) -> list[Native]:
-    """Payments, shipments and refunds: as subordinate documents (schema 2.10) where there are, else from the requisites."""
+    """Payments, shipments and what came back: as subordinate documents (schema 2.10), else from the requisites."""
     found = [_subordinate(e, data, zone) for e in children(element, "ПодчиненныеДокументы", "ПодчиненныйДокумент")]
     kinds = {row["kind"] for row in found}
     if "payment" not in kinds:

@@ -12,8 +12,11 @@ from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.writes import attribute_key
 
 
-def findings(client: ODataClient, names: Names, settings: ODataSettings) -> Iterator[Finding]:
-    """Step by step; ends where the rest would be pointless. Nothing is written in 1C."""
+def findings(
+    client: ODataClient, names: Names, settings: ODataSettings, told: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
+    """Step by step; ends where the rest would be pointless. Nothing is written in 1C. `told`: the sets that have brought sums
+    so far."""
     try:
         published = client.published()
     except SverkaError as error:
@@ -29,25 +32,35 @@ def findings(client: ODataClient, names: Names, settings: ODataSettings) -> Iter
     if missing:
         return
     yield Finding("published", True, Text("Everything needed is published.", "Всё нужное опубликовано."))
-    yield from _sums(client, names, settings, published)
+    yield from _sums(client, names, settings, published, told)
     yield from _stage(client, names, settings)
+    yield from _reasons(client, names, settings, published)
     yield from _sample(client, names)
 
 
-def _sums(client: ODataClient, names: Names, settings: ODataSettings, published: set[str]) -> Iterator[Finding]:
-    """Sets without which the rest works: what they would say of payments and shipments is unknown then, not zero."""
+def _sums(
+    client: ODataClient, names: Names, settings: ODataSettings, published: set[str], told: frozenset[str]
+) -> Iterator[Finding]:
+    """Sets without which the rest works: what they would say of payments and shipments is unknown then, not zero. One that
+    has brought sums before and is gone is a fault."""
     if not names.for_sums:
         return
     missing = [name for name in names.for_sums if name not in published]
+    missing += [name for name in names.sales_documents if name not in published and name in told]
     for name in missing:
         said = Text(
             f"1C does not publish {name}: the sums that it holds of payments or shipments stay unknown.",
             f"1С не публикует {name}: суммы оплат или отгрузок, которые там ведутся, остаются неизвестны.",
         )
-        yield Finding("sums", True, said, remedy=PUBLISH)
+        gone = Text(
+            f"1C does not publish {name} any more: what it told of payments or shipments stays as it was.",
+            f"1С больше не публикует {name}: известные оттуда оплаты или отгрузки оставлены как были.",
+        )
+        yield Finding("sums", name not in told, gone if name in told else said, remedy=PUBLISH)
     tried = Behind(client, names, frozenset(published), settings.zone_info)
     try:
         tried.of([EMPTY])
+        tried.try_all()
     except SverkaError as error:
         yield _failed("sums", error)
         return
@@ -91,6 +104,32 @@ def _stage(client: ODataClient, names: Names, settings: ODataSettings) -> Iterat
         "В 1С: Общие настройки → Дополнительные реквизиты: добавьте его заказу, тип «строка».",
     )
     yield Finding("stage", key is not None, text, "" if key else "attribute", None if key else remedy)
+
+
+def _reasons(client: ODataClient, names: Names, settings: ODataSettings, published: set[str]) -> Iterator[Finding]:
+    """Whether the reason of a loss can be written into the Сделка."""
+    if not names.reasons or "deal" not in settings.shows:
+        return
+    if names.reasons not in published:
+        said = Text(
+            f"1C does not publish {names.reasons}: the reason of a loss is not written into the Сделка.",
+            f"1С не публикует {names.reasons}: причина проигрыша в сделку не записывается.",
+        )
+        yield Finding("reasons", True, said, remedy=PUBLISH)
+        return
+    try:
+        rows = client.rows(names.reasons, filter="DeletionMark eq false", orderby="Description,Ref_Key", top="50")
+    except SverkaError as error:
+        yield _failed("reasons", error)
+        return
+    words = "», «".join(str(r.get("Description") or "").strip() for r in rows)
+    said = Text(
+        f"The reason of a loss is written into the Сделка. 1C knows: «{words}».",
+        f"Причина проигрыша записывается в сделку. В 1С есть: «{words}».",
+    )
+    if not rows:
+        said = Text("1C has no reasons of a loss yet.", "В 1С ещё нет причин проигрыша сделок.")
+    yield Finding("reasons", True, said)
 
 
 def _sample(client: ODataClient, names: Names) -> Iterator[Finding]:

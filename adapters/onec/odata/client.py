@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+import orjson
 
 from adapters.base import (
     AdapterContext,
@@ -44,17 +46,23 @@ RIGHTS = Text(
 class ODataClient:
     def __init__(self, settings: ODataSettings, context: AdapterContext) -> None:
         self._settings, self._context = settings, context
-        self._http = httpx.Client(
+        self.host = httpx.URL(settings.url).host
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        """Made with the first call: it reads every certificate authority."""
+        settings = self._settings
+        return httpx.Client(
             auth=(settings.login.encode(), settings.password.get_secret_value().encode()),
             verify=settings.verify_tls,
             timeout=httpx.Timeout(settings.timeout, connect=min(10, settings.timeout)),
             limits=httpx.Limits(max_connections=1),
             headers={"User-Agent": "Sverka", "Accept": "application/json;odata=nometadata"},
         )
-        self.host = httpx.URL(settings.url).host
 
     def close(self) -> None:
-        self._http.close()
+        if "_http" in self.__dict__:
+            self._http.close()
 
     def rows(self, name: str, **query: str) -> list[Native]:
         """The rows of a set or virtual table. `query` without the dollar: filter, orderby, top, select, expand."""
@@ -138,7 +146,7 @@ class ODataClient:
     ) -> httpx.Response:
         self._context.limiter.wait()
         url = f"{self._settings.url}{ROOT}{quote(path, safe=_SAFE)}"
-        sent = None if body is None else json.dumps(body, ensure_ascii=False, default=str).encode()
+        sent = None if body is None else orjson.dumps(body, default=_literal)
         more = {"Content-Type": "application/json; charset=utf-8"} if sent is not None else {}
         try:
             response = self._http.request(method, url, params=params, content=sent, headers={**(headers or {}), **more})
@@ -236,6 +244,13 @@ class ODataClient:
             Text(f"1C ({self.host}): {en}; nothing was taken from it", f"1С ({self.host}): {ru}; ничего не взято"),
             code="odata.shape",
         )
+
+
+def _literal(value: object) -> object:
+    """A sum as the number that it is, with every digit: 1C's Edm.Double."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(f"{value:f}")
+    raise TypeError(type(value).__name__)
 
 
 def _error(response: httpx.Response) -> tuple[str, str]:

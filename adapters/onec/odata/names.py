@@ -29,8 +29,13 @@ class Names:
     statuses: str = ""  # БП: the register of payment and shipment of a document
     paid_register: str = ""  # УНФ: what was paid for each order
     sales_register: str = ""  # УНФ: turnovers of sales by order
+    sales_documents: tuple[str, ...] = ()  # УНФ: what says the currency of a sale, for orders that are not in rubles
     shipment: str = ""  # БП: the document that ships an invoice
     payments: tuple[str, ...] = ()  # БП: the documents that pay an invoice
+    returns: str = ""  # БП: goods that come back
+    refunds: tuple[str, ...] = ()  # БП: money that goes back
+    reasons: str = ""  # УТ: why a Сделка was lost
+    lines_written: bool = False  # УТ: what was ordered can be written
     price_types: str = "Catalog_ВидыЦен"
     goods: str = "Catalog_Номенклатура"
     parties: str = "Catalog_Контрагенты"
@@ -44,9 +49,32 @@ class Names:
         return "Контрагент,Партнер" if self.partners else "Контрагент"
 
     @property
+    def tells(self) -> dict[str, tuple[str, ...]]:
+        """The entity sets that bring sums of payments and shipments → the kinds of documents that each tells of. Without them
+        the rest is read as well."""
+        told = {
+            self.paid_register: ("payment",),
+            self.sales_register: ("shipment", "return"),
+            **dict.fromkeys(self.sales_documents, ("shipment", "return")),
+            self.shipment: ("shipment",),
+            **{name: ("payment", "refund") if name in self.refunds else ("payment",) for name in self.payments},
+            self.returns: ("return",),
+            **{name: ("refund",) for name in self.refunds if name not in self.payments},
+        }
+        return {name: kinds for name, kinds in told.items() if name}
+
+    @property
+    def probes(self) -> dict[str, str]:
+        """What is read of documents only when others lead there → the fields that it must have: other releases may keep them
+        otherwise."""
+        money = dict.fromkeys(self.refunds, "Ref_Key,ВидОперации,ДокументОснование")
+        goods = {self.returns: "Ref_Key,Сделка,СуммаДокумента"} if self.returns else {}
+        return money | goods | dict.fromkeys(self.sales_documents, "Ref_Key,ВалютаДокумента_Key,СуммаДокумента")
+
+    @property
     def for_sums(self) -> list[str]:
-        """Entity sets that bring sums of payments and shipments. Without them the rest is read as well."""
-        return [s for s in (self.paid_register, self.sales_register, self.shipment, *self.payments) if s]
+        """Those of them that every firm needs: without one a sum is unknown, or too large."""
+        return [name for name in self.tells if name not in self.sales_documents]
 
     def needed(self, shows: frozenset[str]) -> list[str]:
         """The entity sets that must be published for this connection."""
@@ -76,6 +104,8 @@ UT = Names(
     stock_amount="ВНаличии",
     state_register="InformationRegister_СостоянияЗаказовКлиентов",
     deals="Catalog_СделкиСКлиентами",
+    reasons="Catalog_ПричиныПроигрышаСделок",
+    lines_written=True,
     partners="Catalog_Партнеры",
     order_in_units=True,
 )
@@ -96,6 +126,7 @@ UNF = Names(
     states="Catalog_СостоянияЗаказовПокупателей",
     paid_register="InformationRegister_ФактОплатыЗаказов",
     sales_register="AccumulationRegister_Продажи",
+    sales_documents=("Document_РасходнаяНакладная", "Document_ПриходнаяНакладная", "Document_АктВыполненныхРабот"),
 )
 BP = Names(
     order="Document_СчетНаОплатуПокупателю",
@@ -116,6 +147,12 @@ BP = Names(
     payments=(
         "Document_ПоступлениеНаРасчетныйСчет",
         "Document_ПриходныйКассовыйОрдер",
+        "Document_ОплатаПлатежнойКартой",
+    ),
+    returns="Document_ВозвратТоваровОтПокупателя",
+    refunds=(
+        "Document_СписаниеСРасчетногоСчета",
+        "Document_РасходныйКассовыйОрдер",
         "Document_ОплатаПлатежнойКартой",
     ),
 )

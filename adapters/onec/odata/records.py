@@ -12,13 +12,13 @@ from adapters.base import Native, Record
 from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.names import Names
 from adapters.onec.odata.stage import Stage, unmarked
-from adapters.onec.odata.sums import Sums, covered, number
+from adapters.onec.odata.sums import UNTOLD, Sums, covered, number, registered
+from adapters.onec.odata.words import Words
 
 NO_DATE = "0001-01-01T00:00:00"
 _CLOSED = {"Закрыт"}
 _PAID = {"оплачен": True, "оплаченчастично": False, "неоплачен": False}
 _SHIPPED = {"отгружен": True, "отгруженчастично": False, "неотгружен": False}
-_RUBLES = {"rub", "rur", "руб", "руб.", "643", "российский рубль"}
 
 
 def product(row: Native) -> Record:
@@ -83,34 +83,29 @@ def goods_id(row: Native) -> str:
 class Orders:
     """Orders with what stands around them: client, currency, goods by name, attributes, computed state."""
 
-    def __init__(
-        self, names: Names, zone: ZoneInfo, stage: Stage, site_number: str, properties: Mapping[str, str]
-    ) -> None:
-        """`properties`: key of an additional attribute → its name. Two of them are known: of the stage, of the number."""
-        self._names, self._zone, self._properties = names, zone, properties
-        self._stage, self._site_number = stage, site_number
+    def __init__(self, names: Names, zone: ZoneInfo, stage: Stage, site_number: str) -> None:
+        """Two additional attributes are known: the one of the stage, and `site_number`."""
+        self._names, self._zone, self._stage, self._site_number = names, zone, stage, site_number
 
     def record(
         self,
         row: Native,
         goods: Mapping[str, Native],
-        currencies: Mapping[str, str],
-        rates: Mapping[str, Any],
+        words: Words,
         state: Native | None,
-        states: Mapping[str, str],
         deal: Native | None,
         sums: Sums,
     ) -> Record:
         """One document; `state` is its row in the register of states, `deal` its Сделка, `sums` what was paid and shipped."""
         extra = {
-            self._properties[key]: attribute.get("Значение") or attribute.get("ТекстоваяСтрока")
+            words.properties[key]: attribute.get("Значение") or attribute.get("ТекстоваяСтрока")
             for attribute in row.get("ДополнительныеРеквизиты") or []
-            if (key := str(attribute.get("Свойство_Key"))) in self._properties
+            if (key := str(attribute.get("Свойство_Key"))) in words.properties
         }
-        state_word = states.get(str(row.get("СостояниеЗаказа")), "")
+        state_word = words.states.get(str(row.get("СостояниеЗаказа")), "")
         moment = local(row.get("Date"), self._zone)
-        lines = self._lines(row, goods, rates)
-        currency = currencies.get(str(row.get(f"{self._names.currency}_Key")), "")
+        lines = self._lines(row, goods, words.rates)
+        currency = words.currencies.get(str(row.get(f"{self._names.currency}_Key")), "")
         data: Native = {
             "number": extra.get(self._site_number) or row.get(self._names.site_number) or "",
             "id_1c": row["Ref_Key"],
@@ -124,11 +119,13 @@ class Orders:
             "counterparty": party(row.get("Контрагент") or {}, row.get("Партнер") or {}),
             "lines": lines or None,  # all of them cancelled: nothing is said of what was ordered
             "amount": row.get("СуммаДокумента") if lines else None,
-            **self._facts(row, state, state_word, self._comparable(sums, currency)),
+            **self._facts(row, state, state_word, sums, currency),
         }
         if deal is not None:
             data["deal_status"] = deal.get("Статус")
         shown = {"crm_status": self._stage.shown(row, extra, state_word)}  # empty is said, too
+        if words.reasons is not None:
+            shown["loss_reason"] = words.reasons.get(reason_of(deal), "")
         return Record("order", str(row["Ref_Key"]), _filled(data) | shown, _version(row), bool(row.get("DeletionMark")))
 
     def _lines(self, row: Native, goods: Mapping[str, Native], rates: Mapping[str, Any]) -> list[Native]:
@@ -163,15 +160,9 @@ class Orders:
         rate = str(one.get("СтавкаНДС_Key"))
         return {**line, "vat": rates[rate]} if rate in rates else line
 
-    def _comparable(self, sums: Sums, currency: str) -> Sums:
-        """УНФ keeps sales in the currency of accounting: of an order in another one the shipped sum is not known."""
-        if self._names.sales_register and currency.casefold() not in _RUBLES:
-            return Sums(sums.payments)
-        return sums
-
-    def _facts(self, row: Native, state: Native | None, state_word: str, sums: Sums) -> Native:
+    def _facts(self, row: Native, state: Native | None, state_word: str, sums: Sums, currency: str) -> Native:
         """paid, shipped, cancelled, the order's state, and payments and shipments as sums; each only where it is known."""
-        facts: Native = {"documents": sums.documents}
+        facts: Native = {"documents": sums.documents, "unknown": sums.unknown or None}
         if self._names.state_register:
             facts |= _by_register(state)
         if self._names.states:
@@ -179,7 +170,8 @@ class Orders:
             facts["cancelled"] = row.get("ВариантЗавершения") == "Отменен"
             if row.get("Posted"):
                 amount = number(row, "СуммаДокумента")
-                facts |= {"paid": covered(sums.payments, amount), "shipped": covered(sums.shipments, amount)}
+                facts["paid"] = covered(sums.payments, amount, currency)
+                facts["shipped"] = covered(sums.shipments, amount, currency)
         if self._names.statuses and state is not None:
             facts["paid"] = _PAID.get(str(state.get("Статус")).casefold())
             facts["cancelled"] = state.get("Статус") == "Отменен"
@@ -190,14 +182,12 @@ class Orders:
 
 
 def _by_register(state: Native | None) -> Native:
-    """УТ: sums and percents of the register СостоянияЗаказовКлиентов. An order that it does not know says nothing."""
+    """УТ: sums and percents of the register СостоянияЗаказовКлиентов, refunds and returns taken off. An order that it does not
+    know says nothing."""
     if state is None:
-        return {}
-    documents = []
-    for kind, name in (("payment", "Оплаты"), ("shipment", "Отгрузки")):
-        amount = state.get(f"Сумма{name}") or Decimal(0)
-        if amount:
-            documents.append({"key": f"{kind}:register", "kind": kind, "amount": amount, "posted": True})
+        return {"unknown": UNTOLD.unknown}
+    documents = registered("payment", number(state, "СуммаОплаты"))
+    documents += registered("shipment", number(state, "СуммаОтгрузки"))
     return {
         "state": state.get("Состояние"),
         "paid": (state.get("ПроцентОплаты") or 0) >= 100,
@@ -246,6 +236,11 @@ def parties(kind: str, rows: list[Native]) -> list[Record]:
         for row in rows
         if not row.get("IsFolder") and is_legal(row) is (kind == "company")
     ]
+
+
+def reason_of(deal: Native | None) -> str:
+    """The key of the reason for which a Сделка was lost; the empty one where there is none."""
+    return str((deal or {}).get("ПричинаПроигрышаСделки_Key") or EMPTY)
 
 
 def is_legal(row: Native) -> bool:

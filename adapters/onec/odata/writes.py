@@ -36,25 +36,52 @@ def body_of(client: ODataClient, names: Names, settings: ODataSettings, change: 
     return body
 
 
-def shown_in_deal(client: ODataClient, names: Names, row: Native, status: str) -> dict[str, Any]:
-    """The order's Сделка gets this status; one is made where the order has none. What the order itself is to be PATCHed with:
-    the link to a new one."""
+def shown_in_deal(client: ODataClient, names: Names, row: Native, status: str, reason: str = "") -> dict[str, Any]:
+    """The order's Сделка gets this status, and this reason of the loss where one is given; one is made where the order has
+    none. What the order itself is to be PATCHed with: the link to a new one."""
+    wanted = {"Статус": status, **({"ПричинаПроигрышаСделки_Key": reason} if reason else {})}
     linked = deal_key(row)
     key = str(uuid.uuid5(_DEALS, str(row["Ref_Key"]))) if linked == EMPTY else linked
     there = client.by_keys(names.deals, [key]).get(key)
     if there is None and linked == EMPTY:
-        client.create(names.deals, _new_deal(key, row, status))
-    elif there is None or there.get("Статус") != status:
-        client.patch(names.deals, key, {"Статус": status}, str((there or {}).get("DataVersion") or ""))
+        client.create(names.deals, _new_deal(key, row) | wanted)
+    elif changed := {name: value for name, value in wanted.items() if (there or {}).get(name) != value}:
+        client.patch(names.deals, key, changed, str((there or {}).get("DataVersion") or ""))
     return {"Сделка_Key": key} if linked == EMPTY else {}
 
 
-def _new_deal(key: str, row: Native, status: str) -> dict[str, Any]:
+def reason_key(client: ODataClient, names: Names, data: Native) -> tuple[str, RecordRefused | None]:
+    """The key in the catalogue of reasons for `data["loss_reason"]`: "" where none is to be written, the empty one where the
+    reason is to go. Beside it what is wrong: a reason is never made here."""
+    if "loss_reason" not in data:
+        return "", None
+    word = str(data["loss_reason"] or "").strip()
+    if not word:
+        return EMPTY, None
+    known = client.rows(names.reasons, filter="DeletionMark eq false", orderby="Ref_Key")
+    rows = [r for r in known if str(r.get("Description") or "").strip() == word]  # to the letter, as it is read back
+    if len(rows) == 1:
+        return str(rows[0]["Ref_Key"]), None
+    there = Text("no", "нет") if not rows else Text("several", "несколько")
+    return "", RecordRefused(
+        Text(
+            f"1C has {there.en} reasons of a loss “{word}”; none was written into the Сделка",
+            f"в 1С {there.ru} причин проигрыша «{word}»; в сделку причина не записана",
+        ),
+        code="odata.reason",
+        field="loss_reason",
+        remedy=Text(
+            "In 1C: CRM and marketing → Reasons of lost deals: add this one, under just this name; or choose one that 1C has.",
+            "В 1С: CRM и маркетинг → Причины проигрыша сделок: добавьте её точно с этим названием; или выберите ту, что есть.",
+        ),
+    )
+
+
+def _new_deal(key: str, row: Native) -> dict[str, Any]:
     number = str(row.get("Number") or "").strip()
     body: dict[str, Any] = {
         "Ref_Key": key,
         "Description": f"Заказ {number}".strip()[:100],
-        "Статус": status,
         "ДатаНачала": row.get("Date"),
         "ПотенциальнаяСуммаПродажи": row.get("СуммаДокумента"),
     }

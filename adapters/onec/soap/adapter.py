@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from adapters.base import (
     Adapter,
@@ -26,8 +28,10 @@ from adapters.base import (
 )
 from adapters.onec.cml.orders_out import validate_order, write_orders
 from adapters.onec.cml.reader import records
-from adapters.onec.soap.service import Service
 from adapters.onec.soap.settings import SoapSettings
+
+if TYPE_CHECKING:
+    from adapters.onec.soap.service import Service
 
 OVERLAP = timedelta(minutes=10)  # asked again each time: 1C's clock is not ours
 PAGE = 500
@@ -52,7 +56,6 @@ class OneCSoap(Adapter):
 
     def __init__(self, settings: SoapSettings, context: AdapterContext) -> None:
         super().__init__(settings, context)
-        self._service = Service(settings, context)
         self._to_ask = 0
 
     def check(self) -> Iterator[Finding]:
@@ -134,7 +137,15 @@ class OneCSoap(Adapter):
         return found
 
     def close(self) -> None:
-        self._service.close()
+        if "_service" in self.__dict__:
+            self._service.close()
+
+    @cached_property
+    def _service(self) -> Service:
+        """Made with the first call: the library of SOAP takes its time to import."""
+        from adapters.onec.soap.service import Service
+
+        return Service(self.settings, self.context)
 
     def _picture(self, item: Record, *, changed: bool) -> None:
         """Fetch the picture that the item names, when it is new or the item has changed. A lost answer is no fault of the
