@@ -119,7 +119,7 @@ def elements(stream: IO[bytes], tags: frozenset[str], lists: frozenset[str]) -> 
     """
     head = _trimmed(_read_head(stream))
     head = _marked(_without_namespace(head, _check_prologue(head)))
-    # No events of elements: a call at the beginning and end of each would take a sixth of the time
+    # No events of elements: a call at the beginning and end of each would take a seventh of the time
     parser = _parser("pi", undeclared_1251(head))
     ended = Ended(tags, lists)
     gap, chunk, whole = 0, head, False
