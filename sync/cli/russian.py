@@ -69,7 +69,7 @@ TEXTS = {
     ),
     # trace, deal, conflicts, review, status
     "Every hop of a record: order number, phone, e-mail, client's name, number in accounting, INN or article.": (
-        "Весь путь записи: по номеру заказа, телефону, почте, имени клиента, номеру в 1С, ИНН или артикулу."
+        "Весь путь записи: по номеру заказа, телефону, почте, имени клиента, номеру в учёте, ИНН или артикулу."
     ),
     "Show a deal, or move it to another stage by hand: the change goes to the other systems with the next work.": (
         "Показать сделку или вручную перевести её на другую стадию: изменение уйдёт в другие системы со следующей работой."
