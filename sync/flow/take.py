@@ -35,7 +35,7 @@ from sync.store.types import loads
 FEW = (
     10  # of so many records less than one is news: each is worth a second look, before anything is begun for their sake
 )
-PART = CHUNK // 2  # records of a file that are held at once: with prices and stock they are large
+PART = CHUNK // 4  # records of a file that are held at once: with prices and stock they are large
 _TELL = 1.0  # seconds between two notes of how far a large arrival is
 _ARRIVAL = sa.select(inbox).where(inbox.c.id == THIS)
 _DONE = inbox.update().where(inbox.c.id == THIS)
@@ -224,7 +224,12 @@ def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> Took:
     try:
         with world.store.begin(durable=False) as tx:
             world.guard(tx)
-            return absorb_page(world, tx, plug, page, cause)
+            took = Took()
+            for at in range(0, len(page), PART):  # so many are at hand as fields and rows at a time
+                part = absorb_page(world, tx, plug, page[at : at + PART], cause)
+                took.counts.merge(part.counts)
+                took.rest += part.rest
+            return took
     except UNEXPECTED:
         return Took(rest=page)
 

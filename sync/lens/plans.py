@@ -105,6 +105,8 @@ def _taken(plan: Plan) -> Read:
     if not chain.steps:
         return _text_taken(name, take) if plan.kind.convert is values.as_text else take
     step = chain.steps[0]
+    if step.name == "list" and plan.kind.convert is values.as_texts:
+        return _listed(name, take)
     numbers = _SETTLED.get(plan.kind.name, {}).get(step.name) is Decimal
     return _remembering(name, take, 40 if step.table else _SHORT, step.forward if numbers else None)
 
@@ -122,14 +124,27 @@ def _text_taken(name: str, take: Read) -> Read:
     return text
 
 
+def _listed(name: str, take: Read) -> Read:
+    """One text that is read as a list of texts: a bar code, a phone."""
+
+    def listed(node: Any, scope: Scope) -> Any:
+        value = node.get(name, UNKNOWN) if type(node) is dict else UNKNOWN
+        if type(value) is str and value.isascii() and value.isalnum():
+            return [value]
+        return take(node, scope)
+
+    return listed
+
+
 def _remembering(name: str, take: Read, longest: int, number: Callable[[Any], Any] | None) -> Read:
-    """For what depends on nothing but one text: what came of the short ones is remembered. `number` gives the final value
-    at once, or raises what `take` then says with its place."""
-    known: dict[str, Any] = {}
+    """For what depends on nothing but one text or whole number: what came of the short ones is remembered. `number` gives the
+    final value at once, or raises what `take` then says with its place."""
+    known: dict[str | int, Any] = {}
 
     def remembered(node: Any, scope: Scope) -> Any:
         value = node.get(name, UNKNOWN) if type(node) is dict else UNKNOWN
-        if type(value) is not str:
+        kind = type(value)
+        if kind is not str and (kind is not int or number is None):
             return take(node, scope)
         found = known.get(value)
         if found is None:
@@ -140,7 +155,8 @@ def _remembering(name: str, take: Read, longest: int, number: Callable[[Any], An
                     found = number(value)
                 except Bad:
                     return take(node, scope)
-            if len(value) <= longest and len(known) < _REMEMBERED and type(found) in (str, Decimal):
+            small = len(value) <= longest if kind is str else -9999 <= value <= 9999
+            if small and len(known) < _REMEMBERED and type(found) in (str, Decimal):
                 known[value] = found
         return found
 
