@@ -1,4 +1,4 @@
-"""`python -m tests.torture kills [--number 1000]`: kill -9 at random instants, on SQLite and on PostgreSQL."""
+"""`python -m tests.torture [--number 1000]`: kill -9 at random instants, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ def told(where: str, tally: Tally) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("what", choices=["kills"])
     parser.add_argument("--number", type=int, default=1000, help="kills per database")
     parser.add_argument("--fresh", type=int, default=0, help="of them new sverka processes; a tenth by default")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
