@@ -1,1 +1,1 @@
-"""Long runs that no test run waits for: `python -m tests.torture kills --number 1000`."""
+"""Long runs that no test run waits for: `python -m tests.torture --number 1000`."""
