@@ -1,0 +1,354 @@
+"""Goods and offers whose own bytes are what they were: cut out of a file before it is parsed.
+
+A nightly full export repeats nearly everything. Between the file and the parser its goods (Товар) and offers (Предложение)
+are found by plain searches for bytes, and each gets a digest of all that its record is made of: its bytes, their encoding,
+and the words that its properties resolve to. The hub says which of them it holds under just that digest; those are cut out.
+The others go to the parser with the digest as an attribute, which becomes the record's version.
+
+A digest stands for a reading: it is only ever given to a slice that is one element for certain, and a wrong guess at an id
+finds a link with another digest. What is not plain goes the ordinary way; the file's lines stay where they are.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from base64 import b64encode
+from collections import Counter, deque
+from collections.abc import Iterator, Set
+from hashlib import blake2b
+from typing import IO, NamedTuple
+
+from adapters.base import Taken
+from adapters.onec.cml.parts import Dictionary, split_id
+from adapters.onec.cml.xmlsafe import CHUNK, ROOT, Portions, encoding_of
+
+# Part of every digest. To be raised whenever the reader reads anything of goods or offers otherwise than before: what is
+# stored under the old digests was read the old way, and all of it has to be read once more
+READING = 1
+PART = 256 * 1024  # bytes that are judged together, with one look-up of each kind
+LARGEST = 2 * 1024 * 1024  # bytes of one slice
+_KINDS = {"Товар": "product", "Предложение": "offer"}
+_LISTS = {"Каталог": "Товар", "ПакетПредложений": "Предложение", "ИзмененияПакетаПредложений": "Предложение"}
+_LONGEST = 96  # bytes: no name of a tag that matters here is longer
+_SLOTS = 1 << 20
+_NONE = "\1"  # no word can be this
+_TEXTS = re.compile(rb">\s*+([^<]++)<")
+
+
+class Sieve:
+    """What one arrival's files have in common: what the hub is asked, and of which records it may not be asked any more."""
+
+    def __init__(self, taken: Taken) -> None:
+        self._taken = taken
+        self._any: dict[str, bool] = {}
+        self._stopped = False
+        # A record that goes to the parser may change what the hub holds after it was asked, so that a later one of the same
+        # id may not be cut. Two ids in one slot only cost a reading
+        self._read = bytearray(_SLOTS)
+        self.beside = False  # the id of the characteristic stands beside the product's in these files
+
+    def asks(self, kind: str) -> bool:
+        """Whether there is anything to ask about: at a first import there is not."""
+        if kind not in self._any:
+            self._any[kind] = self._taken.any(kind)
+        return self._any[kind] and not self._stopped
+
+    def stop(self) -> None:
+        """Records go to the parser whose ids nobody has looked at."""
+        self._stopped = True
+
+    def unchanged(self, kind: str, versions: dict[str, str]) -> Set[str]:
+        """Those of these ids that the hub holds under just these versions."""
+        return self._taken.unchanged(kind, versions) if versions else frozenset()
+
+    def to_be_read(self, kind: str, id: str) -> None:
+        self._read[self._slot(kind, id)] = 1
+
+    def may_be_cut(self, kind: str, id: str) -> bool:
+        return not self._read[self._slot(kind, id)]
+
+    @staticmethod
+    def _slot(kind: str, id: str) -> int:
+        """One for all variants of a product: the characteristic may stand anywhere in the slice."""
+        return hash((kind, id.partition("#")[0])) % _SLOTS
+
+
+class _Slice(NamedTuple):
+    tag: str
+    before: int  # where the blanks in front of it begin
+    start: int
+    end: int
+
+
+class _Looked(NamedTuple):
+    body: bytes
+    version: str
+    id: str  # "" where it does not show; a wrong one finds nothing
+
+
+class _Cut(NamedTuple):
+    """Neighbours that are cut out."""
+
+    kind: str
+    number: int
+    lines: int
+
+
+class Sifted(Portions):
+    """One file on its way to the parser. `same`: how many of each kind were cut out of what was read so far; `attribute`:
+    what the digest is called in the start tags, a name that no file can know."""
+
+    def __init__(self, sieve: Sieve, words: Dictionary) -> None:
+        self.same: Counter[str] = Counter()
+        self.attribute = f"_{secrets.token_hex(8)}"
+        self._sieve, self._words, self._all_words = sieve, words, b""
+        self._ready: deque[bytes | _Cut] = deque()
+        self._tag = ""  # what the list holds that is being read
+        self._begun = False  # the first slice was met, and what stands before it was given away
+
+    def begin(self, head: bytes, stream: IO[bytes]) -> Sifted:
+        """`head`: the file's first bytes, with the root."""
+        self._stream, self._rest = stream, head
+        encoding = encoding_of(head).removesuffix("-sig")
+        self._on = encoding in ("utf-8", "cp1251")
+        if self._on:
+            self._speak(encoding)
+            self._on = self._plain_root()
+        if not self._on:
+            self._sieve.stop()
+        return self
+
+    def read(self, size: int = CHUNK) -> bytes:
+        """The next portion, of any size; b"" at the end. What was given before has been parsed by now."""
+        self.blank = False
+        while not self._ready and self._on:
+            part = self._stream.read(PART)
+            self._rest = self._sift(self._rest + part)
+            if not (part or self._ready):
+                self._on = False
+                if self._tag and self._next[self._tag].match(self._rest):  # cut in the middle of a slice
+                    self._sieve.stop()
+        if not self._ready:
+            rest, self._rest = self._rest, b""
+            return rest or self._stream.read(size)
+        piece = self._ready.popleft()
+        if isinstance(piece, bytes):
+            return piece
+        self.blank = True
+        self.same[piece.kind] += piece.number
+        return b"<!--" + b"\n" * piece.lines + b"-->"
+
+    def _speak(self, encoding: str) -> None:
+        """The names in the file's own bytes."""
+
+        def coded(word: str) -> bytes:
+            return word.encode(encoding)
+
+        self._encoding, self._person = encoding, f"{encoding} {READING}".encode()
+        self._open = {tag: coded(f"<{tag}") for tag in _KINDS}
+        self._close = {tag: coded(f"</{tag}>") for tag in _KINDS}
+        self._opening = {tag: re.compile(coded(rf"<{tag}[\s>/]")) for tag in _KINDS}
+        self._next = {tag: re.compile(coded(rf"\s*(?=<{tag}[\s>])")) for tag in _KINDS}
+        self._own_id = {tag: re.compile(coded(rf"<{tag}[^<>]*>\s*<Ид>([^<&]+)</Ид>")) for tag in _KINDS}
+        self._any_id = re.compile(coded(r"[<:]Ид(?:>([^<]*)|(\s))"))
+        self._beside = re.compile(coded(r"<ИдХарактеристики>([^<&]*)<"))
+        self._values, self._values_end = coded("<ЗначенияСвойств"), coded("</ЗначенияСвойств>")
+
+    def _plain_root(self) -> bool:
+        """Whether the root is where it seems to be; then what may stand between slices is known as well. (Two instructions
+        are usual before it: the declaration, and the one by which the root is found in the tree.)"""
+        head, root = self._rest, f"<{ROOT}".encode(self._encoding)
+        at = head.find(root)
+        end = head.find(b">", at) + 1
+        prefixes = re.findall(rb"\sxmlns:([^\s=]+)", head[at:end])
+        if at < 0 or not end or b"<!" in head[:at] or head.count(b"<?", 0, at) > 2 or len(b"".join(prefixes)) > 64:
+            return False
+        odd = rb"(?P<odd>[!?]%s)" % b"".join(rb"|/?%s:" % re.escape(prefix) for prefix in prefixes)
+        names = {
+            "end": rf"/{ROOT}[\s>]",
+            "order": r"(?:Документ|ПодчиненныйДокумент)[\s>/]",
+            "words": r"(?:Свойство|СвойствоНоменклатуры|Справочник)[\s>/]",
+            "list": rf"(?:{'|'.join(_LISTS)})[\s>]",
+            "slice": rf"(?:{'|'.join(_KINDS)})[\s>/]",
+        }
+        marks = [odd, *(f"(?P<{name}>{it})".encode(self._encoding) for name, it in names.items())]
+        self._marks = re.compile(b"<(?:%s)" % b"|".join(marks))
+        self._rest = head[end:]
+        self._ready.append(head[:end])
+        return True
+
+    def _sift(self, data: bytes) -> bytes:
+        """Give away what is known to be whole; gives what has to wait for more."""
+        slices: list[_Slice] = []
+        at, keep = 0, -1
+        while self._on and keep < 0:
+            blanks = self._next[self._tag].match(data, at) if self._tag else None
+            before = start = at
+            if blanks is not None:
+                start = blanks.end()
+            elif data.find(b"xmlns", at, mark.start() if (mark := self._marks.search(data, at)) else len(data)) >= 0:
+                self._stop()  # the names of tags may mean something else there
+            elif mark is None:
+                keep = max(at, len(data) - _LONGEST)
+                break
+            elif mark.lastgroup == "end":
+                self._on = False
+            elif not self._expected(mark):
+                self._stop()
+            elif mark.lastgroup != "slice":
+                at = mark.end()
+                continue
+            else:
+                before = start = mark.start()
+            if not self._on:
+                break
+            if not self._begun:  # the dictionary of properties is read before anything is judged
+                self._begun = True
+                if start:
+                    self._ready.append(data[:start])
+                    return data[start:]
+            close = self._close[self._tag]
+            if (end := data.find(close, start)) >= 0:
+                at = end + len(close)
+                slices.append(_Slice(self._tag, before, start, at))
+            elif len(data) - start < LARGEST:
+                keep = before
+            else:
+                self._stop()
+        if not self._on:
+            keep = len(data)
+        self._give(data[:keep], slices)
+        return data[keep:]
+
+    def _expected(self, mark: re.Match[bytes]) -> bool:
+        """Whether what stands outside the slices is what stands there in catalogues. It may begin a list of them."""
+        name = mark.group()[1:-1].decode(self._encoding, "replace")
+        match mark.lastgroup:
+            case "list":
+                self._tag = _LISTS[name]
+                return True
+            case "slice":
+                return name == self._tag and not mark.group().endswith(b"/")
+            case "words":
+                return not self._begun
+        return False
+
+    def _give(self, data: bytes, slices: list[_Slice]) -> None:
+        """The slices, judged, and what is around them. From one on that is not plain everything goes as it is."""
+        if slices:
+            self._words.remember()
+        looked = list(self._looked(data, slices))
+        known = self._known(slices, looked)
+        at, raw, size = 0, list[bytes](), 0
+
+        def flush() -> None:
+            nonlocal size
+            if piece := b"".join(raw):
+                self._ready.append(piece)
+            raw.clear()
+            size = 0
+
+        for one, seen in zip(slices, looked, strict=False):
+            kind = _KINDS[one.tag]
+            if seen.id and known[kind].get(seen.id) == seen.version and self._sieve.may_be_cut(kind, seen.id):
+                raw.append(data[at : one.before])
+                flush()
+                self._cut(kind, data.count(b"\n", one.before, one.end))
+                at = one.end
+                continue
+            if self._sieve.asks(kind) and not self._to_be_read(kind, seen.body):
+                self._stop()
+                break
+            name = one.start + len(self._open[one.tag])
+            raw += (data[at:name], f' {self.attribute}="{seen.version}"'.encode(), data[name : one.end])
+            size += one.end - at
+            at = one.end
+            if size >= CHUNK:
+                flush()
+        if len(looked) < len(slices):
+            self._stop()
+        raw.append(data[at:])
+        flush()
+
+    def _stop(self) -> None:
+        """From here on everything goes to the parser as it is."""
+        self._on = False
+        self._sieve.stop()
+
+    def _cut(self, kind: str, lines: int) -> None:
+        last = self._ready[-1] if self._ready else None
+        if isinstance(last, _Cut) and last.kind == kind:
+            self._ready[-1] = _Cut(kind, last.number + 1, last.lines + lines)
+        else:
+            self._ready.append(_Cut(kind, 1, lines))
+
+    def _known(self, slices: list[_Slice], looked: list[_Looked]) -> dict[str, dict[str, str]]:
+        """kind → {id: the version that the hub holds} as far as it was asked."""
+        asked: dict[str, dict[str, str]] = {kind: {} for kind in _KINDS.values()}
+        for one, seen in zip(slices, looked, strict=False):
+            if seen.id:
+                asked[_KINDS[one.tag]].setdefault(seen.id, seen.version)
+        return {
+            kind: {id: versions[id] for id in self._sieve.unchanged(kind, versions)} for kind, versions in asked.items()
+        }
+
+    def _looked(self, data: bytes, slices: list[_Slice]) -> Iterator[_Looked]:
+        """Of each its bytes, digest and id, up to one that is not one plain element."""
+        for one in slices:
+            asks = self._sieve.asks(_KINDS[one.tag])
+            body = data[one.start : one.end]
+            if body.count(self._open[one.tag]) > 1 and len(self._opening[one.tag].findall(body)) > 1:
+                return  # one in the other: it does not end here
+            if (b"!" in body and b"<!" in body) or (b"?" in body and b"<?" in body):
+                return  # what looks like its end may be a comment's or a text's
+            digest = blake2b(body, digest_size=16, person=self._person)
+            try:
+                if one.tag == "Товар":
+                    digest.update(self._said(body))
+                id = self._id(one.tag, body) if asks else ""
+            except UnicodeDecodeError:
+                return
+            yield _Looked(body, b64encode(digest.digest())[:-2].decode(), id)
+
+    def _id(self, tag: str, body: bytes) -> str:
+        """The record's id where it shows at once."""
+        found = self._own_id[tag].match(body)
+        if found is None:
+            return ""
+        id = found[1].decode(self._encoding).strip()
+        if self._sieve.beside and (beside := self._beside.search(body)):
+            return split_id(id, beside[1].decode(self._encoding).strip())[0]
+        return split_id(id)[0] if "#" in id else id
+
+    def _to_be_read(self, kind: str, body: bytes) -> bool:
+        """Whatever in it may be its id is not cut any more; False where an id may be written otherwise."""
+        for text, odd in self._any_id.findall(body):
+            if odd or b"&" in text:
+                return False
+            self._sieve.to_be_read(kind, text.decode(self._encoding).strip())
+        self._sieve.beside = self._sieve.beside or self._beside.search(body) is not None
+        return True
+
+    def _said(self, body: bytes) -> bytes:
+        """What the dictionary has for a product's properties: its record changes with these words, though its bytes do
+        not. Every text among its values is looked up as an id, which finds all that the reader does."""
+        if (at := body.find(self._values)) < 0 or not self._words.names:
+            return b""
+        end = body.rfind(self._values_end)
+        section = body[at:end] if end > at else body[at:]
+        if b"&" in section:  # an id may be written otherwise there
+            return self._everything()
+        name, value = self._words.names.get, self._words.values.get
+        said = b"\0".join(_TEXTS.findall(section)).decode(self._encoding)
+        texts = [text.strip() for text in said.split("\0")]
+        found = [name(text, _NONE) for text in texts] + [value(text, _NONE) for text in texts]
+        if "\n" in said:
+            found += [value(line.strip(), _NONE) for text in texts for line in text.split("\n")]
+        return "\0".join(["", *found]).encode("utf-8", "surrogatepass")
+
+    def _everything(self) -> bytes:
+        if not self._all_words:
+            pairs = [sorted(words.items()) for words in (self._words.names, self._words.values)]
+            self._all_words = blake2b(repr(pairs).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        return self._all_words
