@@ -181,27 +181,27 @@ class Sifted(Portions):
     def _sift(self, data: bytes) -> bytes:
         """Give away what is known to be whole; gives what has to wait for more."""
         slices: list[_Slice] = []
-        at, keep = 0, -1
-        while self._on and keep < 0:
+        at, keep, plain = 0, -1, True
+        while plain and self._on and keep < 0:
             blanks = self._next[self._tag].match(data, at) if self._tag else None
             before = start = at
             if blanks is not None:
                 start = blanks.end()
             elif data.find(b"xmlns", at, mark.start() if (mark := self._marks.search(data, at)) else len(data)) >= 0:
-                self._stop()  # the names of tags may mean something else there
+                plain = False  # the names of tags may mean something else there
             elif mark is None:
                 keep = max(at, len(data) - _LONGEST)
                 break
             elif mark.lastgroup == "end":
                 self._on = False
             elif not self._expected(mark):
-                self._stop()
+                plain = False
             elif mark.lastgroup != "slice":
                 at = mark.end()
                 continue
             else:
                 before = start = mark.start()
-            if not self._on:
+            if not (plain and self._on):
                 break
             if not self._begun:  # the dictionary of properties is read before anything is judged
                 self._begun = True
@@ -215,10 +215,12 @@ class Sifted(Portions):
             elif len(data) - start < LARGEST:
                 keep = before
             else:
-                self._stop()
-        if not self._on:
+                plain = False
+        if not (plain and self._on):
             keep = len(data)
         self._give(data[:keep], slices)
+        if not plain:
+            self._stop()
         return data[keep:]
 
     def _expected(self, mark: re.Match[bytes]) -> bool:

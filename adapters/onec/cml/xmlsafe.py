@@ -158,6 +158,8 @@ def elements(
             whole = broken is not None and bool(chunk) and _behind_the_end(parser)
             if whole and _padded(chunk, source):
                 broken, chunk = None, b""
+        else:
+            broken = _unsaid(parser)
         for _, instruction in parser.read_events():
             ended.saw(instruction)  # type: ignore[arg-type]
         found = False
@@ -282,6 +284,12 @@ def _break(parser: etree.XMLPullParser, error: etree.XMLSyntaxError) -> tuple[in
     log: Any = parser.feed_error_log
     found = [(entry.line, entry.message) for entry in log if entry.type not in _NAMESPACE_ERRORS]
     return (found[0] if found else None) if len(log) else (error.lineno or 0, str(error.msg))
+
+
+def _unsaid(parser: etree.XMLPullParser) -> tuple[int, str] | None:
+    """A break that feeding does not raise (an unknown entity): the next portion would be reported in its place."""
+    log: Any = parser.feed_error_log
+    return next(((one.line, one.message) for one in log if one.level == etree.ErrorLevels.FATAL), None)
 
 
 def _trimmed(head: bytes) -> bytes:
