@@ -231,7 +231,7 @@ class Sifted(Portions):
                 self._tag = _LISTS[name]
                 return True
             case "slice":
-                return name == self._tag and not mark.group().endswith(b"/")
+                return name == self._tag
             case "words":
                 return not self._begun
         return False
