@@ -202,7 +202,7 @@ def test_a_mark_of_deletion_is_news() -> None:
 
 
 def test_megabytes_of_what_is_known_are_not_one_large_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    hub, body = Hub(), file(*(good(str(n), f"<Описание>{'слово ' * 900}</Описание>") for n in range(300)))
+    hub, body = Hub(), file(*(good(str(n), f"<Описание>{'слово' * 90}</Описание>" + "\n" * 1000) for n in range(300)))
     hub.read(body)
     monkeypatch.setattr(xmlsafe, "MAX_GAP", 100_000)
     monkeypatch.setattr(xmlsafe, "PROLOGUE", 1000)
@@ -270,6 +270,15 @@ def test_what_is_said_twice_in_odd_ways_ends_as_it_is_said_last(odd: str) -> Non
     hub.read(file(good("a"), good("b")))
     items = hub.read(body)
     assert [item.data["name"] for item in items if isinstance(item, Record) and item.id == "a"] == ["Стул", "Стол"]
+
+
+def test_a_variant_named_twice_in_two_ways_ends_as_it_is_said_last() -> None:
+    hub = Hub()
+    hub.read(offers(offer("g#white"), offer("h")))
+    again = offer("g", "<ИдХарактеристики>white</ИдХарактеристики><Артикул>1</Артикул>")
+    items = hub.read(offers(again, offer("h"), offer("g#white")))
+    assert [item.data.get("sku") for item in items if isinstance(item, Record) and item.id == "g#white"] == ["1", None]
+    assert same(items) == {"offer": 1}
 
 
 @pytest.mark.parametrize(
@@ -391,6 +400,9 @@ ODD = {
     "a comment around it": file(B, f"<!-- {A} -->"),
     "a comment before the list": file(B, A, before="<!-- x -->"),
     "a comment before the root": file(B, A, head="<!-- <КоммерческаяИнформация> -->"),
+    "a list in an instruction before the root": file(
+        B, head=f"<?x <КоммерческаяИнформация><Каталог><Товары>{A} {A}</Товары></Каталог> ?>"
+    ),
     "a list in a comment before the root": file(
         B, head=f"<!-- <КоммерческаяИнформация><Каталог><Товары>{A} {A}</Товары></Каталог> -->"
     ),

@@ -13,6 +13,7 @@ import pytest
 from sync.errors import RecordRefused, Text
 from sync.flow import take, trouble
 from sync.flow.known import TakenFromStore
+from sync.flow.plug import Took
 from sync.hub.runtime import Hub
 from sync.store.tables import inbox, journal, link, price, quarantine, record, stock
 from tests.adapters.test_onec_unchanged import Night, dictionary, file, good, value
@@ -94,6 +95,18 @@ def test_a_change_of_blanks_is_read_once_and_writes_only_the_version(kit: Kit, t
     assert share.night(file(good("a", "\n\n"), good("b", "\n\n"))) == {"same": 2}
     assert read == ["a", "b", "a", "b"]
     assert before == [plain(share.hub, table) for table in TABLES]
+
+
+def test_what_has_changed_gets_its_version_with_its_data_only(
+    kit: Kit, tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = Share(kit, tmp_path / "1c")
+    share.night(file(good("a"), good("b")))
+    with monkeypatch.context() as patch:
+        patch.setattr(take, "_at_once", lambda *_: Took())
+        share.night(file(good("a", name="Стул"), good("b", "\n")))
+    assert share.night(file(good("a", name="Стул"), good("b", "\n"))) == {"changed": 1, "same": 1}
+    assert read == ["a", "b", "a", "b", "a"]
 
 
 LINK: dict[str, dict[str, Any]] = {

@@ -21,7 +21,7 @@ from typing import IO, NamedTuple
 
 from adapters.base import Taken
 from adapters.onec.cml.parts import Dictionary, split_id
-from adapters.onec.cml.xmlsafe import CHUNK, ROOT, Portions, encoding_of
+from adapters.onec.cml.xmlsafe import CHUNK, ROOT, ROOT_MARK, Portions, encoding_of
 
 # Part of every digest. To be raised whenever the reader reads anything of goods or offers otherwise than before: what is
 # stored under the old digests was read the old way, and all of it has to be read once more
@@ -32,6 +32,7 @@ _KINDS = {"Товар": "product", "Предложение": "offer"}
 _LISTS = {"Каталог": "Товар", "ПакетПредложений": "Предложение", "ИзмененияПакетаПредложений": "Предложение"}
 _LONGEST = 96  # bytes: no name of a tag that matters here is longer
 _SLOTS = 1 << 20
+_PROLOGUE = re.compile(rb"(\xef\xbb\xbf)?(<\?xml\s[^<>]*>)?%s\s*" % re.escape(ROOT_MARK))
 _NONE = "\1"  # no word can be this
 _TEXTS = re.compile(rb">\s*+([^<]++)<")
 
@@ -156,13 +157,12 @@ class Sifted(Portions):
         self._values, self._values_end = coded("<ЗначенияСвойств"), coded("</ЗначенияСвойств>")
 
     def _plain_root(self) -> bool:
-        """Whether the root is where it seems to be; then what may stand between slices is known as well. (Two instructions
-        are usual before it: the declaration, and the one by which the root is found in the tree.)"""
+        """Whether nothing but the declaration stands before the root; then what may stand between slices is known as well."""
         head, root = self._rest, f"<{ROOT}".encode(self._encoding)
         at = head.find(root)
         end = head.find(b">", at) + 1
         prefixes = re.findall(rb"\sxmlns:([^\s=]+)", head[at:end])
-        if at < 0 or not end or b"<!" in head[:at] or head.count(b"<?", 0, at) > 2 or len(b"".join(prefixes)) > 64:
+        if at < 0 or not end or not _PROLOGUE.fullmatch(head[:at]) or len(b"".join(prefixes)) > 64:
             return False
         odd = rb"(?P<odd>[!?]%s)" % b"".join(rb"|/?%s:" % re.escape(prefix) for prefix in prefixes)
         names = {

@@ -16,6 +16,7 @@ from lxml import etree
 from adapters.base import RecordRefused, Text
 
 ROOT = "КоммерческаяИнформация"
+ROOT_MARK = b"<?root?>"  # an instruction of ours before the root
 CHUNK = 32 * 1024
 PROLOGUE = 64 * 1024  # everything before the root element must fit
 _ROOTS = (ROOT.encode(), ROOT.encode("cp1251"))
@@ -205,7 +206,7 @@ def _marked(head: bytes) -> bytes:
     end = "?>".encode(wide)
     if head.startswith("<?xml".encode(wide), at):
         at = head.index(end, at) + len(end)
-    return head[:at] + "<?root?>".encode(wide) + head[at:]
+    return head[:at] + ROOT_MARK.decode().encode(wide) + head[at:]
 
 
 class Ended:
