@@ -265,7 +265,12 @@ def test_what_is_said_twice_ends_as_it_is_said_last() -> None:
         '<Товар><k:Ид xmlns:k="k">a</k:Ид><Наименование>Стул</Наименование></Товар>',
     ],
 )
-def test_what_is_said_twice_in_odd_ways_ends_as_it_is_said_last(odd: str) -> None:
+@pytest.mark.parametrize("part", [50, 1 << 20])
+def test_what_is_said_twice_in_odd_ways_ends_as_it_is_said_last(
+    odd: str, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unchanged, "PART", part)
+    monkeypatch.setattr(xmlsafe, "PROLOGUE", 200)
     hub, body = Hub(), file(odd, good("b"), good("a"))
     hub.read(file(good("a"), good("b")))
     items = hub.read(body)
@@ -315,6 +320,8 @@ SAID = [
     value("&#118;"),
     value("x\nv"),
     f"{value('v')}<a>&amp;</a>",
+    value("w") + value("v").replace("</ЗначенияСвойств>", "</ЗначенияСвойств >"),
+    value("v").replace("<ЗначенияСвойства>", "<ЗначенияСвойства >").replace("<Значение>", "<Значение x='>'>"),
 ]
 
 

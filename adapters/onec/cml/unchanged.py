@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from base64 import b64encode
+from binascii import b2a_base64
 from collections import Counter, deque
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Set
 from hashlib import blake2b
 from typing import IO, NamedTuple
 
@@ -32,6 +32,7 @@ _KINDS = {"Товар": "product", "Предложение": "offer"}
 _LISTS = {"Каталог": "Товар", "ПакетПредложений": "Предложение", "ИзмененияПакетаПредложений": "Предложение"}
 _LONGEST = 96  # bytes: no name of a tag that matters here is longer
 _SLOTS = 1 << 20
+_ROWS = 4096  # rows of properties remembered
 _PROLOGUE = re.compile(rb"(\xef\xbb\xbf)?(<\?xml\s[^<>]*>)?%s\s*" % re.escape(ROOT_MARK))
 _NONE = "\1"  # no word can be this
 _TEXTS = re.compile(rb">\s*+([^<]++)<")
@@ -75,17 +76,21 @@ class Sieve:
         return hash((kind, id.partition("#")[0])) % _SLOTS
 
 
-class _Slice(NamedTuple):
-    tag: str
-    before: int  # where the blanks in front of it begin
-    start: int
-    end: int
+_Slice = tuple[int, int, int]  # where the blanks in front of it begin, where it begins and ends
 
 
-class _Looked(NamedTuple):
-    body: bytes
-    version: str
-    id: str  # "" where it does not show; a wrong one finds nothing
+class _Rows(dict[bytes, bytes]):
+    """What is made of a row, of those that have been met: goods share their properties."""
+
+    def __init__(self, make: Callable[[bytes], bytes]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, row: bytes) -> bytes:
+        found = self._make(row)
+        if len(self) < _ROWS:
+            self[row] = found
+        return found
 
 
 class _Cut(NamedTuple):
@@ -104,6 +109,7 @@ class Sifted(Portions):
         self.same: Counter[str] = Counter()
         self.attribute = f"_{secrets.token_hex(8)}"
         self._sieve, self._words, self._all_words = sieve, words, b""
+        self._rows = _Rows(self._row)
         self._ready: deque[bytes | _Cut] = deque()
         self._tag = ""  # what the list holds that is being read
         self._begun = False  # the first slice was met, and what stands before it was given away
@@ -155,6 +161,7 @@ class Sifted(Portions):
         self._any_id = re.compile(coded(r"[<:]Ид(?:>([^<]*)|(\s))"))
         self._beside = re.compile(coded(r"<ИдХарактеристики>([^<&]*)<"))
         self._values, self._values_end = coded("<ЗначенияСвойств"), coded("</ЗначенияСвойств>")
+        self._row_end = coded("</ЗначенияСвойства>")
 
     def _plain_root(self) -> bool:
         """Whether nothing but the declaration stands before the root; then what may stand between slices is known as well."""
@@ -192,6 +199,9 @@ class Sifted(Portions):
             elif mark is None:
                 keep = max(at, len(data) - _LONGEST)
                 break
+            elif mark.lastgroup == "list" and slices:
+                keep = mark.start()
+                break
             elif mark.lastgroup == "end":
                 self._on = False
             elif not self._expected(mark):
@@ -211,7 +221,7 @@ class Sifted(Portions):
             close = self._close[self._tag]
             if (end := data.find(close, start)) >= 0:
                 at = end + len(close)
-                slices.append(_Slice(self._tag, before, start, at))
+                slices.append((before, start, at))
             elif len(data) - start < LARGEST:
                 keep = before
             else:
@@ -238,40 +248,37 @@ class Sifted(Portions):
 
     def _give(self, data: bytes, slices: list[_Slice]) -> None:
         """The slices, judged, and what is around them. From one on that is not plain everything goes as it is."""
+        at = done = 0
+        pieces: list[bytes] = []
         if slices:
-            self._words.remember()
-        looked = list(self._looked(data, slices))
-        known = self._known(slices, looked)
-        at, raw, size = 0, list[bytes](), 0
-
-        def flush() -> None:
-            nonlocal size
-            if piece := b"".join(raw):
-                self._ready.append(piece)
-            raw.clear()
-            size = 0
-
-        for one, seen in zip(slices, looked, strict=False):
-            kind = _KINDS[one.tag]
-            if seen.id and known[kind].get(seen.id) == seen.version and self._sieve.may_be_cut(kind, seen.id):
-                raw.append(data[at : one.before])
-                flush()
-                self._cut(kind, data.count(b"\n", one.before, one.end))
-                at = one.end
-                continue
-            if self._sieve.asks(kind) and not self._to_be_read(kind, seen.body):
+            kind, name, mark = _KINDS[self._tag], len(self._open[self._tag]), f' {self.attribute}="'.encode()
+            versions, asks = self._versions(data, slices), self._sieve.asks(kind)
+            known = self._known(kind, data, slices, versions) if asks else {}
+            for number, (version, (before, start, end)) in enumerate(zip(versions, slices, strict=False)):
+                if number in known and self._sieve.may_be_cut(kind, known[number]):
+                    pieces.append(data[at:before])
+                    self._put(pieces)
+                    self._cut(kind, data.count(b"\n", before, end))
+                    at = done = end
+                    continue
+                if asks and not self._to_be_read(kind, data[start:end]):
+                    self._stop()
+                    break
+                pieces += (data[at : start + name], b'%s%s"' % (mark, version))
+                at = start + name
+                if end - done >= CHUNK:
+                    pieces.append(data[at:end])
+                    self._put(pieces)
+                    at = done = end
+            if len(versions) < len(slices):
                 self._stop()
-                break
-            name = one.start + len(self._open[one.tag])
-            raw += (data[at:name], f' {self.attribute}="{seen.version}"'.encode(), data[name : one.end])
-            size += one.end - at
-            at = one.end
-            if size >= CHUNK:
-                flush()
-        if len(looked) < len(slices):
-            self._stop()
-        raw.append(data[at:])
-        flush()
+        pieces.append(data[at:])
+        self._put(pieces)
+
+    def _put(self, pieces: list[bytes]) -> None:
+        if piece := b"".join(pieces):
+            self._ready.append(piece)
+        pieces.clear()
 
     def _stop(self) -> None:
         """From here on everything goes to the parser as it is."""
@@ -285,42 +292,45 @@ class Sifted(Portions):
         else:
             self._ready.append(_Cut(kind, 1, lines))
 
-    def _known(self, slices: list[_Slice], looked: list[_Looked]) -> dict[str, dict[str, str]]:
-        """kind → {id: the version that the hub holds} as far as it was asked."""
-        asked: dict[str, dict[str, str]] = {kind: {} for kind in _KINDS.values()}
-        for one, seen in zip(slices, looked, strict=False):
-            if seen.id:
-                asked[_KINDS[one.tag]].setdefault(seen.id, seen.version)
-        return {
-            kind: {id: versions[id] for id in self._sieve.unchanged(kind, versions)} for kind, versions in asked.items()
-        }
+    def _known(self, kind: str, data: bytes, slices: list[_Slice], versions: list[bytes]) -> dict[int, str]:
+        """{number: id} of the slices that the hub holds under just these versions."""
+        asked: dict[str, str] = {}
+        ids: list[str] = []
+        for version, (_, start, end) in zip(versions, slices, strict=False):
+            ids.append(self._id(data[start:end]))
+            if ids[-1]:
+                asked.setdefault(ids[-1], version.decode())
+        known = self._sieve.unchanged(kind, asked)
+        return {number: id for number, id in enumerate(ids) if id in known and asked[id] == versions[number].decode()}
 
-    def _looked(self, data: bytes, slices: list[_Slice]) -> Iterator[_Looked]:
-        """Of each its bytes, digest and id, up to one that is not one plain element."""
-        for one in slices:
-            asks = self._sieve.asks(_KINDS[one.tag])
-            body = data[one.start : one.end]
-            if body.count(self._open[one.tag]) > 1 and len(self._opening[one.tag].findall(body)) > 1:
-                return  # one in the other: it does not end here
+    def _versions(self, data: bytes, slices: list[_Slice]) -> list[bytes]:
+        """Of each its digest, up to one that is not one plain element."""
+        self._words.remember()
+        opening, person, found = self._open[self._tag], self._person, list[bytes]()
+        said = self._said if self._tag == "Товар" and self._words.names else None
+        for _, start, end in slices:
+            body = data[start:end]
+            if body.count(opening) > 1 and len(self._opening[self._tag].findall(body)) > 1:
+                break  # one in the other: it does not end here
             if (b"!" in body and b"<!" in body) or (b"?" in body and b"<?" in body):
-                return  # what looks like its end may be a comment's or a text's
-            digest = blake2b(body, digest_size=16, person=self._person)
-            try:
-                if one.tag == "Товар":
-                    digest.update(self._said(body))
-                id = self._id(one.tag, body) if asks else ""
-            except UnicodeDecodeError:
-                return
-            yield _Looked(body, b64encode(digest.digest())[:-2].decode(), id)
+                break  # what looks like its end may be a comment's or a text's
+            digest = blake2b(body, digest_size=16, person=person)
+            if said is not None:
+                try:
+                    digest.update(said(body))
+                except UnicodeDecodeError:
+                    break
+            found.append(b2a_base64(digest.digest(), newline=False)[:-2])
+        return found
 
-    def _id(self, tag: str, body: bytes) -> str:
-        """The record's id where it shows at once."""
-        found = self._own_id[tag].match(body)
+    def _id(self, body: bytes) -> str:
+        """The record's id where it shows at once, else "". A wrong one finds nothing."""
+        found = self._own_id[self._tag].match(body)
         if found is None:
             return ""
-        id = found[1].decode(self._encoding).strip()
+        id = found[1].decode(self._encoding, "replace").strip()
         if self._sieve.beside and (beside := self._beside.search(body)):
-            return split_id(id, beside[1].decode(self._encoding).strip())[0]
+            return split_id(id, beside[1].decode(self._encoding, "replace").strip())[0]
         return split_id(id)[0] if "#" in id else id
 
     def _to_be_read(self, kind: str, body: bytes) -> bool:
@@ -328,21 +338,25 @@ class Sifted(Portions):
         for text, odd in self._any_id.findall(body):
             if odd or b"&" in text:
                 return False
-            self._sieve.to_be_read(kind, text.decode(self._encoding).strip())
+            self._sieve.to_be_read(kind, text.decode(self._encoding, "replace").strip())
         self._sieve.beside = self._sieve.beside or self._beside.search(body) is not None
         return True
 
     def _said(self, body: bytes) -> bytes:
-        """What the dictionary has for a product's properties: its record changes with these words, though its bytes do
-        not. Every text among its values is looked up as an id, which finds all that the reader does."""
-        if (at := body.find(self._values)) < 0 or not self._words.names:
+        """What the dictionary has for a product's properties: its record changes with these words, though its bytes do not."""
+        if (at := body.find(self._values)) < 0:
             return b""
-        end = body.rfind(self._values_end)
-        section = body[at:end] if end > at else body[at:]
-        if b"&" in section:  # an id may be written otherwise there
+        end = body.find(self._values_end, at)
+        if end < 0 or body.find(self._values, end) >= 0:  # more of them than usual, or written in some other way
+            end = len(body)
+        return b"".join([self._rows[row] for row in body[at:end].split(self._row_end)])
+
+    def _row(self, row: bytes) -> bytes:
+        """The same of one property. Every text in it is looked up as an id, which finds all that the reader does."""
+        if b"&" in row or row.count(b"<") != row.count(b">"):  # an id, or a tag, may be written otherwise there
             return self._everything()
         name, value = self._words.names.get, self._words.values.get
-        said = b"\0".join(_TEXTS.findall(section)).decode(self._encoding)
+        said = b"\0".join(_TEXTS.findall(row)).decode(self._encoding)
         texts = [text.strip() for text in said.split("\0")]
         found = [name(text, _NONE) for text in texts] + [value(text, _NONE) for text in texts]
         if "\n" in said:
