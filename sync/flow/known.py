@@ -30,9 +30,7 @@ class TakenFromStore:
 
     def any(self, kind: str) -> bool:
         world = self._world()
-        if (
-            self._connection not in world.renewed
-        ):  # what is stored was read with another mapping, or nobody has looked yet
+        if self._connection not in world.renewed:  # it was read with another mapping, or nobody has looked yet
             return False
         sql = _ANY if world.store.sqlite else _ANY.replace("?", "%s")
         with world.store.read() as tx:

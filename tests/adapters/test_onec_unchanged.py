@@ -7,6 +7,7 @@ import random
 import re
 import zipfile
 from collections.abc import Mapping, Set
+from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -189,6 +190,13 @@ def test_a_new_way_of_reading_reads_everything_again(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(unchanged, "READING", unchanged.READING + 1)
     assert names(hub.read(body)) == ["a"]
     assert same(hub.read(body)) == {"product": 1}
+
+
+def test_another_reading_of_the_same_file_needs_another_number() -> None:
+    """What is stored under today's number was read as today: raise READING together with this line."""
+    names = ("import0_1.xml", "offers0_1.xml", "offers_changes.xml", "rests_1251.xml")
+    read = "\n".join(line for name in names for line in plain((FIXTURES / name).read_bytes()))
+    assert (unchanged.READING, blake2b(read.encode(), digest_size=8).hexdigest()) == (1, "2d35abd41e8fa331")
 
 
 def test_a_mark_of_deletion_is_news() -> None:
