@@ -7,16 +7,20 @@ import random
 import re
 import zipfile
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from hashlib import blake2b
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from adapters.base import KeptInMemory, Problem, Record, RecordRefused, Unchanged
+from adapters.base import Hint, KeptInMemory, Problem, Record, RecordRefused, Unchanged
+from adapters.onec import OneCFolder, OneCSiteExchange
 from adapters.onec.cml import records, unchanged, xmlsafe
 from adapters.onec.cml.unchanged import Sieve
 from adapters.onec.unpack import unpack
-from tests.adapters.onec_context import FIXTURES, arrival
+from tests.adapters.onec_context import FIXTURES, adapter_context, arrival
+from tests.need import shared
 
 ZONE = ZoneInfo("Europe/Moscow")
 Items = list[Record | Problem | Unchanged]
@@ -586,3 +590,33 @@ def test_any_nights_end_as_if_everything_had_been_read(size: int, monkeypatch: p
             skipped += sum(same(items[0]).values())
             nights.passes()
     assert skipped > 200
+
+
+@pytest.mark.parametrize("name", ["dob_import0_1", "dob_offers0_1", "carono_import", "carono_offers", "bigp_import"])
+def test_real_files_are_known_again_as_a_whole(name: str) -> None:
+    hub, body = Hub(), shared(f"onec/{name}.xml").read_bytes()
+    first = hub.read(body)
+    hub.kept = KeptInMemory()
+    again = hub.read(body)
+    rows = [item for item in first if isinstance(item, Record) and item.kind in ("product", "offer")]
+    assert shown(first) == plain(body)
+    assert shown(again) == shown([item for item in first if item not in rows])
+    assert sum(same(again).values()) == len(rows) > 0
+
+
+@pytest.mark.parametrize("adapter", [OneCSiteExchange, OneCFolder])
+@pytest.mark.parametrize("packed", [False, True])
+def test_both_ways_of_bringing_files_ask(
+    adapter: type[OneCSiteExchange | OneCFolder], packed: bool, tmp_path: Path
+) -> None:
+    hub, body = Hub(), file(A, B).encode()
+    if packed:
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as written:
+            written.writestr("import.xml", body)
+        body = archive.getvalue()
+    given = {"folder": str(tmp_path)} if adapter is OneCFolder else {"login": "обмен", "password": "слово"}
+    made = adapter(adapter.Settings.model_validate(given), replace(adapter_context(), taken=hub))
+    came = arrival("import.zip" if packed else "import.xml", body)
+    assert names(hub.take([item for item in made.unpack(came) if not isinstance(item, Hint)])) == ["a", "b"]
+    assert list(made.unpack(came)) == [Unchanged("product", 2)]
