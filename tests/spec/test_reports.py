@@ -13,7 +13,7 @@ import pytest
 from openpyxl import load_workbook
 
 from sync.errors import BadConfig
-from sync.hub import daily, reports, works
+from sync.hub import acts, daily, reports, workbook, works
 from sync.hub.runtime import Hub
 from sync.store.tables import intent, notice
 from tests.spec.hubs import BOTH, CLIENT, Kit, give, open_kit, rows, sync
@@ -60,6 +60,20 @@ def test_every_way_of_disagreeing_is_a_row(kit: Kit) -> None:
     assert row["kinds"] == ["counterparty", "sum"]
     assert row["counterparty"] == "ООО «Чужая»"
     assert reports.totals([row])["gap"] == Decimal("-10.10")
+
+
+@pytest.mark.parametrize(
+    ("stage", "kinds"),
+    [("won", ["payment", "shipment"]), ("shipped", ["shipment"]), ("lost", ["status"]), ("in_work", [])],
+)
+def test_a_stage_that_accountings_documents_do_not_bear_out(kit: Kit, stage: str, kinds: list[str]) -> None:
+    hub = opened(kit)
+    context(hub).confirm(offer(hub).id)
+    back(hub)
+    acts.set_stage(hub, "1043", stage, "anna", reason="Передумал" if stage == "lost" else None)
+    sync(hub)
+    (row,) = reports.deals(hub)
+    assert row["kinds"] == kinds, row["differences"]
 
 
 def test_an_order_that_only_accounting_knows_counts_in_its_total(kit: Kit) -> None:
@@ -111,8 +125,6 @@ def test_no_letter_where_nobody_wants_one(kit: Kit) -> None:
 
 
 def test_sums_of_different_currencies_are_never_added_up(kit: Kit, tmp_path: Path) -> None:
-    from sync.hub import workbook
-
     hub = opened(kit, hub={"timezone": "Asia/Novosibirsk"})
     context(hub).confirm(offer(hub).id)
     back(hub, sum="90.00", date_1c="2026-03-01T20:00:00Z")
@@ -121,7 +133,13 @@ def test_sums_of_different_currencies_are_never_added_up(kit: Kit, tmp_path: Pat
     rows_ = [mine, mine, {**other, "differences": []}]
     text = daily.body(rows_).ru
     assert "Сумма сделок: 200.20 RUB" in text
-    assert "Сумма сделок: 7 USD" in text
+    assert "Оплачено: 0.00 RUB" in text
+    assert [one.ru for one in reports.said(rows_)] == [
+        "Суммы RUB: 200.20 в сделках, 180.00 в учёте, разница -20.20.",
+        "Суммы USD: 7.00 в сделках, 7.00 в учёте, разница 0.00.",
+    ]
+    assert reports.said([]) == []
+    assert "Сумма сделок: 7.00 USD" in text
     workbook.write(rows_, "ru", tmp_path / "deals.xlsx")
     book = load_workbook(tmp_path / "deals.xlsx")
     everything, different = book.worksheets
@@ -146,8 +164,6 @@ def test_sums_of_different_currencies_are_never_added_up(kit: Kit, tmp_path: Pat
 
 
 def test_formulas_are_shown_as_text(kit: Kit, tmp_path: Path) -> None:
-    from sync.hub import workbook
-
     hub = opened(kit)
     found = reports.deals(hub)
     found[0]["client"] = "=HYPERLINK(1)"
@@ -156,3 +172,22 @@ def test_formulas_are_shown_as_text(kit: Kit, tmp_path: Path) -> None:
     assert book.worksheets[0]["B2"].value == "'=HYPERLINK(1)"
     assert book.worksheets[0].max_row == 3
     book.close()
+
+
+def test_a_screen_shows_what_fits_and_a_pipe_every_column(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    from sync.cli import output
+    from sync.cli import reports as command
+
+    (row,) = reports.deals(opened(kit))
+    row |= {"number": None, "order": "УТ-17", "paid": Decimal(0)}
+    seen = []
+    for terminal in (True, False):
+        screen = Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+        monkeypatch.setitem(output.console.__dict__, "_console", screen)
+        command._table([row], "ru")
+        seen.append(screen.file.getvalue())  # type: ignore[attr-defined]
+    assert "Контрагент" not in seen[0]
+    assert {"УТ-17", "100.10", "0.00", "RUB"} <= set(seen[0].split()), "words are not cut in pieces"
+    assert len(seen[1].splitlines()[1].split("\t")) == len(workbook.FIELDS)
