@@ -319,6 +319,7 @@ class AdapterContext:
     language: str = "ru"
     kept: Keeper = field(default_factory=KeptInMemory)
     pictures: Pictures = field(default_factory=NoPictures)
+    address: str = ""  # where others reach the hub, without a slash at the end; "" when it is not known
 
 
 class AdapterSettings(BaseModel):
@@ -337,6 +338,7 @@ class Adapter:
     rate: ClassVar[int] = 600  # calls per minute where the connection names no other
     suffixes: ClassVar[tuple[str, ...]] = ()  # endings of files that unpack() reads, for `sverka inspect`
     Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
+    asked: ClassVar[tuple[str, ...]] = ()  # settings with a default that `sverka init` asks for all the same
     capabilities: Capabilities = Capabilities()
 
     def __init__(self, settings: Any, context: AdapterContext) -> None:

@@ -33,6 +33,13 @@ from adapters.onec.uploads import Uploads, new_area
 
 STOCK_PATH = "/bitrix/admin/1c_exchange.php"  # what 1C appends when the user types only the host
 NO_AUTHORIZATION = "onec.no_authorization"
+HEADER_LOST = "header"  # in what is kept: when 1C last asked and no password arrived
+HEADER_REMEDY = Text(
+    "a web server before the hub must pass it on (nginx: proxy_pass does; Apache: RewriteRule .* - "
+    "[E=HTTP_AUTHORIZATION:%{HTTP:Authorization}])",
+    "если перед узлом стоит веб-сервер, он должен его передавать (nginx: proxy_pass передаёт сам; Apache: RewriteRule .* - "
+    "[E=HTTP_AUTHORIZATION:%{HTTP:Authorization}])",
+)
 IMPORT_WAIT = 12.0  # seconds: УТ repeats `import` without a pause, and gives up on an answer after 180
 ROUNDS = 20  # batches of nothing but poison before we answer with an empty document
 _UNF_VERSIONS = ("2.08", "2.09", "2.10")
@@ -48,6 +55,8 @@ class SiteExchange:
         self._language = context.language
         self._log = context.log
         self._doorman = Doorman(settings.login, settings.password.get_secret_value())
+        self._kept, self._now = context.kept, context.now
+        self._lost: bool | None = None  # not looked up yet
         self._sessions = Sessions()
         self._uploads = Uploads(
             self._sessions,
@@ -106,18 +115,27 @@ class SiteExchange:
 
     def _checkauth(self, request: Request, context: ServerContext) -> Reply:
         if not self._doorman.check(request, context.now()):
+            if "1c" in request.headers.get("user-agent", "").lower():  # no browser, no robot
+                self._note(lost=True)
             raise refused(
                 NO_AUTHORIZATION,
-                "no Authorization header arrived",
-                "имя и пароль не дошли: нет заголовка Authorization; если перед узлом стоит веб-сервер, он должен его "
-                "передавать (nginx: proxy_pass передаёт сам; Apache: RewriteRule .* - [E=HTTP_AUTHORIZATION:"
-                "%{HTTP:Authorization}])",
+                f"no Authorization header arrived; {HEADER_REMEDY.en}",
+                f"имя и пароль не дошли: нет заголовка Authorization; {HEADER_REMEDY.ru}",
             )
+        self._note(lost=False)
         sid = self._sessions.start(request, context)
         lines = ["success", COOKIE, sid]
         if self._settings.protocol == "unf":  # УНФ appends the fourth line to its requests as it stands
             lines.append(f"sessid={sid}")
         return Reply("\n".join(lines).encode())
+
+    def _note(self, *, lost: bool) -> None:
+        """For `check`, which asks in another process: whether the last login came without its password."""
+        if self._lost is None:
+            self._lost = bool(self._kept.load(HEADER_LOST))
+        if lost != self._lost:
+            self._lost = lost
+            self._kept.save(HEADER_LOST, {"at": f"{self._now():%d.%m.%Y %H:%M} UTC"} if lost else {})
 
     def _session(self, request: Request, context: ServerContext) -> tuple[str, bool]:
         """By cookie or sessid, else by Basic on the request itself; and whether only the address tells which session."""

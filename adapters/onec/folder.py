@@ -185,8 +185,14 @@ class Folder:
 
     def _unreadable(self, error: OSError) -> BadConfig | RetryLater:
         folder = self._settings.folder
+        ru = {
+            FileNotFoundError: "такой папки нет",
+            PermissionError: "нет права чтения",
+            NotADirectoryError: "это не папка",
+        }
         text = Text(
-            f"the folder {folder} cannot be read: {error.strerror}", f"папка {folder} не читается: {error.strerror}"
+            f"the folder {folder} cannot be read: {error.strerror}",
+            f"папка {folder} не читается: {ru.get(type(error), error.strerror)}",
         )
         if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
             return BadConfig(text, code="onec.folder", setting="folder")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from adapters.base import BadConfig, ImportState, Offered, Record, Request, Text
 from adapters.onec import OneCSiteExchange
 from adapters.onec.exchange import IMPORT_WAIT
-from tests.adapters.onec_context import FIXTURES, Client, MemoryHub, basic, exchange
+from tests.adapters.onec_context import FIXTURES, Client, MemoryHub, adapter_context, basic, exchange
 from tests.adapters.test_onec_orders import order
 
 IMPORT = (FIXTURES / "import0_1.xml").read_bytes()
@@ -472,6 +473,22 @@ def test_check_says_the_address_to_type_into_1c(hub: MemoryHub) -> None:
     assert all(finding.ok for finding in findings)
     assert "/exchange/onec" in findings[-1].text.ru
     assert "/bitrix/admin/1c_exchange.php" in findings[-1].text.en
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "alone"),
+    [
+        ("https://hub.firma.example", "https://hub.firma.example/exchange/onec", False),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/exchange/onec", True),
+        ("", "http://<этот компьютер>:<порт>/exchange/onec", False),
+    ],
+)
+def test_the_address_is_the_one_that_others_reach(hub: MemoryHub, address: str, shown: str, alone: bool) -> None:
+    context = replace(adapter_context(hub), address=address)
+    settings = OneCSiteExchange.Settings(login="a", password="b")  # type: ignore[call-arg]
+    found = list(OneCSiteExchange(settings, context).check())[-1]
+    assert shown in found.text.ru
+    assert ("web.host" in found.text.ru) is alone
 
 
 @pytest.mark.parametrize("missing", ["login", "password"])
