@@ -233,6 +233,10 @@ class ServerContext(Protocol):
     def refuse(self, batch_id: str, key: str, error: SverkaError) -> None:
         """Take one poison record out of the batch into quarantine."""
 
+    def words(self, kind: str, field: str) -> list[tuple[str, str]]:
+        """What records of `kind` hold in `field` for each stage of a deal, by the mapping, with what people call the stage:
+        for a protocol that tells the other side the words it is going to use."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

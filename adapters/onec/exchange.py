@@ -106,7 +106,7 @@ class SiteExchange:
         if type == "sale" and mode == "success":
             return self._success(context, sid)
         if type == "sale" and mode == "info":
-            return Reply(_info())
+            return Reply(_info(context.words("order", "status")))
         raise refused(
             "onec.mode",
             f"unknown request type={type[:20]!r} mode={mode[:20]!r}",
@@ -241,11 +241,17 @@ def _fault(item: Offered) -> SverkaError | None:
     return error
 
 
-def _info() -> bytes:
-    """The answer to УНФ's `mode=info`: lists of statuses and payment systems as stock shop modules write them. They are
-    empty: the words stand in the mapping's tables. Shop modules spell «Статусы» with a Latin C, so both spellings are given.
+def _info(statuses: Sequence[tuple[str, str]]) -> bytes:
+    """The answer to УНФ's `mode=info`, as stock shop modules write it: from it the exchange node's table of order states is
+    filled, by the ids that the orders carry. Shop modules spell «Статусы» with a Latin C, so both spellings are given. Payment
+    systems and deliveries are the shops' own: their lists are empty.
     """
     root = etree.Element("Справочник")
-    for tag in ("Cтатусы", "Статусы", "ПлатежныеСистемы", "СлужбыДоставки"):
-        etree.SubElement(root, tag).text = ""
+    for tag, rows in (("Cтатусы", statuses), ("Статусы", statuses), ("ПлатежныеСистемы", ()), ("СлужбыДоставки", ())):
+        section = etree.SubElement(root, tag)
+        section.text = ""
+        for id, title in rows:
+            row = etree.SubElement(section, "Элемент")
+            etree.SubElement(row, "Ид").text = id
+            etree.SubElement(row, "Название").text = title
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True)

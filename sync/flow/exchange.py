@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import IO, Any
 
@@ -146,6 +147,15 @@ class Context:
                 record_uid=row.record_uid,
             )
             self._look_again(tx, row)
+
+    def words(self, kind: str, field: str) -> list[tuple[str, str]]:
+        lens, found = self._plug.mapping.lens(kind), dict[str, str]()
+        for pipeline in self._world.config.pipelines:
+            for stage in pipeline.stages:
+                with suppress(RecordRefused):  # a stage that the mapping has no word for
+                    if word := lens.create({"stage": stage.name}).get(field):
+                        found.setdefault(str(word), stage.title)
+        return list(found.items())
 
     def _look_again(self, tx: Any, row: Any) -> None:
         """While it was under way nothing was planned beside it: the deal may have moved on since."""

@@ -13,7 +13,7 @@ from sync.flow.exchange import Context, waiting
 from sync.hub import acts
 from sync.hub.runtime import Hub
 from sync.hub.trace import trace
-from sync.store.tables import intent, journal, link, quarantine, record
+from sync.store.tables import conflict, intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows, sync
 
 ONEC = {"adapter": "onec_exchange", "login": "обмен", "password": "слово"}
@@ -287,3 +287,39 @@ def test_progress_of_an_import(kit: Kit) -> None:
     assert found.text is not None
     assert found.text.ru
     assert it.progress("999999", 0).state == "failed"
+
+
+UNF = """
+system = "onec_unf"
+version = 1
+[order]
+kind = "deal"
+[order.fields]
+stage = { get = "status_id" }
+"""
+
+
+def test_the_words_of_the_stages_go_there_and_an_own_mapping_takes_them_back(kit: Kit) -> None:
+    """УНФ fills its table of order states from them, and says the same id when its order moves on."""
+    folder = kit.folder / "own"
+    folder.mkdir()
+    (folder / "onec_unf.toml").write_text(UNF, encoding="utf-8")
+    onec = {**ONEC, "protocol": "unf", "mapping": "onec_unf"}
+    connections = {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": onec}
+    hub = kit.open(connections, [("deal", "shop", "onec", "always")], hub={"mappings": str(folder)})
+    assert hub.broken == {}
+    words = context(hub).words("order", "status")
+    assert words[:2] == [("new", "Новый"), ("in_work", "В работе")]
+    give(hub, "onec", "product", "g1", BOLT)
+    kit.world("shop").put("deal", ORDER)
+    sync(hub)
+    batch = offer(hub)
+    assert batch.items[0].data["status"] in dict(words)
+    context(hub).confirm(batch.id)
+    back = {"number": "1043", "number_1c": "УНФ-1", "id_1c": "u1", "sum": "100.10", "currency": "RUB", "documents": []}
+    for word, stage in (("new", "new"), ("in_work", "in_work"), ("shipped", "shipped"), ("ждёт", "shipped")):
+        give(hub, "onec", "order", "1043", {**back, "status_id": word, "status_1c": word})
+        assert one(hub, record, kind="deal").stage == stage, word
+        assert word == "ждёт" or offer(hub).items == [], "what it says itself is not offered back"
+    (asked,) = rows(hub, conflict, state="open")
+    assert (asked.field, asked.sides["onec/order"]) == ("stage", "ждёт"), "a word that is no stage is a question"
