@@ -164,6 +164,17 @@ def test_broken_answers_take_nothing(base: SoapPeer, opened: Any, answer: dict[s
     assert len(drain(one, "product")[0]) == 1
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_doctype_is_refused_in_any_encoding(base: SoapPeer, opened: Any, encoding: str) -> None:
+    """An entity of its own would leave a hole in a name."""
+    one = opened()
+    said = base._soap("1.1", "GetItems", base._result("GetItems", {})).body
+    answer = f'<!DOCTYPE x [<!ENTITY a "Болт">]>{str(said).replace("Болт", "&a;")}'
+    base.fault("status", method="POST", status=200, body=answer.encode(encoding))
+    with pytest.raises(RetryLater, match="DOCTYPE"):
+        drain(one, "product")
+
+
 @pytest.mark.parametrize("versions", [("1.1",), ("1.2",)])
 def test_a_base_with_one_port_only(versions: tuple[str, ...]) -> None:
     """Whatever version of SOAP that one is of; and 1C's words of a fault are found in both."""
