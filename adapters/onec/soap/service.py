@@ -140,7 +140,7 @@ class Service:
             )
         except etree.XMLSyntaxError:
             raise self._odd("the answer is no XML, or cut", "ответ не XML или оборван") from None
-        if root.getroottree().docinfo.doctype:  # its entities would leave holes in the texts
+        if root.getroottree().docinfo.internalDTD is not None:  # its entities would leave holes in the texts
             raise self._odd("the answer carries a DOCTYPE", "в ответе есть DOCTYPE")
         body = next((e for ns in _ENVELOPES for e in root.iterfind(f"{{{ns}}}Body")), None)
         answer = next((e for e in body if isinstance(e.tag, str)), None) if body is not None else None
