@@ -61,12 +61,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A part of an arrival or file that could not be read. It is quarantined under `id`; its neighbours go on."""
+    """A part of an arrival or file that could not be read. It is quarantined under `id`; its neighbours go on.
+
+    `cut`: nobody knows what else stood there (a file that breaks in the middle). What came before is taken, the arrival as a
+    whole has failed, and its sender is told to send it again.
+    """
 
     kind: str
     id: str
     error: SverkaError
     raw: bytes = b""
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

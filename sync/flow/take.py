@@ -69,6 +69,8 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
                     _progress(world, inbox_id, counts.read)
                     noted = time.monotonic()
                 counts.merge(take_chunk(world, plug, items, cause))
+                if (lost := next((i.error for i in items if isinstance(i, Problem) and i.cut), None)) is not None:
+                    state, text = "failed", {"en": lost.text.en, "ru": lost.text.ru}
     except (RecordRefused, NeedHuman) as error:  # the arrival as a whole cannot be read
         state, text = "failed", {"en": error.text.en, "ru": error.text.ru}
         counts.add("failed")

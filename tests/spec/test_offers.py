@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -287,6 +289,46 @@ def test_progress_of_an_import(kit: Kit) -> None:
     assert found.text is not None
     assert found.text.ru
     assert it.progress("999999", 0).state == "failed"
+
+
+GOODS = (
+    "<КоммерческаяИнформация><Каталог><Товары><Товар><Ид>1</Ид><Наименование>Гайка</Наименование></Товар>{}<Товар><Ид>3</Ид>"
+    "<Наименование>Шайба</Наименование></Товар></Товары></Каталог></КоммерческаяИнформация>"
+)
+
+
+@pytest.mark.parametrize(
+    ("inside", "packed", "state"),
+    [
+        ("<Товар><Ид>2<</Ид></Товар>", False, "failed"),
+        ("<Товар><Ид>2<</Ид></Товар>", True, "failed"),
+        ("<Товар><Наименование>без Ид</Наименование></Товар>", False, "done"),
+    ],
+)
+def test_a_file_that_breaks_in_the_middle_is_no_success(kit: Kit, inside: str, packed: bool, state: str) -> None:
+    """1C forgets what it was told to be taken: nobody would send the rest again. A record that cannot be read is one."""
+    hub = two_shops(kit)
+    it, body = context(hub), GOODS.format(inside).encode()
+    if packed:
+        box = io.BytesIO()
+        with zipfile.ZipFile(box, "w") as archive:
+            archive.writestr("import0_1.xml", body)
+        body = box.getvalue()
+    it.append("s", "import0_1", [body])
+    ticket = it.receive("s", "import0_1")
+    sync(hub)
+    found = it.progress(ticket, 0)
+    assert found.state == state
+    assert (found.text is not None and "строке 1" in found.text.ru) is (state == "failed")
+    (stopped,) = rows(hub, quarantine, state="open")
+    assert stopped.code == ("cml.broken" if state == "failed" else "cml.no_id")
+    names = {r.data["name"] for r in rows(hub, record, kind="product")}
+    assert names == {"Болт", "Гайка"} | ({"Шайба"} if state == "done" else set()), "what came before the break is taken"
+    it.append("t", "import0_1", [GOODS.format("").encode()])
+    again = it.receive("t", "import0_1")
+    sync(hub)
+    assert it.progress(again, 0).state == "done"
+    assert {r.data["name"] for r in rows(hub, record, kind="product")} == {"Болт", "Гайка", "Шайба"}
 
 
 UNF = """

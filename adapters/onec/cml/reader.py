@@ -70,7 +70,7 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | Non
     except RecordRefused as error:
         if not count:
             raise
-        yield Problem("file", "", error)
+        yield Problem("file", "", error, cut=True)
     words.remember()
 
 
