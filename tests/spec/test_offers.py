@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from adapters.base import Batch, RecordRefused, Text
+from adapters.base import Batch, RecordRefused, Request, Text
 from sync.flow.exchange import Context, waiting
 from sync.hub import acts
 from sync.hub.runtime import Hub
+from sync.hub.service import Service
 from sync.hub.trace import trace
 from sync.store.tables import conflict, intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows, sync
@@ -329,6 +331,31 @@ def test_a_file_that_breaks_in_the_middle_is_no_success(kit: Kit, inside: str, p
     sync(hub)
     assert it.progress(again, 0).state == "done"
     assert {r.data["name"] for r in rows(hub, record, kind="product")} == {"Болт", "Гайка", "Шайба"}
+
+
+def test_what_1c_never_asks_to_import_is_taken_by_the_hub_itself(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = two_shops(kit)
+    server, password = hub.plugs["onec"].adapter.server(), base64.b64encode("обмен:слово".encode()).decode()
+    assert server is not None
+
+    def ask(mode: str, body: bytes = b"") -> str:
+        query = {"type": "catalog", "mode": mode, "filename": "import0_1.xml"}
+        sent = {"authorization": f"Basic {password}"}
+        request = Request("POST" if body else "GET", "/exchange/onec", query, sent, "10.0.0.7", [body] if body else [])
+        return server.handle(request, context(hub)).body.decode()
+
+    assert ask("checkauth").startswith("success\n")
+    assert ask("init").startswith("zip=no\n")
+    assert ask("file", GOODS.format("").encode()) == "success"
+    sync(hub)
+    assert "Гайка" not in {r.data["name"] for r in rows(hub, record, kind="product")}
+    kit.now.pass_(seconds=121)
+    sync(hub)
+    assert {r.data["name"] for r in rows(hub, record, kind="product")} == {"Болт", "Гайка", "Шайба"}
+    service, made = Service(hub, alone=True), list[str]()
+    monkeypatch.setattr(service.engine, "schedule", lambda name, *_, **__: made.append(name))
+    service._schedule(hub.plugs["onec"])
+    assert "settle" in made, "and so it does as a service"
 
 
 UNF = """
