@@ -165,9 +165,12 @@ def _lines(ours: Sequence[Mapping[str, Any]] | None, theirs: Sequence[Mapping[st
     goods = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
     if not goods:
         return None
-    shown = "; ".join(f"{key}: {_pieces(there.get(key))} / {_pieces(here.get(key))}" for key in goods[:5])
-    shown += " …" if len(goods) > 5 else ""
-    return Text(f"lines, accounting / deal: {shown}", f"строки, учёт / сделка: {shown}")
+
+    def shown(word: str) -> str:
+        rows = (f"{key}: {_pieces(there.get(key), word)} / {_pieces(here.get(key), word)}" for key in goods[:5])
+        return "; ".join(rows) + (" …" if len(goods) > 5 else "")
+
+    return Text(f"lines, accounting / deal: {shown('for')}", f"строки, учёт / сделка: {shown('на')}")
 
 
 def _by_goods(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Decimal, Decimal]]:
@@ -180,8 +183,8 @@ def _by_goods(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Decimal, De
     return found
 
 
-def _pieces(known: tuple[Decimal, Decimal] | None) -> str:
-    return "—" if known is None else f"{plain(known[0])} × = {_money(known[1])}"
+def _pieces(known: tuple[Decimal, Decimal] | None, word: str) -> str:
+    return "—" if known is None else f"{plain(known[0])} {word} {_money(known[1])}"
 
 
 def _payment(sales: Side, books: Books) -> list[Difference]:

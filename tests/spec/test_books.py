@@ -279,4 +279,4 @@ def test_what_was_ordered_goes_both_ways_to_the_kopeck_until_1c_has_approved_it(
     assert base.row(firm.name, firm.order)["СуммаДокумента"] == "100.65"
     assert total(firm.run(), "writes") == 0
     (told,) = reports.deals(hub)
-    assert any("B-1: 2 × = 100.10 / 4 × = 200.20" in said for said in told["differences"]), told["differences"]
+    assert any("B-1: 2 на 100.10 / 4 на 200.20" in said for said in told["differences"]), told["differences"]

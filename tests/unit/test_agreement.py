@@ -60,7 +60,7 @@ def test_the_lines_behind_a_gap_are_named() -> None:
     theirs = [{"sku": "БЛТ-8", "qty": D(1), "sum": D("25.00")}, {"sku": "ГК-8", "qty": D(1), "sum": D("50.10")}]
     order = changed(ORDER, amount=D("75.10"), lines=theirs)
     (one,) = differences(changed(SALES, lines=ours), Books(order), may_agree)
-    assert "БЛТ-8: 1 × = 25.00 / 2 × = 50.00" in one.text.ru
+    assert "БЛТ-8: 1 на 25.00 / 2 на 50.00" in one.text.ru
     assert "ГК-8" not in one.text.ru
 
 
@@ -80,7 +80,7 @@ def test_another_composition_of_the_same_sum_is_named() -> None:
     theirs = [{"key": "1", "sku": "B", "qty": D(1), "sum": D("100.10")}]
     (one,) = differences(changed(SALES, lines=ours), Books(changed(ORDER, lines=theirs), D("100.10")), may_agree)
     assert one.kind == "lines"
-    assert "A: — / 2 × = 100.10; B: 1 × = 100.10 / —" in one.text.ru
+    assert "A: — / 2 на 100.10; B: 1 на 100.10 / —" in one.text.ru
 
 
 def test_the_same_composition_in_other_words_is_no_difference() -> None:
