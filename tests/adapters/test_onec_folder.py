@@ -99,6 +99,22 @@ def test_a_half_file_waits_and_holds_its_own_export_only(
     assert names(adapter) == ["import0_1.xml", "offers0_1.xml", "import1_1.xml"]
 
 
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [("import.xml", "offers.xml"), ("import___7a1c.xml", "offers___90fe.xml"), ("a/goods.xml", "a/rests.xml")],
+)
+def test_an_export_whose_names_have_no_index_is_one_too(
+    make: Callable[..., OneCFolder], tmp_path: Path, cut: str, whole: str
+) -> None:
+    put(tmp_path, cut, IMPORT[:2000])
+    put(tmp_path, whole, OFFERS)
+    put(tmp_path, "orders-1.xml", (FIXTURES / "orders_ut.xml").read_bytes())
+    adapter = make()
+    assert names(adapter) == ["orders-1.xml"], "prices never come before their goods"
+    put(tmp_path, cut, IMPORT)
+    assert names(adapter) == [*([cut, whole, "orders-1.xml"] if "/" not in cut else ["orders-1.xml", cut, whole])]
+
+
 def test_a_file_that_stays_broken_is_handed_over_in_the_end(
     make: Callable[..., OneCFolder], hub: MemoryHub, tmp_path: Path
 ) -> None:
