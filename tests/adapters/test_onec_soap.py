@@ -228,6 +228,9 @@ def test_check_names_the_setting_to_mend(base: SoapPeer, opened: Any) -> None:
     if base.service == 2:
         (line,) = [f for f in opened(code="WRONG").check() if not f.ok]
         assert "Не найдены настройки обмена" in line.text.ru
+        assert line.setting == "code"
+        (line,) = opened(code="").check()
+        assert (line.ok, line.setting) == (False, "code")
     with pytest.raises(BadConfig):
         drain(opened(password="wrong"), "product")
 
