@@ -16,7 +16,9 @@ from requests.auth import HTTPBasicAuth
 from zeep.transports import Transport
 
 from adapters.base import AdapterContext, BadConfig, Change, OutcomeUnknown, Record, RecordRefused, RetryLater
+from adapters.onec.cml.reader import records
 from adapters.onec.soap import OneCSoap
+from adapters.onec.soap.service import _as_it_came
 from adapters.onec.soap.settings import SoapSettings
 from sync.lens import load
 from tests.adapters.onec_context import KeptPictures
@@ -162,6 +164,26 @@ def test_broken_answers_take_nothing(base: SoapPeer, opened: Any, answer: dict[s
     with pytest.raises(error):
         drain(one, "product")
     assert len(drain(one, "product")[0]) == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "cml:"])
+@pytest.mark.parametrize("declared", ["", "<?xml version='1.0' encoding='UTF-8'?>"])
+def test_a_large_answer_is_read_out_of_its_envelope_without_a_tree(prefix: str, declared: str) -> None:
+    """Whatever prefixes the envelope declares for it; more than one portion of the reader's."""
+    goods = "".join(f"<Товар><Ид>{n}</Ид><Артикул xsi:type='xs:string'>{n}</Артикул></Товар>" for n in range(2000))
+    root = f"{prefix}КоммерческаяИнформация"
+    text = (
+        f"{declared}<soap:Envelope xmlns:soap='s' xmlns:xsi='i' xmlns:xs=\"x\" xmlns:cml='c'><soap:Body><m:R xmlns:m='m'>"
+        f"<m:return><{root} ВерсияСхемы='2.05' xmlns:xs='own'><Каталог><Товары>{goods}</Товары></Каталог></{root}></m:return>"
+        "</m:R></soap:Body></soap:Envelope>"
+    )
+    stream = _as_it_came(text.encode())
+    assert stream is not None
+    assert [r.data["sku"] for r in records(stream) if isinstance(r, Record)] == [str(n) for n in range(2000)]
+    assert _as_it_came(text.encode("utf-16")) is None
+    assert _as_it_came(text.replace(f"</{root}>", "").encode()) is None, "cut"
+    assert _as_it_came(f"<!DOCTYPE x>{text}".encode()) is None
+    assert _as_it_came(f"<?xml version='1.0' encoding='windows-1251'?>{text}".encode()) is None or declared
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
