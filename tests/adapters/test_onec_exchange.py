@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from adapters.base import BadConfig, ImportState, Offered, Record, Request, Text
 from adapters.onec import OneCSiteExchange
 from adapters.onec.exchange import IMPORT_WAIT
+from adapters.onec.sessions import INDEX
 from tests.adapters.onec_context import FIXTURES, Client, MemoryHub, adapter_context, basic, exchange
 from tests.adapters.test_onec_orders import order
 
@@ -90,6 +91,19 @@ def client_adapter(client: Client) -> Any:
             return client.server
 
     return Same()
+
+
+def test_a_right_password_forgives_the_wrong_ones_before_it(client: Client) -> None:
+    wrong = {"authorization": basic(password="нет")}
+    for _ in range(3):
+        for _ in range(4):
+            assert "неверное имя" in client.text("checkauth", headers=wrong)
+        client.login()
+
+
+def test_nobody_is_let_in_while_no_login_is_set(hub: MemoryHub) -> None:
+    client = Client(hub, exchange(hub, login="", password=""))
+    assert client.text("checkauth", headers={"authorization": basic("", "")}).startswith("failure\n")
 
 
 def test_every_request_needs_a_session_or_basic(client: Client) -> None:
@@ -363,6 +377,7 @@ def test_a_half_file_is_never_imported_by_silence(hub: MemoryHub, client: Client
     hub.later(200)
     client.server.settle(hub)
     assert hub.received() == ["offers0_1.xml"]
+    assert hub.sessions[INDEX]["pending"] == [], "it is given up, and not looked at for ever"
     client.upload("import0_1.xml", IMPORT[3000:])  # 1C was only slow
     hub.later(200)
     client.server.settle(hub)

@@ -159,10 +159,12 @@ def test_an_archive_elsewhere(make: Callable[..., OneCFolder], tmp_path: Path, m
 
     monkeypatch.setattr(os, "link", no_link)
     adapter = make(archive=tmp_path / "old")
-    put(tmp_path, "a/import0_1.xml", IMPORT)
-    (arrival,) = adapter.collect()
-    adapter.collected(arrival)
-    assert archived(tmp_path / "old") == ["a/import0_1.20240506T090000Z.xml"]
+    for body in (IMPORT, IMPORT + b"\n"):
+        put(tmp_path, "a/import0_1.xml", body)
+        (arrival,) = adapter.collect()
+        adapter.collected(arrival)
+    assert archived(tmp_path / "old") == ["a/import0_1.20240506T090000Z.1.xml", "a/import0_1.20240506T090000Z.xml"]
+    assert (tmp_path / "old/a/import0_1.20240506T090000Z.xml").read_bytes() == IMPORT, "nothing is overwritten"
     assert archived(tmp_path / "1c") == []
 
 
@@ -201,8 +203,7 @@ def test_a_restarted_hub_archives_what_the_old_one_took(make: Callable[..., OneC
 
 
 def test_links_and_names_of_unfinished_copies_are_not_followed(make: Callable[..., OneCFolder], tmp_path: Path) -> None:
-    secret = tmp_path / "secret.xml"
-    secret.write_bytes(IMPORT)
+    secret = put(tmp_path, "../secret.xml", IMPORT)
     (tmp_path / "1c" / "import0_1.xml").symlink_to(secret)
     put(tmp_path, ".import0_2.xml", IMPORT)
     put(tmp_path, "~import0_3.xml", IMPORT)

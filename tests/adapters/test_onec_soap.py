@@ -240,6 +240,17 @@ def test_one_broken_row_leaves_its_neighbours_and_claims_nothing_complete(base: 
     assert ([r.id for r in found], complete) == (["b1"], False)
 
 
+def test_the_cursor_moves_when_all_of_an_answer_is_safe(
+    base: SoapPeer, opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.onec.soap.adapter.PAGE", 1)
+    base.state["items"].append(["2026-02-01T00:00:00", ITEMS.format(id="g1", sku="Г-8", name="Гайка")])
+    pages = list(opened().scan("product", {"since": "2026-01-01T00:00:00+00:00"}))
+    assert [[r.id for r in p.records] for p in pages] == [["b1"], ["g1"]]
+    assert [p.cursor["since"][:7] for p in pages] == ["2026-01", "2026-03"]
+    assert [p.last for p in pages] == [False, True]
+
+
 def test_check_names_the_setting_to_mend(base: SoapPeer, opened: Any) -> None:
     assert [f.ok for f in opened().check()] == [True, True]
     (line,) = [f for f in opened(password="wrong").check() if not f.ok]
