@@ -251,8 +251,12 @@ def _only_there(hub: Hub, tx: Connection) -> Iterable[dict[str, Any]]:
         )
         .order_by(quarantine.c.id)
     )
-    text = Text("accounting has this order, there is no such deal", "в учёте заказ есть, такой сделки нет")
     for row in rows:
+        close = f"sverka quarantine close {row.id}"
+        text = Text(
+            f"accounting has this order, there is no such deal (if there is to be none: {close})",
+            f"в учёте заказ есть, такой сделки нет (если её и не должно быть: {close})",
+        )
         plug = hub.plugs[row.connection]
         lens = plug.mapping.lenses.get(row.native_kind)
         found = lens.get((row.data or {}).get("data") or {}) if lens is not None else None

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
-from sync.errors import BadConfig
+from sync.errors import BadConfig, NeedHuman
 from sync.hub import acts, daily, reports, workbook, works
 from sync.hub.runtime import Hub
-from sync.store.tables import intent, notice
+from sync.store.tables import command, intent, notice, quarantine
 from tests.spec.hubs import BOTH, CLIENT, Kit, give, open_kit, rows, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
 
@@ -90,6 +90,49 @@ def test_an_order_that_only_accounting_knows_counts_in_its_total(kit: Kit) -> No
         Decimal("105.10"),
         Decimal("5.00"),
     )
+
+
+def test_an_order_that_a_person_has_dealt_with_is_no_stranger_any_more(kit: Kit) -> None:
+    hub = opened(kit)
+    back(hub, "777", number_1c="УТ-99", sum="5.00")
+    assert [row["order"] for row in reports.deals(hub) if row["number"] is None] == ["УТ-99"]
+    (stopped,) = rows(hub, quarantine, code="deal.unknown_number")
+    with pytest.raises(NeedHuman, match="--reason"):
+        acts.put_aside(hub, stopped.id, "anna", " ")
+    acts.put_aside(hub, stopped.id, "anna", "проба")
+    (done,) = rows(hub, command, kind="put_aside")
+    assert done.args == {"id": stopped.id, "who": "anna", "reason": "проба"}
+    with pytest.raises(NeedHuman):
+        acts.put_aside(hub, stopped.id, "anna", "ещё раз")
+    sync(hub)
+    assert [row for row in reports.deals(hub) if row["number"] is None] == []
+    back(hub, "777", number_1c="УТ-99", sum="6.00")
+    assert [r["order_amount"] for r in reports.deals(hub) if r["number"] is None] == [6], "it has moved there since"
+
+
+def test_an_order_deleted_in_accounting_counts_in_no_total(kit: Kit) -> None:
+    hub = opened(kit)
+    context(hub).confirm(offer(hub).id)
+    back(hub)
+    back(hub, deletion_mark=True, posted=False, cancelled=True)
+    sync(hub)
+    (row,) = reports.deals(hub)
+    assert (row["stage"], row["order_stage"]) == ("Отменён", "Отменён")
+    assert row["kinds"] == []
+
+
+def test_a_letter_shows_twenty_and_the_workbook_all(kit: Kit, tmp_path: Path) -> None:
+    (mine,) = reports.deals(opened(kit))
+    many = [{**mine, "number": str(n), "differences": ["раз", "два"]} for n in range(23)]
+    text = daily.body(many).ru
+    assert (text.count(": раз; два"), "… и ещё 3: все в таблице." in text) == (20, True)
+    workbook.write(many, "ru", tmp_path / "deals.xlsx")
+    book = load_workbook(tmp_path / "deals.xlsx")
+    sheet = book.worksheets[1]
+    assert sheet.max_row == 25
+    cell = sheet.cell(24, len(workbook.FIELDS))
+    assert (cell.value, cell.alignment.wrap_text, sheet.row_dimensions[24].height) == ("раз\nдва", True, 30)
+    book.close()
 
 
 def test_the_letter_comes_once_a_day_with_the_workbook(kit: Kit) -> None:
@@ -178,7 +221,7 @@ def test_a_screen_shows_what_fits_and_a_pipe_every_column(kit: Kit, monkeypatch:
     from rich.console import Console
 
     from sync.cli import output
-    from sync.cli import reports as command
+    from sync.cli import reports as told
 
     (row,) = reports.deals(opened(kit))
     row |= {"number": None, "order": "УТ-17", "paid": Decimal(0)}
@@ -186,7 +229,7 @@ def test_a_screen_shows_what_fits_and_a_pipe_every_column(kit: Kit, monkeypatch:
     for terminal in (True, False):
         screen = Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
         monkeypatch.setitem(output.console.__dict__, "_console", screen)
-        command._table([row], "ru")
+        told._table([row], "ru")
         seen.append(screen.file.getvalue())  # type: ignore[attr-defined]
     assert "Контрагент" not in seen[0]
     assert {"УТ-17", "100.10", "0.00", "RUB"} <= set(seen[0].split()), "words are not cut in pieces"
