@@ -121,6 +121,15 @@ def test_an_order_deleted_in_accounting_counts_in_no_total(kit: Kit) -> None:
     assert row["kinds"] == []
 
 
+def test_an_order_made_anew_in_accounting_takes_the_place_of_the_old_one(kit: Kit) -> None:
+    hub = opened(kit)
+    context(hub).confirm(offer(hub).id)
+    back(hub)
+    back(hub, id_1c="u18", number_1c="УТ-18")
+    (row,) = reports.deals(hub)
+    assert (row["order"], row["order_amount"], row["kinds"]) == ("УТ-18", Decimal("100.10"), [])
+
+
 def test_a_letter_shows_twenty_and_the_workbook_all(kit: Kit, tmp_path: Path) -> None:
     (mine,) = reports.deals(opened(kit))
     many = [{**mine, "number": str(n), "differences": ["раз", "два"]} for n in range(23)]
