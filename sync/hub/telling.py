@@ -191,6 +191,8 @@ def _values(changes: Mapping[str, Any], why: str, stages: Mapping[str, str], lan
         before, after = value if isinstance(value, list) and len(value) == 2 else (None, value)
         if isinstance(after, dict) or isinstance(before, dict):
             parts.append(f"{name} {_document(before, after, language)}")
+        elif plain == "lines" and isinstance(before, list) and isinstance(after, list):
+            parts.append(f"{name}: {_moved(before, after, language)}")
         elif before is None:
             parts.append(f"{name}: {_value(after, stages, language, plain)}")
         else:
@@ -207,6 +209,26 @@ def _document(before: Any, after: Any, language: str) -> str:
     was, is_ = (_number(d["amount"], "amount", language) if d.get("amount") else "" for d in (old, now))
     sums = f"{was or '—'} → {is_ or '—'}" if old and was != is_ else is_
     return f"{f'№ {number} ' if number else ''}{sums}".strip()
+
+
+def _moved(before: list[Any], after: list[Any], language: str) -> str:
+    """The goods of which quantity or sum is another one now; where there are none, how many lines there are."""
+    old, new = _goods(before, language), _goods(after, language)
+    names = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    shown = "; ".join(f"{key}: {old.get(key, '—')} → {new.get(key, '—')}" for key in names[:3])
+    return shown + (" …" if len(names) > 3 else "") or f"[{len(before)}] → [{len(after)}]"
+
+
+def _goods(lines: list[Any], language: str) -> dict[str, str]:
+    """Article (else name) → "2 for 100.10" of each line."""
+    found: dict[str, str] = {}
+    for one in lines:
+        if isinstance(one, dict):
+            key = str(one.get("sku") or one.get("name") or one.get("key"))[:40]
+            qty, total = _number(one.get("qty"), "quantity", language), _number(one.get("sum"), "sum", language)
+            said = f"{qty} {'на' if language == 'ru' else 'for'} {total}"
+            found[key] = f"{found[key]} + {said}" if key in found else said
+    return found
 
 
 def _number(value: Any, field: str, language: str) -> str:
