@@ -220,13 +220,14 @@ def _moved(before: list[Any], after: list[Any], language: str) -> str:
 
 
 def _goods(lines: list[Any], language: str) -> dict[str, str]:
-    """Article (else name) → "2 for 100.10" of each line."""
+    """Article (else name) → "2 for 100.10" of its lines."""
     found: dict[str, str] = {}
     for one in lines:
         if isinstance(one, dict):
             key = str(one.get("sku") or one.get("name") or one.get("key"))[:40]
-            qty, total = _number(one.get("qty"), "quantity", language), _number(one.get("sum"), "sum", language)
-            said = f"{qty} {'на' if language == 'ru' else 'for'} {total}"
+            said = _number(one["sum"], "sum", language) if one.get("sum") not in (None, "") else "?"
+            if one.get("qty") not in (None, ""):  # a discount has none
+                said = f"{_number(one['qty'], 'quantity', language)} {'на' if language == 'ru' else 'for'} {said}"
             found[key] = f"{found[key]} + {said}" if key in found else said
     return found
 
