@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+
+from sync.model.compare import line_total
 
 FIELDS: dict[str, tuple[str, str]] = {
     "number": ("number", "номер"),
@@ -220,15 +223,26 @@ def _moved(before: list[Any], after: list[Any], language: str) -> str:
 
 
 def _goods(lines: list[Any], language: str) -> dict[str, str]:
-    """Article (else name) → "2 for 100.10" of its lines."""
+    """Article (else name) → "2 for 100.10" of its lines, with VAT as the report has it."""
     found: dict[str, str] = {}
     for one in lines:
         if isinstance(one, dict):
             key = str(one.get("sku") or one.get("name") or one.get("key"))[:40]
-            said = _number(one["sum"], "sum", language) if one.get("sum") not in (None, "") else "?"
+            total = line_total({**one, **_numbers(one)})
+            said = _number(total, "sum", language) if total is not None else "?"
             if one.get("qty") not in (None, ""):  # a discount has none
                 said = f"{_number(one['qty'], 'quantity', language)} {'на' if language == 'ru' else 'for'} {said}"
             found[key] = f"{found[key]} + {said}" if key in found else said
+    return found
+
+
+def _numbers(line: dict[str, Any]) -> dict[str, Decimal]:
+    """The journal keeps numbers as texts."""
+    found = {}
+    for name in ("sum", "tax", "price", "qty", "discount", "vat_rate"):
+        with suppress(ArithmeticError):
+            if line.get(name) is not None and (number := Decimal(str(line[name]))).is_finite():
+                found[name] = number
     return found
 
 

@@ -23,7 +23,10 @@ from sync.web.words import Words
         (
             {
                 "lines": [
-                    [{"sku": "A", "qty": "2.000", "sum": "1016.00"}, {"name": "Доставка", "qty": "1", "sum": "5"}],
+                    [
+                        {"sku": "A", "qty": "2.000", "sum": "1000.00", "tax": "16.00", "vat_included": False},
+                        {"name": "Доставка", "qty": "1", "sum": "5"},
+                    ],
                     [{"sku": "A", "qty": "5.000", "sum": "2500.00"}, {"name": "Доставка", "qty": "1", "sum": "5"}],
                 ]
             },
