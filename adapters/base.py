@@ -208,7 +208,7 @@ class ImportState:
 
     state: str
     done: int = 0  # records processed so far
-    text: Text | None = None  # why it failed
+    text: Text | None = None  # why it failed; of one that is done, what was not taken of it
 
 
 class ServerContext(Protocol):

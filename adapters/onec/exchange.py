@@ -40,6 +40,7 @@ HEADER_REMEDY = Text(
     "если перед узлом стоит веб-сервер, он должен его передавать (nginx: proxy_pass передаёт сам; Apache: RewriteRule .* - "
     "[E=HTTP_AUTHORIZATION:%{HTTP:Authorization}])",
 )
+NOTES, MOST_NOTES = "notes", 10  # a session that no client has: what 1C's log is to show with the next file
 IMPORT_WAIT = 12.0  # seconds: УТ repeats `import` without a pause, and gives up on an answer after 180
 ROUNDS = 20  # batches of nothing but poison before we answer with an empty document
 _UNF_VERSIONS = ("2.08", "2.09", "2.10")
@@ -167,13 +168,20 @@ class SiteExchange:
         if request.method not in ("POST", "PUT"):
             raise refused("onec.method", "mode=file wants POST", "mode=file ожидает POST с содержимым файла")
         self._uploads.store(request, context, sid, by_address)
-        return Reply(b"success")
+        if not (notes := (context.load_session(NOTES) or {}).get("notes")):
+            return Reply(b"success")
+        context.save_session(NOTES, {})
+        return Reply(
+            "\n".join(["success", *notes]).encode()
+        )  # only here 1C logs more lines, and takes them for no error
 
     def _import(self, request: Request, context: ServerContext, sid: str) -> Reply:
         name = request.query.get("filename", "")
         ticket = self._uploads.ticket(context, sid, name)
         state = context.progress(ticket, IMPORT_WAIT)
         if state.state == "done":
+            if state.text is not None:
+                self._remember(context, f"{name}: {' '.join(state.text.say(self._language).split())}")
             return Reply(b"success")
         if state.state == "failed":
             raise RecordRefused(
@@ -181,6 +189,12 @@ class SiteExchange:
                 code="onec.import_failed",
             )
         return Reply(f"progress\n{state.done}".encode())
+
+    def _remember(self, context: ServerContext, note: str) -> None:
+        """What was not taken of a file, for 1C's log: said with the next file, for the answer to `import` takes no words."""
+        with self._sessions.locked():
+            notes = (context.load_session(NOTES) or {}).get("notes", [])
+            context.save_session(NOTES, {"notes": [*(n for n in notes if n != note), note][-MOST_NOTES:]})
 
     def _query(self, request: Request, context: ServerContext, sid: str) -> Reply:
         batch_id, good = "", list[Offered]()

@@ -86,10 +86,10 @@ class Context:
                 ).first()
             if row is None:
                 return ImportState("failed", 0, Text("The upload is not known.", "Загрузка неизвестна."))
+            text = row.text or {}
             if row.state in ("done", "duplicate"):
-                return ImportState("done", row.done)
+                return ImportState("done", row.done, Text(text["en"], text["ru"]) if text else None)
             if row.state == "failed":
-                text = row.text or {}
                 return ImportState("failed", row.done, Text(text.get("en", "failed"), text.get("ru", "ошибка")))
             if time.monotonic() >= until:
                 return ImportState("working" if row.done else "waiting", row.done)

@@ -79,6 +79,8 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
         counts.add("failed")
         with world.store.begin() as tx:
             trouble.refuse(tx, plug.name, "arrival", f"{row.id} {row.name}", error, world.now(), inbox_id=inbox_id)
+    if state == "done" and counts.failed and row.via == "exchange":
+        text = _not_taken(world, inbox_id, counts.failed)
     if counts.new or counts.same:  # same: what it brought may have been taken by a process that died before this line
         _take_waiting(world, plug, run_id)
     with world.store.begin(durable=False) as tx:
@@ -87,6 +89,16 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
         if state == "done" and row.via != "poll":
             trouble.passed(tx, plug.name, "arrival", f"{row.id} {row.name}", world.now())
     return counts
+
+
+def _not_taken(world: World, inbox_id: int, number: int) -> dict[str, str] | None:
+    """For the sender of a file that was taken but for some of its records: how many, and what is wrong with the first."""
+    query = sa.select(quarantine.c.text).where(quarantine.c.inbox_id == inbox_id, quarantine.c.state != "closed")
+    with world.store.read() as tx:
+        first = tx.execute(query.order_by(quarantine.c.id).limit(1)).scalar()
+    if first is None:
+        return None
+    return {"en": f"records not taken: {number}; {first['en']}", "ru": f"не принято записей: {number}; {first['ru']}"}
 
 
 def _items(plug: Plug, spool: Spool, row: Any) -> Iterator[Record | Problem | Hint]:

@@ -319,6 +319,17 @@ def test_a_refused_file_is_a_failure_with_its_reason(hub: MemoryHub, client: Cli
     assert client.run_import("import0_1.xml") == "failure\nфайл испорчен"
 
 
+def test_what_was_not_taken_of_a_file_is_said_with_the_next_one(hub: MemoryHub, client: Client) -> None:
+    """The answer to `import` takes no words beside `success`; more lines after a file's go into 1C's log."""
+    said = Text("records not taken: 1", "не принято\nзаписей: 1")
+    hub.states["import0_1.xml"] = [ImportState("done", 3, said), ImportState("done", 3, said)]
+    client.begin().upload("import0_1.xml", IMPORT)
+    assert [client.run_import("import0_1.xml") for _ in range(2)] == ["success", "success"]
+    client.begin("sale")
+    answers = [client.text("file", "sale", filename=f"orders-{n}.xml", body=b"<x/>") for n in (1, 2)]
+    assert answers == ["success\nimport0_1.xml: не принято записей: 1", "success"], "once"
+
+
 def test_import_of_what_was_never_sent(client: Client) -> None:
     assert client.begin().run_import("import0_1.xml").startswith("failure\n")
     assert client.run_import("../x").startswith("failure\n")

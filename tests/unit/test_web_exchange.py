@@ -183,6 +183,22 @@ def test_a_path_that_covers_one_of_ours_is_not_served(tmp_path: Path) -> None:
         assert Exchange(opened).paths(OWN) == [SHARED, "/shop/1c.php"]
 
 
+def test_1cs_own_log_says_which_record_was_not_taken(tmp_path: Path) -> None:
+    """The neighbours are taken, and the exchange goes on."""
+    row = "<Товар>{}<Наименование>Болт</Наименование></Товар>"
+    body = (
+        "<КоммерческаяИнформация><Каталог><Товары>{}</Товары></Каталог></КоммерческаяИнформация>".format(
+            row.format("") + row.format("<Ид>1</Ид>")
+        )
+    ).encode()
+    with hub(tmp_path) as opened, served(opened) as url, working(opened):
+        client = UtClient(small_base(), f"{url}/exchange/ut", "buh", "1c-password")
+        for _ in range(2):
+            client.cycle("catalog", {"import0_1.xml": body})
+    (said,) = [line for line in client.log if "Расширенный статус" in line]
+    assert "import0_1.xml: не принято записей: 1; у <Товар> в строке 1 нет <Ид>" in said
+
+
 @pytest.mark.parametrize(
     ("web", "address"),
     [
