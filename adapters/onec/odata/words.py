@@ -26,13 +26,13 @@ class Words:
     @classmethod
     def read(cls, client: ODataClient, names: Names, published: frozenset[str], *, with_reasons: bool) -> Words:
         # БСП appends the owner of an attribute in brackets
-        properties = {key: name.partition(" (")[0].strip() for key, name in _named(client, names.attributes).items()}
+        properties = {key: name.partition(" (")[0].strip() for key, name in described(client, names.attributes).items()}
         return cls(
-            _named(client, CURRENCIES),
+            described(client, CURRENCIES),
             properties,
-            _named(client, names.states) if names.states else {},
+            described(client, names.states) if names.states else {},
             _rates(client) if RATES in published else {},
-            _named(client, names.reasons) if with_reasons and names.reasons in published else None,
+            described(client, names.reasons) if with_reasons and names.reasons in published else None,
         )
 
     def strange(self, rows: Iterable[Native], deals: Iterable[Native]) -> bool:
@@ -54,7 +54,8 @@ class Words:
         return keys
 
 
-def _named(client: ODataClient, name: str) -> dict[str, str]:
+def described(client: ODataClient, name: str) -> dict[str, str]:
+    """Key → Description of a catalogue."""
     return {str(r["Ref_Key"]): str(r.get("Description") or "").strip() for r in client.rows(name)}
 
 

@@ -1,0 +1,90 @@
+"""One change written into an order of 1C: its stage, lines, comment, posting."""
+
+from __future__ import annotations
+
+from adapters.base import Change, Native, OutcomeUnknown, PreconditionFailed, Record, RecordRefused, Text
+from adapters.onec.odata import composition, writes
+from adapters.onec.odata.client import ODataClient
+from adapters.onec.odata.names import Names
+from adapters.onec.odata.orders import Orders
+from adapters.onec.odata.settings import ODataSettings
+from adapters.onec.odata.stage import Stage
+
+
+class Writing:
+    """`write(change)`: the order as it stands in 1C after it."""
+
+    def __init__(self, client: ODataClient, names: Names, settings: ODataSettings, orders: Orders) -> None:
+        self._client, self._names, self._settings, self._orders = client, names, settings, orders
+        self._stage = Stage(settings)
+
+    def write(self, change: Change) -> Record:
+        """Show the stage (or set the lines, the comment, post, undo the posting) of an order. The DataVersion seen last must
+        still stand there. The order itself comes last of what shows the stage: a try that ended half-way is seen by it, and
+        repeated."""
+        if change.id is None or change.kind != "order":
+            raise RecordRefused(
+                Text(
+                    "Only orders that 1C has already can be changed.",
+                    "Изменять можно только заказы, которые уже есть в 1С.",
+                ),
+                code="odata.create",
+            )
+        client, names, word = self._client, self._names, str(change.data.get("crm_status") or "")
+        refused: RecordRefused | None = None
+        rows = client.rows(names.order, filter=f"Ref_Key eq guid'{change.id}'")
+        if not rows:
+            raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
+        now = str(rows[0].get("DataVersion") or "")
+        seen = (change.before.version if change.before else "") or now
+        body = writes.body_of(client, names, self._settings, change, rows[0])
+        if "lines" in change.data:
+            body |= self._composition(rows, change.data["lines"] or [])
+        if "deal" in self._stage.shows and (word or "loss_reason" in change.data):
+            if seen != now:
+                raise PreconditionFailed(
+                    Text("The order was changed in 1C meanwhile.", "Заказ изменён в 1С."), code="odata.moved"
+                )
+            status = self._stage.outcome(
+                word or str((change.before.data if change.before else {}).get("crm_status") or "")
+            )
+            reason, refused = writes.reason_key(client, names, change.data)
+            if word or reason:
+                body |= writes.shown_in_deal(client, names, rows[0], status, reason)
+        if body:
+            client.patch(names.order, change.id, body, seen)
+        again = bool({"СостояниеЗаказа", "Товары"} & body.keys())
+        self._post(change.id, rows[0], change.data.get("posted"), again=again)
+        if refused is not None:  # all else of the change stands by now
+            raise refused
+        found = self._orders.read(change.id)
+        if found is None:
+            raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
+        return found
+
+    def _composition(self, rows: list[Native], wanted: list[Native]) -> Native:
+        """The tabular part of the order with these lines."""
+        if not self._names.lines_written:
+            raise RecordRefused(
+                Text(
+                    "Lines are written into orders of УТ, КА and ERP only.",
+                    "Состав пишется только в заказы УТ, КА и ERP.",
+                ),
+                code="odata.lines",
+                field="lines",
+            )
+        shown = self._orders.shown(rows[0]).data.get("lines") or []
+        goods = self._client.by_keys(self._names.goods, composition.new_goods(shown, wanted))
+        return composition.table_of(rows[0], shown, wanted, self._orders.words().rates, goods)
+
+    def _post(self, id: str, row: Native, wanted: object, *, again: bool) -> None:
+        """Post or unpost where that is wanted. The registers follow an order's state (УНФ) and its lines only when it is posted
+        `again`."""
+        posted = bool(row.get("Posted"))
+        if isinstance(wanted, bool) and wanted != posted:
+            self._client.post(self._names.order, id, undo=not wanted)
+        elif again and posted:
+            try:
+                self._client.post(self._names.order, id)
+            except OutcomeUnknown:  # the state stands already, so nobody would ask for this again
+                self._client.post(self._names.order, id)
