@@ -84,6 +84,13 @@ def drain(one: OneCOData, kind: str, cursor: dict[str, Any] | None = None) -> tu
     return found, dict(page.cursor)
 
 
+def item(configuration: str, key: str) -> dict[str, str]:
+    """The goods of a line: in УНФ a text may stand there too, so that the value names its type."""
+    if configuration != "unf":
+        return {"Номенклатура_Key": key}
+    return {"Номенклатура": key, "Номенклатура_Type": f"StandardODATA.{GOODS}"}
+
+
 def furnish(base: ODataPeer, name: str = "ut") -> dict[str, Any]:
     """A client, two goods, an order of the site, its additional attributes."""
     rub = base.put("Catalog_Валюты", Description="RUB")["Ref_Key"]
@@ -101,9 +108,10 @@ def furnish(base: ODataPeer, name: str = "ut") -> dict[str, Any]:
     status = base.put(ATTRIBUTES, Description="Статус сделки CRM (Заказ клиента)")["Ref_Key"]
     values["ДополнительныеРеквизиты"] = [{"Свойство_Key": site, "Значение": "1043", "Значение_Type": "Edm.String"}]
     lines = "Запасы" if name == "unf" else "Товары"
+    whole = {"ut": "СуммаСНДС", "unf": "Всего"}.get(name, "Сумма")
     values[lines] = [
-        {"Номенклатура_Key": bolt, "Количество": "2", "Цена": "25.05", "Сумма": "50.10"},
-        {"Номенклатура_Key": nut, "Количество": "1", "Цена": "50", "Сумма": "50"},
+        {**item(name, bolt), "Количество": "2", "Цена": "25.05", "Сумма": "50.10", whole: "50.10"},
+        {**item(name, nut), "Количество": "1", "Цена": "50", "Сумма": "50", whole: "50"},
     ]
     values["Валюта_Key" if name == "ut" else "ВалютаДокумента_Key"] = rub
     order = base.put(ORDERS[name], **values)["Ref_Key"]
@@ -348,7 +356,7 @@ def test_every_set_that_is_not_published_is_named_with_the_place(base: ODataPeer
 def test_check_says_all_is_well(base: ODataPeer, opened: list[OneCOData]) -> None:
     furnish(base)
     found = list(adapter(base, opened).check())
-    steps = ["auth", "published", "stage", "stage", "reasons", "sample"]
+    steps = ["auth", "published", "stage", "stage", "reasons", "lines", "sample"]
     assert [(f.step, f.ok) for f in found] == [(step, True) for step in steps]
     assert "«Завершён» — выиграна" in found[2].text.ru
     assert "УТ-000017" in found[-1].text.ru

@@ -45,7 +45,11 @@ class Firm:
         bolt = base.put("Catalog_Номенклатура", Description="Болт", Артикул="B-1")["Ref_Key"]
         table = "Запасы" if configuration == "unf" else "Товары"
         number = {"Свойство_Key": site, "Значение": "1043", "Значение_Type": "Edm.String"}
-        line = {"Номенклатура_Key": bolt, "Количество": "2", "Цена": "50.05", "Сумма": "100.10"}
+        item = {"Номенклатура_Key": bolt}
+        if configuration == "unf":  # a text may stand there too
+            item = {"Номенклатура": bolt, "Номенклатура_Type": "StandardODATA.Catalog_Номенклатура"}
+        line = {**item, "Количество": "2", "Цена": "50.05", "Сумма": "100.10"}
+        line |= {"ut": {"СуммаСНДС": "100.10"}, "unf": {"Всего": "100.10"}}.get(configuration, {})
         self.order = base.put(
             self.name, Number="0000-000017", Date="2026-03-01T10:00:00", Контрагент_Key=party, СуммаДокумента="100.10",
             Posted=True, **{"Валюта_Key" if configuration == "ut" else "ВалютаДокумента_Key": currency},

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from adapters.base import Finding, SverkaError, Text
 from adapters.onec.odata.behind import Behind
 from adapters.onec.odata.client import EMPTY, PUBLISH, ODataClient
+from adapters.onec.odata.composition import missing
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.schema import schema_of
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.writes import attribute_key
 
@@ -35,6 +37,7 @@ def findings(
     yield from _sums(client, names, settings, published, told)
     yield from _stage(client, names, settings)
     yield from _reasons(client, names, settings, published)
+    yield from _lines(client, names)
     yield from _sample(client, names)
 
 
@@ -130,6 +133,22 @@ def _reasons(client: ODataClient, names: Names, settings: ODataSettings, publish
     if not rows:
         said = Text("1C has no reasons of a loss yet.", "В 1С ещё нет причин проигрыша сделок.")
     yield Finding("reasons", True, said)
+
+
+def _lines(client: ODataClient, names: Names) -> Iterator[Finding]:
+    """Whether what was ordered can be written: a release may keep it in other columns. Without that the rest works."""
+    try:
+        lacking = missing(names.part, schema_of(client.metadata(), names.order))
+    except SverkaError as error:
+        yield _failed("lines", error)
+        return
+    said = Text("The lines of orders can be written, too.", "Состав заказов можно и записывать.")
+    if lacking:
+        said = Text(
+            f"The lines of orders are read, not written: 1C does not publish {', '.join(lacking)}.",
+            f"Состав заказов читается, но не записывается: 1С не публикует {', '.join(lacking)}.",
+        )
+    yield Finding("lines", True, said)
 
 
 def _sample(client: ODataClient, names: Names) -> Iterator[Finding]:

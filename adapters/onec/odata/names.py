@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adapters.onec.odata import parts
+from adapters.onec.odata.parts import Part
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -11,8 +14,7 @@ class Names:
 
     order: str  # the document that answers to a deal
     title: str  # what 1C calls it
-    lines: tuple[str, ...]  # its tabular parts
-    line_total: str  # the line's sum with VAT
+    part: Part  # its lines
     currency: str  # the document's property with the currency's key, without _Key
     units: str
     site_number: str  # the document's property that may hold the number of the site's order, beside the attribute
@@ -35,7 +37,6 @@ class Names:
     returns: str = ""  # БП: goods that come back
     refunds: tuple[str, ...] = ()  # БП: money that goes back
     reasons: str = ""  # УТ: why a Сделка was lost
-    lines_written: bool = False  # УТ: what was ordered can be written
     price_types: str = "Catalog_ВидыЦен"
     goods: str = "Catalog_Номенклатура"
     parties: str = "Catalog_Контрагенты"
@@ -91,8 +92,7 @@ class Names:
 UT = Names(
     order="Document_ЗаказКлиента",
     title="Заказ клиента",
-    lines=("Товары",),
-    line_total="СуммаСНДС",
+    part=parts.UT,
     currency="Валюта",
     units="Catalog_УпаковкиЕдиницыИзмерения",
     site_number="НомерПоДаннымКлиента",
@@ -105,15 +105,13 @@ UT = Names(
     state_register="InformationRegister_СостоянияЗаказовКлиентов",
     deals="Catalog_СделкиСКлиентами",
     reasons="Catalog_ПричиныПроигрышаСделок",
-    lines_written=True,
     partners="Catalog_Партнеры",
     order_in_units=True,
 )
 UNF = Names(
     order="Document_ЗаказПокупателя",
     title="Заказ покупателя",
-    lines=("Запасы", "Работы"),
-    line_total="Всего",
+    part=parts.UNF,
     currency="ВалютаДокумента",
     units="Catalog_КлассификаторЕдиницИзмерения",
     site_number="",
@@ -131,8 +129,7 @@ UNF = Names(
 BP = Names(
     order="Document_СчетНаОплатуПокупателю",
     title="Счет",
-    lines=("Товары",),
-    line_total="Сумма",
+    part=parts.BP,
     currency="ВалютаДокумента",
     units="",
     site_number="",

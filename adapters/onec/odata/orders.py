@@ -15,6 +15,8 @@ from adapters.onec.odata import records
 from adapters.onec.odata.behind import Behind
 from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import item_of
+from adapters.onec.odata.schema import Schema, schema_of
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.stage import Stage
 from adapters.onec.odata.sums import UNKNOWN, Sums
@@ -53,6 +55,7 @@ class Orders:
         self._words: Words | None = None
         self._sets: frozenset[str] | None = None
         self._behind: Behind | None = None
+        self._schema: Schema | None = None
 
     def scan(self, cursor: Native) -> Iterator[Page]:
         """Those of the window; then which sets told of payments and shipments is kept for the next time, and named is what
@@ -91,6 +94,12 @@ class Orders:
                 self._words.note(old, rows, deals)
         assert self._words is not None
         return self._words
+
+    def schema(self) -> Schema:
+        """What the base publishes of the document, asked for where lines are to be written: it is large."""
+        if self._schema is None:
+            self._schema = schema_of(self._client.metadata(), self._names.order)
+        return self._schema
 
     def _of_window(self, cursor: Native) -> Iterator[Page]:
         """All of them at first; after that those that changed, or were paid or shipped."""
@@ -142,7 +151,7 @@ class Orders:
 
     def _look_anew(self, *, first: bool) -> None:
         """What was missing may be there by now, and new words in the small catalogues. A `first` scan has nothing to lose."""
-        self._behind, self._sets, self._words = None, None, None
+        self._behind, self._sets, self._words, self._schema = None, None, None, None
         if first and self._names.for_sums and self.told() is None:
             self._sums().told = frozenset()
 
@@ -155,9 +164,9 @@ class Orders:
     def _with_parts(self, rows: list[Native], around: _Around) -> list[Record]:
         """Orders with goods looked up for all of them at once."""
         words, names = self.words(rows, [*around.deals.values()]), self._names
-        lines = [one for row in rows for table in names.lines for one in row.get(table) or []]
+        items = [item_of(one) for row in rows for _, one in names.part.lines(row)]
         unit = "ЕдиницаИзмерения" if names.order_in_units else ""
-        goods = self._client.by_keys(names.goods, [str(one.get("Номенклатура_Key")) for one in lines], expand=unit)
+        goods = self._client.by_keys(names.goods, items, expand=unit)
         return [
             self._parts.record(
                 row,

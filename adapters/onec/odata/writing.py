@@ -39,7 +39,7 @@ class Writing:
         seen = (change.before.version if change.before else "") or now
         body = writes.body_of(client, names, self._settings, change, rows[0])
         if "lines" in change.data:
-            body |= self._composition(rows, change.data["lines"] or [])
+            body |= self._composition(rows[0], change.data["lines"] or [])
         if "deal" in self._stage.shows and (word or "loss_reason" in change.data):
             if seen != now:
                 raise PreconditionFailed(
@@ -53,7 +53,7 @@ class Writing:
                 body |= writes.shown_in_deal(client, names, rows[0], status, reason)
         if body:
             client.patch(names.order, change.id, body, seen)
-        again = bool({"СостояниеЗаказа", "Товары"} & body.keys())
+        again = bool({"СостояниеЗаказа", *names.part.tables} & body.keys())
         self._post(change.id, rows[0], change.data.get("posted"), again=again)
         if refused is not None:  # all else of the change stands by now
             raise refused
@@ -62,20 +62,24 @@ class Writing:
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
         return found
 
-    def _composition(self, rows: list[Native], wanted: list[Native]) -> Native:
-        """The tabular part of the order with these lines."""
-        if not self._names.lines_written:
+    def _composition(self, row: Native, wanted: list[Native]) -> Native:
+        """What the order is to be PATCHed with to have these lines."""
+        part, shown = self._names.part, self._orders.shown(row).data
+        if (refused := composition.closed(part, row, shown)) is not None:
+            raise refused
+        schema = self._orders.schema()
+        if lacking := composition.missing(part, schema):
             raise RecordRefused(
                 Text(
-                    "Lines are written into orders of УТ, КА and ERP only.",
-                    "Состав пишется только в заказы УТ, КА и ERP.",
+                    f"1C does not publish what lines are written into: {', '.join(lacking)}.",
+                    f"1С не публикует то, куда пишется состав: {', '.join(lacking)}.",
                 ),
                 code="odata.lines",
                 field="lines",
             )
-        shown = self._orders.shown(rows[0]).data.get("lines") or []
-        goods = self._client.by_keys(self._names.goods, composition.new_goods(shown, wanted))
-        return composition.table_of(rows[0], shown, wanted, self._orders.words().rates, goods)
+        lines = shown.get("lines") or []
+        goods = self._client.by_keys(self._names.goods, composition.new_goods(lines, wanted))
+        return composition.Composition(row, part, schema, self._orders.words(), goods).body(lines, wanted)
 
     def _post(self, id: str, row: Native, wanted: object, *, again: bool) -> None:
         """Post or unpost where that is wanted. The registers follow an order's state (УНФ) and its lines only when it is posted
