@@ -189,6 +189,46 @@ def test_what_comes_back_of_an_invoice_is_taken_off(base: ODataPeer, opened: lis
     assert sums(record, "onec_odata_bp")["refund"] == Decimal("18.05"), "a refund alone makes the invoice be read again"
 
 
+CORRECTED = "Document_КорректировкаРеализации"
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+def test_a_corrected_shipment_counts_as_it_was_corrected(base: ODataPeer, opened: list[OneCOData]) -> None:
+    invoice = furnish(base, "bp")["order"]
+    one = adapter(base, opened, configuration="bp")
+    shipped = put(base, INVOICE_SHIPPED, "100.10", СчетНаОплатуПокупателю_Key=invoice)
+    put(base, INVOICE_SHIPPED, "999", СчетНаОплатуПокупателю_Key=invoice, Posted=False)
+
+    def corrected(change: dict[str, Any], **more: Any) -> None:
+        first = of(INVOICE_SHIPPED, more.pop("of", shipped), "ИсходныйДокументРеализации")
+        table = more.pop("table", "Товары")
+        base.put(CORRECTED, **{"Date": "2026-03-07T10:00:00", "Posted": True, "КорректироватьБУиНУ": True,
+                               "СуммаВключаетНДС": True, **first, table: [change], **more})  # fmt: skip
+
+    less = {"Сумма": "70", "СуммаДоИзменения": "100.10", "СуммаНДС": "11.67", "СуммаНДСДоИзменения": "16.68"}
+    corrected(less, Number="К-1")
+    corrected({"Сумма": "75", "СуммаДоИзменения": "70"}, Number="К-2")  # the correction corrected
+    corrected({"Сумма": "10", "СуммаНДС": "2"}, Number="К-3", СуммаВключаетНДС=False, table="Услуги")
+    corrected({"Сумма": "1", "СуммаДоИзменения": "9"}, КорректироватьБУиНУ=False)  # papers only
+    corrected({"Сумма": "1", "СуммаДоИзменения": "9"}, Posted=False)
+    corrected({"Сумма": "1", "СуммаДоИзменения": "9"}, of="11111111-0000-4000-8000-000000000001")
+    corrected({"Сумма": "9", "СуммаДоИзменения": "9", "СуммаНДС": "1"})
+    (record,), cursor = drain(one, "order")
+    assert sums(record, "onec_odata_bp") == {
+        "paid": None, "shipped": None, "shipment": Decimal("117.10"), "return": Decimal("30.10"),
+    }  # fmt: skip
+    told = load("onec_odata_bp").lens("order").get(record.data).fields["documents"]
+    assert {d["number"] for d in told if d["kind"] == "return" and d["posted"]} == {"К-1"}
+    assert drain(one, "order", cursor)[0] == []
+    corrected({"Сумма": "76", "СуммаДоИзменения": "75"}, Number="К-4")
+    (record,), cursor = drain(one, "order", cursor)
+    assert sums(record, "onec_odata_bp")["shipment"] == Decimal("118.10"), "it alone makes the invoice be read again"
+    base.state["published"].remove(CORRECTED)
+    with pytest.raises(Incomplete, match=CORRECTED):
+        drain(one, "order", cursor)
+    assert unknown(one.read("order", invoice) or record, "bp") == {"return", "shipment"}, "unknown now, not zero"
+
+
 @pytest.mark.parametrize("base", ["bp"], indirect=True)
 def test_a_refund_of_what_two_invoices_share_is_not_guessed(base: ODataPeer, opened: list[OneCOData]) -> None:
     made = furnish(base, "bp")

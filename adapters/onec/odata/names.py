@@ -35,6 +35,7 @@ class Names:
     shipment: str = ""  # БП: the document that ships an invoice
     payments: tuple[str, ...] = ()  # БП: the documents that pay an invoice
     returns: str = ""  # БП: goods that come back
+    corrections: str = ""  # БП: what a shipment came to after all
     refunds: tuple[str, ...] = ()  # БП: money that goes back
     reasons: str = ""  # УТ: why a Сделка was lost
     price_types: str = "Catalog_ВидыЦен"
@@ -60,6 +61,7 @@ class Names:
             self.shipment: ("shipment",),
             **{name: ("payment", "refund") if name in self.refunds else ("payment",) for name in self.payments},
             self.returns: ("return",),
+            self.corrections: ("shipment", "return"),
             **{name: ("refund",) for name in self.refunds if name not in self.payments},
         }
         return {name: kinds for name, kinds in told.items() if name}
@@ -70,6 +72,8 @@ class Names:
         otherwise."""
         money = dict.fromkeys(self.refunds, "Ref_Key,ВидОперации,ДокументОснование")
         goods = {self.returns: "Ref_Key,Сделка,СуммаДокумента"} if self.returns else {}
+        if self.corrections:
+            goods[self.corrections] = "Ref_Key,ИсходныйДокументРеализации,КорректироватьБУиНУ,СуммаВключаетНДС"
         return money | goods | dict.fromkeys(self.sales_documents, "Ref_Key,ВалютаДокумента_Key,СуммаДокумента")
 
     @property
@@ -147,6 +151,7 @@ BP = Names(
         "Document_ОплатаПлатежнойКартой",
     ),
     returns="Document_ВозвратТоваровОтПокупателя",
+    corrections="Document_КорректировкаРеализации",
     refunds=(
         "Document_СписаниеСРасчетногоСчета",
         "Document_РасходныйКассовыйОрдер",
