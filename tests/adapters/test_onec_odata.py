@@ -24,6 +24,7 @@ from adapters.base import (
     RetryLater,
 )
 from adapters.onec.odata import OneCOData
+from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.settings import ODataSettings
 from sync.lens import load
 from tests.peers.http import Answer, Call
@@ -678,6 +679,7 @@ def test_the_reason_of_a_loss_is_written_into_the_deal_and_read_back(
     assert lens.get(record.data).fields["lost_reason"] == "Передумал"
     cleared = write(one, record, loss_reason=None)
     assert lens.get(cleared.data).fields["lost_reason"] is None
+    assert base.state["sets"][DEALS][0]["ПричинаПроигрышаСделки_Key"] == EMPTY
     assert base.state["sets"][DEALS][0]["Статус"] == "Проиграна"
 
 
@@ -694,7 +696,7 @@ def test_a_reason_that_1c_does_not_know_is_named_and_never_made(
     assert record is not None
     with pytest.raises(RecordRefused) as caught:
         write(one, record, crm_status="Отменён", loss_reason="Дорого")
-    assert (caught.value.code, caught.value.field) == ("odata.reason", "loss_reason")
+    assert (caught.value.code, caught.value.field) == ("odata.reasons" if there else "odata.reason", "loss_reason")
     assert "«Дорого»" in caught.value.text.ru
     assert "Причины проигрыша" in (caught.value.remedy or caught.value.text).ru
     assert len(base.state["sets"][REASONS]) == known
@@ -706,6 +708,33 @@ def test_a_reason_that_1c_does_not_know_is_named_and_never_made(
     with pytest.raises(RecordRefused):
         write(one, now, loss_reason="Дорого")
     assert base.row(ORDERS["ut"], made["order"])["DataVersion"] == now.version, "nothing else was written"
+
+
+@pytest.mark.parametrize("known", [[], ["Не указана"], ["Дорого"]])
+def test_a_deal_lost_without_a_reason_needs_none_in_1c(
+    base: ODataPeer, opened: list[OneCOData], known: list[str]
+) -> None:
+    made = furnish(base)
+    keys = [base.put(REASONS, Description=word)["Ref_Key"] for word in known]
+    one, lens = adapter(base, opened), load("onec_odata_ut").lens("order")
+    record = one.read("order", made["order"])
+    assert record is not None
+    wanted = {"stage": "lost", "lost_reason": "Не указана"}
+    after = write(one, record, **lens.put(wanted, record.data))
+    (deal,) = base.state["sets"][DEALS]
+    assert (deal["Статус"], deal["ПричинаПроигрышаСделки_Key"]) == (
+        "Проиграна",
+        keys[0] if "Не" in str(known) else EMPTY,
+    )
+    assert len(base.state["sets"][REASONS]) == len(known), "none is made"
+    assert lens.put({"stage": "lost"}, after.data) == {}
+    assert lens.get(after.data).fields.get("lost_reason") == ("Не указана" if "Не указана" in known else None)
+    (line,) = [f for f in one.check() if f.step == "reasons"]
+    assert (line.ok, "остаётся пустой" in line.text.ru) == (True, "Не указана" not in known)
+    strict = adapter(base, opened, no_reason="")
+    if "Не указана" not in known:
+        with pytest.raises(RecordRefused, match="Не указана"):
+            write(strict, after, loss_reason="Не указана")
 
 
 def test_without_the_catalogue_of_reasons_nothing_is_said_of_them(base: ODataPeer, opened: list[OneCOData]) -> None:

@@ -249,6 +249,19 @@ def test_why_a_deal_was_lost_is_seen_in_1c_once_1c_knows_the_reason(firm: Firm) 
     assert rows(hub, conflict, state="open") == []
 
 
+@pytest.mark.parametrize("firm", [("ut", "both")], indirect=True)
+def test_a_deal_lost_without_a_reason_is_lost_in_1c_and_nobody_is_asked(firm: Firm) -> None:
+    hub, base = firm.hub, firm.base
+    base.put(REASONS, Description="Дорого")
+    firm.run()
+    acts.set_stage(hub, "1043", "lost", "anna", reason="Не указана")
+    for _ in range(3):
+        firm.run()
+    assert (firm.shown(), deal(hub).data["lost_reason"]) == ("Проиграна Отменён", "Не указана")
+    assert rows(hub, quarantine, state="open") == rows(hub, conflict, state="open") == []
+    assert total(firm.run(), "writes") == 0
+
+
 BOTH_SPEAK = ("ut", "attribute", "deal.lines", "deal.amount", "deal.tax")
 
 

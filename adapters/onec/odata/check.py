@@ -13,6 +13,8 @@ from adapters.onec.odata.schema import schema_of
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.writes import attribute_key
 
+_SHOWN = 50  # reasons of a loss that are told
+
 
 def findings(
     client: ODataClient, names: Names, settings: ODataSettings, told: frozenset[str] = frozenset()
@@ -121,17 +123,25 @@ def _reasons(client: ODataClient, names: Names, settings: ODataSettings, publish
         yield Finding("reasons", True, said, remedy=PUBLISH)
         return
     try:
-        rows = client.rows(names.reasons, filter="DeletionMark eq false", orderby="Description,Ref_Key", top="50")
+        rows = client.rows(
+            names.reasons, filter="DeletionMark eq false", orderby="Description,Ref_Key", top=str(_SHOWN)
+        )
     except SverkaError as error:
         yield _failed("reasons", error)
         return
-    words = "», «".join(str(r.get("Description") or "").strip() for r in rows)
+    known = [str(r.get("Description") or "").strip() for r in rows]
+    words = "», «".join(known)
     said = Text(
         f"The reason of a loss is written into the Сделка. 1C knows: «{words}».",
         f"Причина проигрыша записывается в сделку. В 1С есть: «{words}».",
     )
     if not rows:
         said = Text("1C has no reasons of a loss yet.", "В 1С ещё нет причин проигрыша сделок.")
+    if settings.no_reason and settings.no_reason not in known and len(rows) < _SHOWN:
+        said = Text(
+            f"{said.en} A deal lost for «{settings.no_reason}» gets none there.",
+            f"{said.ru} У сделки с причиной «{settings.no_reason}» она в 1С остаётся пустой.",
+        )
     yield Finding("reasons", True, said)
 
 

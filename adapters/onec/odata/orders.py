@@ -18,8 +18,9 @@ from adapters.onec.odata.names import Names
 from adapters.onec.odata.parts import item_of
 from adapters.onec.odata.schema import Schema, schema_of
 from adapters.onec.odata.settings import ODataSettings
-from adapters.onec.odata.stage import Stage
+from adapters.onec.odata.stage import LOST, Stage
 from adapters.onec.odata.sums import UNKNOWN, Sums
+from adapters.onec.odata.unsaid import Unsaid
 from adapters.onec.odata.versions import Versions
 from adapters.onec.odata.words import Words
 from adapters.onec.odata.writes import deal_key
@@ -52,6 +53,7 @@ class Orders:
     def __init__(self, client: ODataClient, names: Names, settings: ODataSettings, context: AdapterContext) -> None:
         self._client, self._names, self._settings, self._context = client, names, settings, context
         self._parts = records.Orders(names, settings.zone_info, Stage(settings), settings.number_attribute)
+        self.unsaid = Unsaid(context)
         self._words: Words | None = None
         self._sets: frozenset[str] | None = None
         self._behind: Behind | None = None
@@ -152,6 +154,7 @@ class Orders:
     def _look_anew(self, *, first: bool) -> None:
         """What was missing may be there by now, and new words in the small catalogues. A `first` scan has nothing to lose."""
         self._behind, self._sets, self._words, self._schema = None, None, None, None
+        self.unsaid.look_anew()
         if first and self._names.for_sums and self.told() is None:
             self._sums().told = frozenset()
 
@@ -175,9 +178,14 @@ class Orders:
                 around.states.get(str(row["Ref_Key"])),
                 around.deals.get(deal_key(row)),
                 around.sums.get(str(row["Ref_Key"]), UNKNOWN),
+                unsaid=self._is_unsaid(row, around),
             )
             for row in rows
         ]
+
+    def _is_unsaid(self, row: Native, around: _Around) -> bool:
+        lost = around.deals.get(deal_key(row), {}).get("Статус") == LOST
+        return lost and str(row["Ref_Key"]) in self.unsaid
 
     @property
     def _with_deals(self) -> bool:

@@ -96,8 +96,11 @@ class Orders:
         state: Native | None,
         deal: Native | None,
         sums: Sums,
+        *,
+        unsaid: bool,
     ) -> Record:
-        """One document; `state` is its row in the register of states, `deal` its Сделка, `sums` what was paid and shipped."""
+        """One document; `state` is its row in the register of states, `deal` its Сделка, `sums` what was paid and shipped,
+        `unsaid`: that it was lost without a reason is known, and no reason there says nothing."""
         extra = {
             words.properties[key]: attribute.get("Значение") or attribute.get("ТекстоваяСтрока")
             for attribute in row.get("ДополнительныеРеквизиты") or []
@@ -125,8 +128,9 @@ class Orders:
         if deal is not None:
             data["deal_status"] = deal.get("Статус")
         shown = {"crm_status": self._stage.shown(row, extra, state_word)}  # empty is said, too
-        if words.reasons is not None:
-            shown["loss_reason"] = words.reasons.get(reason_of(deal), "")
+        reason = (words.reasons or {}).get(reason_of(deal), "")
+        if words.reasons is not None and (reason or not unsaid):
+            shown["loss_reason"] = reason
         return Record("order", str(row["Ref_Key"]), _filled(data) | shown, _version(row), bool(row.get("DeletionMark")))
 
     def _lines(self, row: Native, goods: Mapping[str, Native], rates: Mapping[str, Any]) -> list[Native]:

@@ -29,6 +29,8 @@ class ODataSettings(OneCSettings):
     # 1C's client deal knows won, lost and in work only: which words of the mapping's table of stages are the first two
     deal_won: tuple[str, ...] = Field(("Завершён",), min_length=1)
     deal_lost: tuple[str, ...] = Field(("Отменён",), min_length=1)
+    # what the pipeline's lost_reason says where nobody gave a reason: 1C need not know it
+    no_reason: str = "Не указана"
     # the attribute that holds the number of the site's order: the stock site exchange makes and fills this one
     number_attribute: str = "Номер заказа на сайте"
     clients: bool = False  # also take all of Контрагенты as clients, not only those who have ordered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adapters.base import Change, Native, OutcomeUnknown, PreconditionFailed, Record, RecordRefused, Text
 from adapters.onec.odata import composition, writes
-from adapters.onec.odata.client import ODataClient
+from adapters.onec.odata.client import EMPTY, ODataClient
 from adapters.onec.odata.names import Names
 from adapters.onec.odata.orders import Orders
 from adapters.onec.odata.settings import ODataSettings
@@ -49,6 +49,11 @@ class Writing:
                 word or str((change.before.data if change.before else {}).get("crm_status") or "")
             )
             reason, refused = writes.reason_key(client, names, change.data)
+            if refused is not None and self._without_reason(change.data, refused):
+                reason, refused = EMPTY, None
+                self._orders.unsaid.note(change.id, unsaid=True)
+            elif "loss_reason" in change.data:
+                self._orders.unsaid.note(change.id, unsaid=False)
             if word or reason:
                 body |= writes.shown_in_deal(client, names, rows[0], status, reason)
         if body:
@@ -61,6 +66,11 @@ class Writing:
         if found is None:
             raise RecordRefused(Text("The order is gone in 1C.", "Заказа в 1С больше нет."), code="odata.gone")
         return found
+
+    def _without_reason(self, data: Native, refused: RecordRefused) -> bool:
+        """Whether 1C lacks only the word that says that there is no reason."""
+        said = str(data.get("loss_reason") or "").strip()
+        return refused.code == writes.NO_SUCH_REASON and said == self._settings.no_reason
 
     def _composition(self, row: Native, wanted: list[Native]) -> Native:
         """What the order is to be PATCHed with to have these lines."""
