@@ -24,7 +24,7 @@ from adapters.base import (
     RetryLater,
 )
 from adapters.onec.odata import OneCOData
-from adapters.onec.odata.client import EMPTY
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.settings import ODataSettings
 from sync.lens import load
 from tests.peers.http import Answer, Call

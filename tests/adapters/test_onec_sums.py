@@ -6,12 +6,13 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
 from adapters.base import Incomplete, Record, RetryLater
 from adapters.onec.odata import OneCOData
+from adapters.onec.odata.settings import ODataSettings
 from sync.lens import load
 from tests.adapters.test_onec_odata import ORDERS, adapter, base, drain, furnish, opened
 from tests.peers.odata import ODataPeer
@@ -314,15 +315,45 @@ def test_a_set_that_falls_silent_is_named_and_its_documents_are_unknown(
     with pytest.raises(Incomplete) as caught:
         next(pages)
     assert CASH in caught.value.text.ru
-    assert (caught.value.setting, caught.value.code) == ("url" if why == "unpublished" else "login", "odata.withdrawn")
+    assert (caught.value.setting, caught.value.code) == (
+        "not_used" if why == "unpublished" else "login",
+        "odata.withdrawn",
+    )
     assert ("REST-сервис" if why == "unpublished" else "профиль") in (caught.value.remedy or caught.value.text).ru
     (line,) = [f for f in one.check() if not f.ok]
     assert line.step == "sums"
     assert CASH in line.text.ru
+    assert line.setting == caught.value.setting
+    assert (f'not_used = ["{CASH}"]' in (line.remedy or line.text).ru) is (why == "unpublished")
     base.faults.clear()
     base.state["published"].append(CASH)
     found, _ = drain(one, "order", last.cursor)
     assert [unknown(r, "bp") for r in found] == [set()], "published again: it speaks again, and nothing is wrong"
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+def test_a_set_that_was_withdrawn_on_purpose_is_not_missed(base: ODataPeer, opened: list[OneCOData]) -> None:
+    invoice = furnish(base, "bp")["order"]
+    put(base, CASH, lines=[{"СчетНаОплату_Key": invoice, "СуммаПлатежа": "40"}])
+    one = adapter(base, opened, configuration="bp")
+    _, cursor = drain(one, "order")
+    base.state["published"].remove(CASH)
+    two = adapter(base, opened, configuration="bp", not_used=[CASH, CARD])
+    two.context.kept.save("odata.sums", one.context.kept.load("odata.sums") or {})
+    (record,), cursor = drain(two, "order", cursor)
+    assert unknown(record, "bp") == {"payment", "refund"}, "what it told stands: a card may be a payment or a refund"
+    (line,) = [f for f in two.check() if f.step == "sums"]
+    assert (line.ok, CASH in line.text.ru) == (True, True)
+    asked = len(base.calls())
+    drain(two, "order", cursor)
+    assert not [c for c in base.calls()[asked:] if CARD in unquote(c["path"])], "published, and left alone"
+
+
+@pytest.mark.parametrize(("configuration", "name"), [("bp", "Document_Нет"), ("ut", CASH), ("unf", CASH)])
+def test_a_set_that_there_is_not_cannot_be_left_out(configuration: str, name: str) -> None:
+    given = {"url": "http://1c/base", "login": "a", "password": "b", "configuration": configuration}
+    with pytest.raises(ValueError, match=f"not_used: {name}; with configuration"):
+        ODataSettings.model_validate({**given, "not_used": [name]})
 
 
 @pytest.mark.parametrize("base", ["unf"], indirect=True)

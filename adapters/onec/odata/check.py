@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapters.base import Finding, SverkaError, Text
-from adapters.onec.odata.behind import Behind
-from adapters.onec.odata.client import EMPTY, PUBLISH, ODataClient
+from adapters.onec.odata.behind import Behind, withdrawn_on_purpose
+from adapters.onec.odata.client import PUBLISH, ODataClient
 from adapters.onec.odata.composition import missing
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.schema import schema_of
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.writes import attribute_key
@@ -50,8 +51,9 @@ def _sums(
     has brought sums before and is gone is a fault."""
     if not names.for_sums:
         return
-    missing = [name for name in names.for_sums if name not in published]
-    missing += [name for name in names.sales_documents if name not in published and name in told]
+    unused = frozenset(settings.not_used)
+    missing = [name for name in names.for_sums if name not in published | unused]
+    missing += [name for name in names.sales_documents if name in told and name not in published | unused]
     for name in missing:
         said = Text(
             f"1C does not publish {name}: the sums that it holds of payments or shipments stay unknown.",
@@ -61,8 +63,11 @@ def _sums(
             f"1C does not publish {name} any more: what it told of payments or shipments stays as it was.",
             f"1С больше не публикует {name}: известные оттуда оплаты или отгрузки оставлены как были.",
         )
-        yield Finding("sums", name not in told, gone if name in told else said, remedy=PUBLISH)
-    tried = Behind(client, names, frozenset(published), settings.zone_info)
+        if name in told:
+            yield Finding("sums", False, gone, "not_used", withdrawn_on_purpose([name]))
+        else:
+            yield Finding("sums", True, said, remedy=PUBLISH)
+    tried = Behind(client, names, frozenset(published), settings.zone_info, unused=unused)
     try:
         tried.of([EMPTY])
         tried.try_all()
@@ -72,6 +77,10 @@ def _sums(
     yield from (_failed("sums", refused) for refused in tried.refused.values())
     if not missing and not tried.refused:
         said = Text("Payments and shipments come as sums.", "Оплаты и отгрузки приходят суммами.")
+        if left := ", ".join(settings.not_used):
+            said = Text(
+                f"{said.en} Not asked for (not_used): {left}.", f"{said.ru} Не запрашиваются (not_used): {left}."
+            )
         yield Finding("sums", True, said)
 
 

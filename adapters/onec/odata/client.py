@@ -26,11 +26,11 @@ from adapters.base import (
     SverkaError,
     Text,
 )
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.settings import ODataSettings
 
 ROOT = "/odata/standard.odata/"
 _SAFE = "$()',=/"
-EMPTY = "00000000-0000-0000-0000-000000000000"
 BATCH = 20  # keys in one filter: there is no `in`, and addresses have a limit
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 PUBLISH = Text(

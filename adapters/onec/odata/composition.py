@@ -15,12 +15,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from adapters.base import Native, RecordRefused, Text
-from adapters.onec.odata.client import EMPTY, PUBLISH
+from adapters.onec.odata.client import PUBLISH
 from adapters.onec.odata.parts import (
     AUTOMATIC,
     AUTOMATIC_PERCENT,
     BY_DISCOUNT,
     DELIVERY,
+    EMPTY,
     GOODS,
     RATE,
     Part,

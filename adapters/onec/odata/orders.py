@@ -148,7 +148,14 @@ class Orders:
 
     def _sums(self) -> Behind:
         if self._behind is None:
-            self._behind = Behind(self._client, self._names, self._published(), self._settings.zone_info, self.told())
+            self._behind = Behind(
+                self._client,
+                self._names,
+                self._published(),
+                self._settings.zone_info,
+                self.told(),
+                frozenset(self._settings.not_used),
+            )
         return self._behind
 
     def _look_anew(self, *, first: bool) -> None:

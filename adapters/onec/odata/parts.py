@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from adapters.base import Native
-from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.sums import ZERO, number
 
+EMPTY = "00000000-0000-0000-0000-000000000000"  # a reference to nothing
 GOODS = "Номенклатура"
 RATE = "СтавкаНДС"
 AUTOMATIC, AUTOMATIC_PERCENT = "СуммаАвтоматическойСкидки", "ПроцентАвтоматическойСкидки"

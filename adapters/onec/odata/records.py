@@ -9,9 +9,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.base import Native, Record
-from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.names import Names
-from adapters.onec.odata.parts import DELIVERY, item_of, rate_of
+from adapters.onec.odata.parts import DELIVERY, EMPTY, item_of, rate_of
 from adapters.onec.odata.stage import Stage, unmarked
 from adapters.onec.odata.sums import UNTOLD, ZERO, Sums, covered, number, registered
 from adapters.onec.odata.words import Words

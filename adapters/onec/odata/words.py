@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from adapters.base import Native
-from adapters.onec.odata.client import EMPTY, ODataClient
+from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import EMPTY
 
 CURRENCIES, RATES = "Catalog_Валюты", "Catalog_СтавкиНДС"
 

@@ -10,8 +10,9 @@ import uuid
 from typing import Any
 
 from adapters.base import Change, Native, RecordRefused, Text
-from adapters.onec.odata.client import EMPTY, ODataClient
+from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.stage import mark_of, marked
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from adapters.base import Change, Native, OutcomeUnknown, PreconditionFailed, Record, RecordRefused, Text
 from adapters.onec.odata import composition, writes
-from adapters.onec.odata.client import EMPTY, ODataClient
+from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import Names
 from adapters.onec.odata.orders import Orders
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.stage import Stage
 
