@@ -127,6 +127,26 @@ def test_absent_is_not_empty(hub: Hub) -> None:
     assert len(rows(hub, document)) == 3, "a document never disappears"
 
 
+@pytest.mark.parametrize(
+    ("bases", "paid"), [({}, "60.05"), ({"onec": "ut", "crm": "bp"}, "100.10"), ({"onec": "ut"}, "60.05")]
+)
+def test_two_bases_that_are_said_to_be_two_are_added(kit: Kit, bases: dict[str, str], paid: str) -> None:
+    said = {name: {"base": base} for name, base in bases.items()}
+    opened = kit.open(
+        {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": ONEC | said.get("onec", {}),
+         "crm": {"kinds": ["deal"]} | said.get("crm", {})},
+        [("deal", "shop", "crm", "always")],
+    )  # fmt: skip
+    kit.world("shop").put("deal", ORDER)
+    sync(opened)
+    deal = one(opened, record, kind="deal")
+    for name, row in (("onec", PAID), ("crm", {**REST, "key": "other"})):
+        told = [row | {"amount": Decimal(row["amount"]), "date": None}]
+        with opened.store.begin() as tx:
+            documents.store(opened.world, tx, opened.plugs[name], deal.uid, told, deal.client_uid, Cause())
+    assert sums(opened)[0] == Decimal(paid)
+
+
 def test_what_came_back_is_taken_off(hub: Hub) -> None:
     report(hub, PAID, SHIPPED, {**PAID, "key": "r1", "kind": "refund", "amount": "10.05"})
     assert sums(hub) == (Decimal("50.00"), Decimal("100.10"))
