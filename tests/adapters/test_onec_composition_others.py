@@ -204,6 +204,30 @@ def test_bp_takes_lines_with_the_discount_not_yet_taken_off(
     assert fields["amount"] == Decimal("179.99")
 
 
+@pytest.mark.parametrize("base", ["unf", "bp"], indirect=True)
+@pytest.mark.parametrize(("kind", "rates"), [("Общая", 1), ("Пониженная", 0), ("", 0), ("Общая", 2)])
+def test_a_rate_that_the_deal_does_not_say_is_that_of_the_same_kind_of_goods(
+    base: ODataPeer, opened: list[OneCOData], request: pytest.FixtureRequest, kind: str, rates: int
+) -> None:
+    firm = Firm(base, opened, name := request.node.callspec.params["base"])
+    base.put(GOODS, Ref_Key=firm.bolt, ВидСтавкиНДС="Общая")
+    base.put(GOODS, Ref_Key=firm.nut, ВидСтавкиНДС="Общая" if rates == 2 else "БезНДС")
+    base.put(GOODS, Ref_Key=firm.washer, ВидСтавкиНДС=kind)
+    if rates == 2 and name == "unf":
+        (works,) = firm.rows("Работы")
+        base.put(firm.set, Ref_Key=firm.key, Работы=[works | {"СтавкаНДС_Key": firm.nut}])
+        firm.look()
+    line = {k: v for k, v in new(firm).items() if k != "vat_rate"}
+    if rates != 1:
+        with pytest.raises(RecordRefused, match=r"нет ставки НДС|no VAT rate") as caught:
+            firm.say([*firm.lines(), line])
+        assert "Укажите ставку" in (caught.value.remedy or caught.value.text).ru
+        return
+    firm.say([*firm.lines(), line])
+    washer = next(r for r in firm.rows("Запасы" if name == "unf" else "Товары") if r["Сумма"] == "9.99")
+    assert washer["СуммаНДС"] == "1.67"
+
+
 @pytest.mark.parametrize(
     ("base", "order", "code"),
     [

@@ -26,6 +26,7 @@ from adapters.onec.odata.parts import (
     RATE,
     Part,
     counts,
+    item_of,
     key_of,
     percent_in,
     rate_of,
@@ -37,6 +38,9 @@ from adapters.onec.odata.words import RATES, Words
 
 _GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _GOODS = re.compile(rf"(?P<goods>{_GUID})(?:#(?P<variant>{_GUID}))?")
+_KIND = "ВидСтавкиНДС"
+_SAY_RATE = Text("Say the line's VAT rate in the deal, or add the line in 1C.",
+                 "Укажите ставку НДС строки в сделке или добавьте строку в 1С.")  # fmt: skip
 _UNPAID, _UNSHIPPED = ("", "неоплачен"), ("", "неотгружен")  # what БП says of an invoice that nobody has acted upon
 _ITS_OWN = ("Ref_Key", "LineNumber")  # columns that 1C fills
 
@@ -83,7 +87,8 @@ def closed(part: Part, order: Native, shown: Native) -> RecordRefused | None:
 
 @dataclass
 class Composition:
-    """`order`: the row of 1C's document, `part`: how its configuration keeps lines, `goods`: the items of new lines by key."""
+    """`order`: the row of 1C's document, `part`: how its configuration keeps lines, `goods`: the items of its lines and of new
+    ones by key."""
 
     order: Native
     part: Part
@@ -181,7 +186,7 @@ class Composition:
                 columns,
             ),
             "Характеристика_Key": found["variant"] or EMPTY,
-            f"{RATE}_Key": item.get(f"{RATE}_Key") or EMPTY,
+            **self._rate_of_kind(item),
             "Содержание": item.get("НаименованиеПолное") or item.get("Description"),
             "ТипНоменклатурыЗапас": item.get("ТипНоменклатуры") == "Запас",
             **{name: near[name] for name in self.part.neighbours if name in near},
@@ -189,6 +194,19 @@ class Composition:
         if found["variant"] and "Характеристика_Key" not in columns:
             raise _refused(line, "its characteristic cannot be named here", "здесь нельзя указать характеристику")
         return {name: value for name, value in row.items() if name in columns and value is not None}
+
+    def _rate_of_kind(self, item: Native) -> Native:
+        """The item's own VAT rate (УТ). УНФ and БП keep a kind of rate with it (ВидСтавкиНДС): that of the order's other lines
+        of the same kind, where they have a single one."""
+        if f"{RATE}_Key" in item:
+            return {f"{RATE}_Key": item[f"{RATE}_Key"] or EMPTY}
+        kind = item.get(_KIND)
+        rows = [row for _, row in self.part.lines(self.order) if self.goods.get(item_of(row), {}).get(_KIND) == kind]
+        for column in (RATE, f"{RATE}_Key"):
+            found = {row[column] for row in rows if row.get(column)}
+            if kind and len(found) == 1:
+                return {column: found.pop()}
+        return {}
 
     def _rate(self, line: Native, table: str, old: Native) -> tuple[str, str, str | None]:
         """(column, value, percent) of the line's VAT; the row's own (of the item, where the row is new) where the line says
@@ -207,7 +225,7 @@ class Composition:
         if own is not None and (said is None or (own[1] is not None and Decimal(own[1]) == said)):
             return column, own[0], own[1]
         if said is None:
-            raise _refused(line, "no VAT rate", "нет ставки НДС")
+            raise _refused(line, "no VAT rate", "нет ставки НДС", _SAY_RATE)
         found = [
             key
             for key, percent in known.items()

@@ -7,7 +7,7 @@ from adapters.onec.odata import composition, writes
 from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import Names
 from adapters.onec.odata.orders import Orders
-from adapters.onec.odata.parts import EMPTY
+from adapters.onec.odata.parts import EMPTY, item_of
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.stage import Stage
 
@@ -89,7 +89,8 @@ class Writing:
                 field="lines",
             )
         lines = shown.get("lines") or []
-        goods = self._client.by_keys(self._names.goods, composition.new_goods(lines, wanted))
+        items = [item_of(one) for _, one in part.lines(row)]
+        goods = self._client.by_keys(self._names.goods, [*items, *composition.new_goods(lines, wanted)])
         return composition.Composition(row, part, schema, self._orders.words(), goods).body(lines, wanted)
 
     def _post(self, id: str, row: Native, wanted: object, *, again: bool) -> None:
