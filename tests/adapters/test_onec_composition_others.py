@@ -153,6 +153,19 @@ def test_unf_works_keep_how_often_their_price_goes_in(base: ODataPeer, opened: l
 
 
 @pytest.mark.parametrize("base", ["unf"], indirect=True)
+def test_unf_without_vat_in_its_prices(base: ODataPeer, opened: list[OneCOData]) -> None:
+    firm = Firm(base, opened, "unf", СуммаВключаетНДС=False, СуммаНДСДоставки="5")
+    bolts, works, delivery = firm.lines()
+    assert delivery["sum"] == Decimal(30), "its VAT comes on top"
+    fields = firm.say([{**bolts, "sum": Decimal(120)}, works, delivery])
+    (bolt,) = [r for r in firm.rows("Запасы") if r["Всего"] == "120"]
+    assert numbers(bolt, "Сумма", "СуммаНДС") == [100, 20]
+    assert fields["amount"] == Decimal(210)
+    steps = [numbers(r, "СуммаОплаты", "СуммаНДСОплаты") for r in firm.rows("ПлатежныйКалендарь")]
+    assert [sum(cells) for cells in zip(*steps, strict=True)] == [210, 35]
+
+
+@pytest.mark.parametrize("base", ["unf"], indirect=True)
 @pytest.mark.parametrize("gone", [True, False])
 def test_what_delivery_costs_is_left_to_unf(base: ODataPeer, opened: list[OneCOData], gone: bool) -> None:
     firm = Firm(base, opened, "unf")

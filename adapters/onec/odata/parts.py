@@ -90,11 +90,11 @@ class Part:
         return count
 
     def beside(self, order: Native) -> Decimal:
-        """What the order comes to beside its lines: delivery, less a discount on all of it."""
+        """What the order comes to beside its lines: delivery."""
         extra = number(order, self.delivery) if self.delivery else ZERO
         if self.delivery_tax and not order.get(self.included):
             extra += number(order, self.delivery_tax)
-        return extra - (number(order, self.discount_of_all) if self.discount_of_all else ZERO)
+        return extra
 
 
 def key_of(table: str, row: Native) -> str:
