@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from adapters.base import PreconditionFailed, Record, RecordRefused
+from adapters.base import PreconditionFailed, Record, RecordRefused, RetryLater
 from adapters.onec.odata import OneCOData
 from sync.lens import load
 from tests.adapters.test_onec_odata import GOODS, ORDERS, adapter, base, drain, furnish, opened, write
@@ -191,3 +194,21 @@ def test_without_the_catalogue_of_rates_it_is_said_what_to_publish(base: ODataPe
         firm.say([*firm.lines(), new(firm)])
     assert "Catalog_СтавкиНДС" in caught.value.text.ru
     assert "REST-сервис" in (caught.value.remedy or caught.value.text).ru
+
+
+@pytest.mark.parametrize(
+    "cell", [{"Сумма": "много"}, {"КоличествоУпаковок": []}, {"LineNumber": {}}, {"Цена": "NaN-1"}]
+)
+def test_a_row_of_another_shape_is_asked_for_again_and_nothing_is_written(
+    base: ODataPeer, opened: list[OneCOData], cell: dict[str, Any]
+) -> None:
+    firm = Firm(base, opened)
+    lines = firm.lines()
+    was = dict(base.row(ORDER, firm.key))
+    row = {**was, "Товары": [{**was["Товары"][0], **cell}]}
+    said = {"status": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps({"value": [row]})}
+    base.fault("status", quote(ORDER), method="GET", times=9, **said)
+    with contextlib.suppress(RetryLater, RecordRefused):
+        firm.say([{**lines[0], "sum": Decimal(7)}])
+        pytest.fail("nothing can be made of such a row")
+    assert base.row(ORDER, firm.key)["DataVersion"] == was["DataVersion"]

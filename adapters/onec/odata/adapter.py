@@ -64,7 +64,8 @@ class OneCOData(Adapter):
             return self._goods.read(id) if kind == "product" else self._orders.read(id)
 
     def write(self, change: Change) -> Record:
-        return self._writing.write(change)
+        with _as_promised():
+            return self._writing.write(change)
 
     def close(self) -> None:
         self._client.close()
