@@ -101,10 +101,8 @@ def without_known(world: World, tx: Connection, plug: Plug, page: Sequence[Seen]
     if not page:
         return []
     place = (plug.name, page[0].record.kind)
-    gone = [seen.record.id for seen in page if seen.record.deleted]
-    known = {row[0] for row in among(world, tx, f"SELECT external_id {OF_KIND}", place, gone)} if gone else set()
     waiting = dict(among(world, tx, _WAITING, place, [seen.record.id for seen in page if not seen.record.deleted]))
-    return [seen for seen in page if (seen.record.id in known if seen.record.deleted else not _waits(seen, waiting))]
+    return [seen for seen in page if (seen.linked if seen.record.deleted else not _waits(seen, waiting))]
 
 
 def _waits(seen: Seen, waiting: Mapping[str, str]) -> bool:
@@ -129,20 +127,20 @@ def goods_of(world: World, plug: Plug, kind: str) -> str | None:
 def _read(it: Page, page: Sequence[Seen]) -> list[Offer]:
     """Those that can be read without a question and whose link is as the last taking left it."""
     lens, hashed = it.plug.mapping.lens(it.kind), it.plug.hasher(it.kind)
-    known = {
-        row[0]: row for row in it.among(f"{_KNOWN} {OF_KIND}", (it.plug.name, it.kind), [s.record.id for s in page])
-    }
+    linked = [seen.record.id for seen in page if seen.linked]
+    rows = it.among(f"{_KNOWN} {OF_KIND}", (it.plug.name, it.kind), linked) if linked else ()
+    known = {row[0]: row for row in rows}
     times = Counter(seen.record.id for seen in page)
     offers: list[Offer] = []
     for seen in page:
         rec, own = seen.record, None
         row = known.get(rec.id)
-        if rec.deleted and row is None and times[rec.id] == 1:
+        if rec.deleted and not seen.linked and times[rec.id] == 1:
             it.took.counts.add("skipped")  # it was deleted before it was ever seen
             continue
         if row is not None and row[7] and hashed(row[3].encode(), False) == row[4]:
             own = Own(row[1], row[2], row[3], row[5], row[6])
-        plain = not rec.deleted and times[rec.id] == 1 and (row is None or own is not None)
+        plain = not rec.deleted and times[rec.id] == 1 and (not seen.linked or own is not None)
         found = lens.get(rec.data) if plain else None
         if found is None or found.problems:
             it.took.rest.append(seen)

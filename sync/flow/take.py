@@ -35,7 +35,8 @@ from sync.store.types import loads
 FEW = (
     10  # of so many records less than one is news: each is worth a second look, before anything is begun for their sake
 )
-PART = CHUNK // 4  # records of a file that are held at once: with prices and stock they are large
+HELD = CHUNK // 2  # records of a file that are held at once, and of its transactions: with prices and stock they are large
+PART = CHUNK // 4  # so many are at hand as fields and rows at a time
 _TELL = 1.0  # seconds between two notes of how far a large arrival is
 _ARRIVAL = sa.select(inbox).where(inbox.c.id == THIS)
 _DONE = inbox.update().where(inbox.c.id == THIS)
@@ -139,9 +140,9 @@ def arrival_of(spool: Spool, row: Any) -> Arrival:
 
 
 def chunks(items: Iterator[Record | Problem | Hint]) -> Iterator[list[Record | Problem | Hint]]:
-    """At most PART neighbours of one kind together, in their order."""
-    for _, group in itertools.groupby(items, lambda i: (type(i).__name__, i.kind)):
-        while part := list(itertools.islice(group, PART)):
+    """At most HELD neighbours of one kind together, in their order."""
+    for _, group in itertools.groupby(items, lambda i: (type(i), i.kind)):
+        while part := list(itertools.islice(group, HELD)):
             yield part
 
 
@@ -225,7 +226,7 @@ def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> Took:
         with world.store.begin(durable=False) as tx:
             world.guard(tx)
             took = Took()
-            for at in range(0, len(page), PART):  # so many are at hand as fields and rows at a time
+            for at in range(0, len(page), PART):
                 part = absorb_page(world, tx, plug, page[at : at + PART], cause)
                 took.counts.merge(part.counts)
                 took.rest += part.rest
