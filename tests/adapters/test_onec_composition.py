@@ -143,6 +143,18 @@ def test_an_automatic_discount_stays_as_it_is_and_the_sum_is_met_to_the_kopeck(
     assert [r["Сумма"] for r in told if r["КлючСвязи"] == "2"] == ["3"], "of another line"
 
 
+def test_what_was_paid_with_points_stays_paid(base: ODataPeer, opened: list[OneCOData]) -> None:
+    firm = Firm(base, opened)
+    bolts, nuts = firm.rows()[:2]
+    points = {"СуммаБонусныхБалловКСписаниюВВалюте": "10", "Сумма": "71.08", "СуммаСНДС": "71.08"}
+    base.put(ORDER, Ref_Key=firm.key, Товары=[bolts | points | {"СуммаАвтоматическойСкидки": "19.02"}, nuts])
+    (firm.record,), _ = drain(firm.one, "order")
+    first, second = firm.lines()
+    firm.say([{**first, "qty": Decimal(4), "sum": Decimal("152.16")}, second])
+    told = ("Цена", "СуммаАвтоматическойСкидки", "СуммаБонусныхБалловКСписаниюВВалюте", "Сумма")
+    assert [Decimal(firm.rows()[0][k]) for k in told] == [Decimal(v) for v in ("100.10", "38.04", "10", "152.16")]
+
+
 def test_what_made_up_the_discount_of_a_line_goes_with_it(base: ODataPeer, opened: list[OneCOData]) -> None:
     firm = Firm(base, opened)
     bolts, nuts = firm.rows()[:2]

@@ -151,7 +151,8 @@ class Composition:
             number(old, AUTOMATIC),
             rounded(number(old, "Цена") * old_units),
         )
-        made = priced(held, (old_units, part.units(row)), qty, net, discount)
+        points = number(old, part.bonus) if part.bonus else ZERO
+        made = priced(held, (old_units, part.units(row)), qty, net + points, discount)
         row |= {
             "Цена": made.price,
             "Сумма": net + made.manual if part.before_discount else net,

@@ -41,6 +41,7 @@ class Part:
     discount: str
     percent: str
     before_discount: bool = False
+    bonus: str = ""  # what was paid for the line with bonus points: taken off its sum too, and left as it is
     packages: str = ""  # УТ: Цена is the price of a package
     factors: tuple[str, ...] = ()  # УНФ, Работы: what Количество is multiplied by
     links: Mapping[str, str] = field(default_factory=dict)  # tabular part → its link key into СкидкиНаценки
@@ -138,6 +139,7 @@ UT = Part(
     included="ЦенаВключаетНДС",
     discount="СуммаРучнойСкидки",
     percent="ПроцентРучнойСкидки",
+    bonus="СуммаБонусныхБалловКСписаниюВВалюте",
     packages="КоличествоУпаковок",
     links={"Товары": "КлючСвязи"},
     payments=Payments("ЭтапыГрафикаОплаты", "ПроцентПлатежа", "СуммаПлатежа"),
@@ -150,6 +152,7 @@ UNF = Part(
     included="СуммаВключаетНДС",
     discount="СуммаСкидкиНаценки",
     percent="ПроцентСкидкиНаценки",
+    bonus="СуммаСкидкиОплатыБонусом",
     factors=("Кратность", "Коэффициент"),
     links={"Запасы": "КлючСвязи", "Работы": "КлючСвязиДляСкидокНаценок"},
     payments=Payments("ПлатежныйКалендарь", "ПроцентОплаты", "СуммаОплаты", "СуммаНДСОплаты"),
