@@ -51,6 +51,11 @@ _WAITING = (
 )
 
 
+# What stands in an offer until it is known
+_NOTHING: Mapping[str, Any] = {}
+_UNDECIDED = Plan()
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """The offer's link, as it is known."""
@@ -69,10 +74,10 @@ class Offer:
     own: Own | None
     wanted: str  # the product's id over there
     uid: str = ""  # of the product's record; "" where the offer itself makes it
-    data: dict[str, Any] = field(default_factory=dict)  # of the product's record
+    data: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)  # of the product's record
     goods: tuple[int, list[str] | None] | None = None  # the product's own link and what it was not told
-    says: dict[str, Any] = field(default_factory=dict)
-    plan: Plan = field(default_factory=Plan)
+    says: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    plan: Plan = field(default_factory=lambda: _UNDECIDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,22 +239,34 @@ def _decided(it: Page, offers: list[Offer]) -> list[Offer]:
     keys = sale_price_keys(config, it.tx, plug.name)
     policy = partial(policy_for, "product", owners=config.owners)
     name, stepwise = f"{plug.name}/{it.kind}", it.kind in plug.adapter.capabilities.stepwise
-    decided = []
+    decided, first_words = [], dict[tuple[str, ...], Plan]()
     for one in offers:
         if not one.uid:
             one.data = _first_values(one)
         held, base = said_of(one.data), said_of(loads(one.own.base) if one.own and one.own.base else {})
-        one.says = observed(config, plug, one.found, deleted=False, numbered=False, price_keys=keys)
+        one.says = says = observed(config, plug, one.found, deleted=False, numbered=False, price_keys=keys)
+        shape = None if held or one.own else tuple(says)
+        if shape is not None and shape in first_words:
+            one.plan = _likewise(first_words[shape], name, says)
+            decided.append(one)
+            continue
         untold = frozenset(loads(one.own.untold)) if one.own and one.own.untold else None
-        side = Side(name, plug.role, one.says, base, untold=untold, stepwise=stepwise)
+        side = Side(name, plug.role, says, base, untold=untold, stepwise=stepwise)
         one.plan = plan = decide(held, [side], policy, _NO_STAGES)
+        if shape is not None and plan.values == says == plan.agreed.get(name) and not (plan.conflicts or plan.writes):
+            first_words[shape] = plan
         after = {**held, **plan.values}
-        taken = all(field in after and same(field, value, after[field]) for field, value in one.says.items())
+        taken = all(word in after and same(word, value, after[word]) for word, value in says.items())
         if plan.conflicts or plan.writes or not taken:
             it.took.rest.append(one.seen)
         else:
             decided.append(one)
     return decided
+
+
+def _likewise(plan: Plan, name: str, says: Mapping[str, Any]) -> Plan:
+    """The decision about the same fields where nobody has said anything of them before: of the values it asks nothing."""
+    return Plan(values=dict(says), why=plan.why, agreed={name: dict(says)})
 
 
 def _first_values(one: Offer) -> dict[str, Any]:
@@ -258,7 +275,7 @@ def _first_values(one: Offer) -> dict[str, Any]:
     return said | {"variant_of": one.wanted.split("#")[0], "active": True}
 
 
-def said_of(data: dict[str, Any]) -> dict[str, Any]:
+def said_of(data: Mapping[str, Any]) -> dict[str, Any]:
     said = {name: data[name] for name in SAID if name in data}
     return KINDS["product"].model_validate(said).model_dump(exclude_unset=True) if said else said
 

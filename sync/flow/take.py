@@ -35,7 +35,9 @@ from sync.store.types import loads
 FEW = (
     10  # of so many records less than one is news: each is worth a second look, before anything is begun for their sake
 )
-HELD = CHUNK // 2  # records of a file that are held at once, and of its transactions: with prices and stock they are large
+HELD = (
+    CHUNK // 2
+)  # records of a file that are held at once, and of its transactions: with prices and stock they are large
 PART = CHUNK // 4  # so many are at hand as fields and rows at a time
 _TELL = 1.0  # seconds between two notes of how far a large arrival is
 _ARRIVAL = sa.select(inbox).where(inbox.c.id == THIS)
