@@ -211,7 +211,7 @@ def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
     )
     facts = (fields.get("paid"), fields.get("shipped"), True if row.deleted_at else fields.get("cancelled"))
     stage = stage_of_facts(pipeline.facts, *facts) or fields.get("stage")
-    paid, shipped = paid_and_shipped(documents, deal.currency)
+    paid, shipped = paid_and_shipped(documents, deal.currency, hub.config.bases)
     silent = frozenset(d["kind"] for d in fields.get("documents") or [] if d.get("unknown"))
     left_out = uncounted(documents, deal.currency)
     return Books(
