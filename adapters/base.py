@@ -61,12 +61,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A part of an arrival or file that could not be read. It is quarantined under `id`; its neighbours go on."""
+    """A part of an arrival or file that could not be read. It is quarantined under `id`; its neighbours go on.
+
+    `cut`: nobody knows what else stood there (a file that breaks in the middle). What came before is taken, the arrival as a
+    whole has failed, and its sender is told to send it again.
+    """
 
     kind: str
     id: str
     error: SverkaError
     raw: bytes = b""
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +216,7 @@ class ImportState:
 
     state: str
     done: int = 0  # records processed so far
-    text: Text | None = None  # why it failed
+    text: Text | None = None  # why it failed; of one that is done, what was not taken of it
 
 
 class ServerContext(Protocol):
@@ -240,6 +245,10 @@ class ServerContext(Protocol):
     def confirm(self, batch_id: str) -> None: ...
     def refuse(self, batch_id: str, key: str, error: SverkaError) -> None:
         """Take one poison record out of the batch into quarantine."""
+
+    def words(self, kind: str, field: str) -> list[tuple[str, str]]:
+        """What records of `kind` hold in `field` for each stage of a deal, by the mapping, with what people call the stage:
+        for a protocol that tells the other side the words it is going to use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +349,7 @@ class AdapterContext:
     language: str = "ru"
     kept: Keeper = field(default_factory=KeptInMemory)
     pictures: Pictures = field(default_factory=NoPictures)
+    address: str = ""  # where others reach the hub, without a slash at the end; "" when it is not known
     taken: Taken | None = None  # None: everything is to be read
 
 
@@ -359,6 +369,7 @@ class Adapter:
     rate: ClassVar[int] = 600  # calls per minute where the connection names no other
     suffixes: ClassVar[tuple[str, ...]] = ()  # endings of files that unpack() reads, for `sverka inspect`
     Settings: ClassVar[type[AdapterSettings]] = AdapterSettings
+    asked: ClassVar[tuple[str, ...]] = ()  # settings with a default that `sverka init` asks for all the same
     capabilities: Capabilities = Capabilities()
 
     def __init__(self, settings: Any, context: AdapterContext) -> None:

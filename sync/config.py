@@ -171,6 +171,7 @@ class Connection(Section):
     full: Interval = 86400  # between two scans from the beginning, which alone show what is gone without a trace
     prefix: str = Field("", max_length=4)  # before the order numbers of this connection in systems with short numbers
     account: str = ""  # connections of one account share its limits; the connection's own name by default
+    base: str = ""  # whose books it shows: sums of different bases are added; "": nobody knows, the fuller counts
     rate: int | None = Field(None, gt=0)  # calls per minute; the adapter's usual number
     enabled: bool = True
     settings: dict[str, Any] = Field(default_factory=dict, repr=False)  # may hold secrets
@@ -193,6 +194,11 @@ class Config(Section):
     def pipeline(self, name: str | None = None) -> Pipeline:
         """The named pipeline, else the first."""
         return next((p for p in self.pipelines if p.name == name), self.pipelines[0])
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """Connection → the word for the base that it shows; those that say none are not there."""
+        return {name: one.base for name, one in self.connections.items() if one.base}
 
     def deleted_in(self, kind: str) -> tuple[str, ...]:
         """The connections in which a record of this kind is deleted when another system has deleted it: those that

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from adapters.base import (
     Adapter,
@@ -19,10 +20,16 @@ from adapters.base import (
     Text,
     Unchanged,
 )
-from adapters.onec.exchange import STOCK_PATH, SiteExchange
+from adapters.onec.exchange import HEADER_LOST, HEADER_REMEDY, STOCK_PATH, SiteExchange
 from adapters.onec.folder import Folder
 from adapters.onec.settings import ExchangeSettings, FolderSettings
 from adapters.onec.unpack import resembles, unpack
+
+_THIS = ("this computer>:<port", "этот компьютер>:<порт")
+_ALONE = Text(
+    '. Now only programs on this computer get there: for a 1C on another one set web.host = "0.0.0.0" and web.password',
+    '. Сейчас сюда попадут только программы этого компьютера: для 1С на другом задайте web.host = "0.0.0.0" и web.password',
+)
 
 
 class _OneC(Adapter):
@@ -41,6 +48,7 @@ class OneCSiteExchange(_OneC):
 
     title: ClassVar[Text] = Text("1C, exchange with a site", "1С, обмен с сайтом")
     Settings: ClassVar[type[AdapterSettings]] = ExchangeSettings
+    asked = ("login", "protocol")
     capabilities = Capabilities(serves=True, offers=frozenset({"order"}), files=True)
 
     def __init__(self, settings: Any, context: AdapterContext) -> None:
@@ -68,17 +76,34 @@ class OneCSiteExchange(_OneC):
                 )
                 return
         yield Finding("auth", True, Text("login and password are set", "логин и пароль заданы"), setting="login")
-        address = f"/exchange/{self.context.connection}"
+        yield from self._reached()
+
+    def _reached(self) -> Iterator[Finding]:
+        """Where 1C finds the hub, and whether its password got through the last time."""
+        where = self.context.address
+        en, ru = (f"{where or f'http://<{word}>'}/exchange/{self.context.connection}" for word in _THIS)
+        alone = urlsplit(where).hostname in ("127.0.0.1", "localhost", "::1")
         yield Finding(
             "address",
             True,
             Text(
-                f"address to type into 1C: http://<this computer>:<port>{address} (without ?; 1C adds its own). "
-                f"With nothing but the host, 1C asks {STOCK_PATH}, which works too",
-                f"адрес для ввода в 1С: http://<этот компьютер>:<порт>{address} (без знака «?»: его 1С добавит сама). "
-                f"Если ввести только имя компьютера, 1С обратится к {STOCK_PATH}, это тоже работает",
+                f"address to type into 1C: {en} (without ?; 1C adds its own). "
+                f"With nothing but the host, 1C asks {STOCK_PATH}, which works too" + (_ALONE.en if alone else ""),
+                f"адрес для ввода в 1С: {ru} (без знака «?»: его 1С добавит сама). "
+                f"Если ввести только имя компьютера, 1С обратится к {STOCK_PATH}, это тоже работает"
+                + (_ALONE.ru if alone else ""),
             ),
         )
+        if lost := (self.context.kept.load(HEADER_LOST) or {}).get("at"):
+            yield Finding(
+                "header",
+                False,
+                Text(
+                    f"1C asked ({lost}) and its login and password were lost on the way: no Authorization header arrived",
+                    f"1С обратилась ({lost}), но имя и пароль по дороге потерялись: заголовок Authorization не дошёл",
+                ),
+                remedy=HEADER_REMEDY,
+            )
 
 
 class OneCFolder(_OneC):

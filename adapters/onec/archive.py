@@ -21,6 +21,7 @@ MAX_MEMBERS = 100_000
 MAX_TOTAL = 8 * 1024**3  # bytes after unpacking, of the XML members together
 MAX_RATIO = 200  # CommerceML packs 20 to 50 times; a bomb a thousand times
 RATIO_FREE = 20 * 1024**2  # below this size the ratio is not looked at: an empty catalogue packs very well
+_IN_RUSSIAN = {"File is not a zip file": "он оборван, или это не архив ZIP"}
 _ORDER = ("import", "goods", "propert", "catalog", "offers", "prices", "rests", "orders", "documents")
 
 
@@ -151,7 +152,7 @@ def _members(file: zipfile.ZipFile) -> tuple[list[Member], list[Member]]:
             raise _bomb()
         members.append(Member(name, info.file_size, info))
     if not members:
-        raise _broken("no XML file in it / в нём нет файлов XML")
+        raise _broken("no XML file in it", "в нём нет файлов XML")
     if sum(member.size for member in members) > MAX_TOTAL:
         raise _bomb()
     return sorted(members, key=lambda member: import_order(member.name)), pictures
@@ -166,9 +167,9 @@ def _shown(info: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-def _broken(why: str) -> RecordRefused:
+def _broken(why: str, ru: str = "") -> RecordRefused:
     return RecordRefused(
-        Text(f"the archive cannot be read: {why}", f"архив не читается: {why}"),
+        Text(f"the archive cannot be read: {why}", f"архив не читается: {ru or _IN_RUSSIAN.get(why, why)}"),
         code="cml.zip",
         remedy=Text(
             "repeat the export, or switch zip off in 1C's exchange node",

@@ -33,6 +33,14 @@ from adapters.onec.uploads import Uploads, new_area
 
 STOCK_PATH = "/bitrix/admin/1c_exchange.php"  # what 1C appends when the user types only the host
 NO_AUTHORIZATION = "onec.no_authorization"
+HEADER_LOST = "header"  # in what is kept: when 1C last asked and no password arrived
+HEADER_REMEDY = Text(
+    "a web server before the hub must pass it on (nginx: proxy_pass does; Apache: RewriteRule .* - "
+    "[E=HTTP_AUTHORIZATION:%{HTTP:Authorization}])",
+    "если перед узлом стоит веб-сервер, он должен его передавать (nginx: proxy_pass передаёт сам; Apache: RewriteRule .* - "
+    "[E=HTTP_AUTHORIZATION:%{HTTP:Authorization}])",
+)
+NOTES, MOST_NOTES = "notes", 10  # a session that no client has: what 1C's log is to show with the next file
 IMPORT_WAIT = 12.0  # seconds: УТ repeats `import` without a pause, and gives up on an answer after 180
 ROUNDS = 20  # batches of nothing but poison before we answer with an empty document
 _UNF_VERSIONS = ("2.08", "2.09", "2.10")
@@ -48,6 +56,8 @@ class SiteExchange:
         self._language = context.language
         self._log = context.log
         self._doorman = Doorman(settings.login, settings.password.get_secret_value())
+        self._kept, self._now = context.kept, context.now
+        self._lost: bool | None = None  # not looked up yet
         self._sessions = Sessions()
         self._uploads = Uploads(
             self._sessions,
@@ -97,7 +107,7 @@ class SiteExchange:
         if type == "sale" and mode == "success":
             return self._success(context, sid)
         if type == "sale" and mode == "info":
-            return Reply(_info())
+            return Reply(_info(context.words("order", "status")))
         raise refused(
             "onec.mode",
             f"unknown request type={type[:20]!r} mode={mode[:20]!r}",
@@ -106,18 +116,27 @@ class SiteExchange:
 
     def _checkauth(self, request: Request, context: ServerContext) -> Reply:
         if not self._doorman.check(request, context.now()):
+            if "1c" in request.headers.get("user-agent", "").lower():  # no browser, no robot
+                self._note(lost=True)
             raise refused(
                 NO_AUTHORIZATION,
-                "no Authorization header arrived",
-                "имя и пароль не дошли: нет заголовка Authorization; если перед узлом стоит веб-сервер, он должен его "
-                "передавать (nginx: proxy_pass передаёт сам; Apache: RewriteRule .* - [E=HTTP_AUTHORIZATION:"
-                "%{HTTP:Authorization}])",
+                f"no Authorization header arrived; {HEADER_REMEDY.en}",
+                f"имя и пароль не дошли: нет заголовка Authorization; {HEADER_REMEDY.ru}",
             )
+        self._note(lost=False)
         sid = self._sessions.start(request, context)
         lines = ["success", COOKIE, sid]
         if self._settings.protocol == "unf":  # УНФ appends the fourth line to its requests as it stands
             lines.append(f"sessid={sid}")
         return Reply("\n".join(lines).encode())
+
+    def _note(self, *, lost: bool) -> None:
+        """For `check`, which asks in another process: whether the last login came without its password."""
+        if self._lost is None:
+            self._lost = bool(self._kept.load(HEADER_LOST))
+        if lost != self._lost:
+            self._lost = lost
+            self._kept.save(HEADER_LOST, {"at": f"{self._now():%d.%m.%Y %H:%M} UTC"} if lost else {})
 
     def _session(self, request: Request, context: ServerContext) -> tuple[str, bool]:
         """By cookie or sessid, else by Basic on the request itself; and whether only the address tells which session."""
@@ -149,13 +168,20 @@ class SiteExchange:
         if request.method not in ("POST", "PUT"):
             raise refused("onec.method", "mode=file wants POST", "mode=file ожидает POST с содержимым файла")
         self._uploads.store(request, context, sid, by_address)
-        return Reply(b"success")
+        if not (notes := (context.load_session(NOTES) or {}).get("notes")):
+            return Reply(b"success")
+        context.save_session(NOTES, {})
+        return Reply(
+            "\n".join(["success", *notes]).encode()
+        )  # only here 1C logs more lines, and takes them for no error
 
     def _import(self, request: Request, context: ServerContext, sid: str) -> Reply:
         name = request.query.get("filename", "")
         ticket = self._uploads.ticket(context, sid, name)
         state = context.progress(ticket, IMPORT_WAIT)
         if state.state == "done":
+            if state.text is not None:
+                self._remember(context, f"{name}: {' '.join(state.text.say(self._language).split())}")
             return Reply(b"success")
         if state.state == "failed":
             raise RecordRefused(
@@ -163,6 +189,12 @@ class SiteExchange:
                 code="onec.import_failed",
             )
         return Reply(f"progress\n{state.done}".encode())
+
+    def _remember(self, context: ServerContext, note: str) -> None:
+        """What was not taken of a file, for 1C's log: said with the next file, for the answer to `import` takes no words."""
+        with self._sessions.locked():
+            notes = (context.load_session(NOTES) or {}).get("notes", [])
+            context.save_session(NOTES, {"notes": [*(n for n in notes if n != note), note][-MOST_NOTES:]})
 
     def _query(self, request: Request, context: ServerContext, sid: str) -> Reply:
         batch_id, good = "", list[Offered]()
@@ -223,11 +255,17 @@ def _fault(item: Offered) -> SverkaError | None:
     return error
 
 
-def _info() -> bytes:
-    """The answer to УНФ's `mode=info`: lists of statuses and payment systems as stock shop modules write them. They are
-    empty: the words stand in the mapping's tables. Shop modules spell «Статусы» with a Latin C, so both spellings are given.
+def _info(statuses: Sequence[tuple[str, str]]) -> bytes:
+    """The answer to УНФ's `mode=info`, as stock shop modules write it: from it the exchange node's table of order states is
+    filled, by the ids that the orders carry. Shop modules spell «Статусы» with a Latin C, so both spellings are given. Payment
+    systems and deliveries are the shops' own: their lists are empty.
     """
     root = etree.Element("Справочник")
-    for tag in ("Cтатусы", "Статусы", "ПлатежныеСистемы", "СлужбыДоставки"):
-        etree.SubElement(root, tag).text = ""
+    for tag, rows in (("Cтатусы", statuses), ("Статусы", statuses), ("ПлатежныеСистемы", ()), ("СлужбыДоставки", ())):
+        section = etree.SubElement(root, tag)
+        section.text = ""
+        for id, title in rows:
+            row = etree.SubElement(section, "Элемент")
+            etree.SubElement(row, "Ид").text = id
+            etree.SubElement(row, "Название").text = title
     return etree.tostring(root, encoding="UTF-8", xml_declaration=True)

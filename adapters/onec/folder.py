@@ -23,7 +23,7 @@ from adapters.onec.unpack import is_complete
 
 STAMP = "x-file-mtime-ns"  # in an arrival's headers: which version of the file was taken
 _SUFFIXES = (".xml", ".zip")
-_SET = re.compile(r"^(?:import|goods|offers|prices|rests)_*(\d*)")
+_SET = re.compile(r"^(?:import|goods|offers|prices|rests)(?:(\d+)_\d)?")
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,10 @@ class _File:
 
     @property
     def group(self) -> tuple[str, str]:
-        """Files of one export: same directory, same catalogue index."""
+        """Files of one export: same directory, same catalogue index (import0_1.xml); where the names have none (import.xml,
+        import___<some id>.xml), all of the directory."""
         found = _SET.match(self.path.name.lower())
-        return str(self.path.parent), f"catalogue {found.group(1)}" if found else self.path.name
+        return str(self.path.parent), f"catalogue {found.group(1) or ''}" if found else self.path.name
 
 
 class Folder:
@@ -185,8 +186,14 @@ class Folder:
 
     def _unreadable(self, error: OSError) -> BadConfig | RetryLater:
         folder = self._settings.folder
+        ru = {
+            FileNotFoundError: "такой папки нет",
+            PermissionError: "нет права чтения",
+            NotADirectoryError: "это не папка",
+        }
         text = Text(
-            f"the folder {folder} cannot be read: {error.strerror}", f"папка {folder} не читается: {error.strerror}"
+            f"the folder {folder} cannot be read: {error.strerror}",
+            f"папка {folder} не читается: {ru.get(type(error), error.strerror)}",
         )
         if isinstance(error, FileNotFoundError | NotADirectoryError | PermissionError):
             return BadConfig(text, code="onec.folder", setting="folder")

@@ -44,7 +44,7 @@ def unpack(
                     with archive.open(member) as part:
                         yield from _named(f"{arrival.name}/{member.name}", records(part, zone, kept, sieve))
                 except RecordRefused as error:
-                    yield Problem("file", f"{arrival.name}/{member.name}", error)
+                    yield Problem("file", f"{arrival.name}/{member.name}", error, cut=True)
             if pictures is None:
                 return
             for member in archive.pictures:

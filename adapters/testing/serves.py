@@ -82,6 +82,9 @@ class KitHub:
     def refuse(self, batch_id: str, key: str, error: SverkaError) -> None:
         """Nothing is ever offered."""
 
+    def words(self, kind: str, field: str) -> list[tuple[str, str]]:
+        return [("new", "New")]
+
     def is_untouched(self) -> bool:
         return not (self._spool or self.received or self.confirmed)
 

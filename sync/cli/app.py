@@ -52,7 +52,7 @@ COMMANDS = {
         "Print as JSON lines the canonical records that the hub would make of a file, with problems named per record.",
     ),
     "client": ("clients", "Clients: show one, merge two cards, take a merge back."),
-    "quarantine": ("quarantine", "List records that wait, or try them again."),
+    "quarantine": ("quarantine", "List records that wait, try them again, or put them aside."),
     "report": ("reports", "Reports."),
     "identity": ("identity", "Whose is it: on files of your own, or all again."),
 }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sync import config as configuration
-from sync.cli.output import both, print_json, reporting, stderr
+from sync.cli.output import both, print_json, reporting, say, stderr
 from sync.hub import inspecting
 
 
@@ -27,14 +27,19 @@ def inspect(
     with reporting():
         folder = configuration.load(context.obj).hub.mappings if context.obj.exists() else None
         records = problems = 0
-        adapter = ""
+        adapter, cut = "", False
         for row in inspecting.inspect(file, as_, folder):
             print_json(row)
             adapter = row["adapter"]
             records += "problem" not in row
             problems += len(row.get("problems", ())) + ("problem" in row)
+            if row.get("cut"):  # among ten thousand lines nobody would see it
+                cut = True
+                stderr.print(f"✗ {row['id']}: {say(row['problem'])}", style="red", markup=False, soft_wrap=True)
         stderr.print(
             both(f"записей: {records}, проблем: {problems}", f"{records} records, {problems} problems")
             + (both(f", прочитано как {adapter}", f", read as {adapter}") if adapter else ""),
             markup=False,
         )
+    if cut:
+        raise typer.Exit(1)

@@ -37,6 +37,7 @@ class _Console:
         return getattr(self._console, name)
 
 
+_ONE_LINE = str.maketrans("\t\r\n", "   ")
 console = cast("Console", _Console())
 stderr = cast("Console", _Console(stderr=True))
 
@@ -67,8 +68,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     """A table; where nobody is watching, plain lines with tabs that other programs can read."""
     if not console.is_terminal:
         console.print(title, soft_wrap=True, markup=False)
-        for row in rows:
-            console.print("\t".join(_text(c) for c in row), soft_wrap=True, markup=False)
+        for row in rows:  # the console itself would make blanks of the tabs
+            console.file.write("\t".join(_text(c).translate(_ONE_LINE) for c in row) + "\n")
         return
     from rich.table import Table
 

@@ -1,7 +1,8 @@
-"""Commands for records that wait: `sverka quarantine` lists them, `sverka quarantine retry` tries them again."""
+"""Commands for records that wait: `sverka quarantine` lists them, `retry` tries them again, `close` puts them aside."""
 
 from __future__ import annotations
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -16,9 +17,10 @@ Connection = Annotated[str | None, typer.Option("--connection", help="Only this 
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="List records that wait, or try them again.", invoke_without_command=True)
+    group = typer.Typer(help="List records that wait, try them again, or put them aside.", invoke_without_command=True)
     group.callback()(listing)
     group.command()(retry)
+    group.command()(close)
     app.add_typer(group, name="quarantine")
 
 
@@ -77,3 +79,15 @@ def retry(
         print_json({"retried": found})
     else:
         console.print(both("Будут повторены: ", "Tried again: ") + str(found), markup=False, soft_wrap=True)
+
+
+def close(
+    context: typer.Context,
+    ids: Annotated[list[int], typer.Argument(help="Records by the number in the list.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why nothing is left to be done.")] = "",
+) -> None:
+    """Put aside what nothing is left to be done about: a test order, a broken file that came whole later."""
+    with reporting(), Hub.open(context.obj) as hub:
+        for id in ids:
+            acts.put_aside(hub, id, getpass.getuser(), reason)
+    console.print(both("Закрыто: ", "Closed: ") + str(ids), markup=False, soft_wrap=True)

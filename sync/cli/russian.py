@@ -139,7 +139,11 @@ TEXTS = {
     ),
     "Take «never these two» back.": "Отменить «никогда эти двое».",
     # quarantine
-    "List records that wait, or try them again.": "Записи, которые ждут; повторить их.",
+    "List records that wait, try them again, or put them aside.": "Записи, которые ждут; повторить их или закрыть.",
+    "Put aside what nothing is left to be done about: a test order, a broken file that came whole later.": (
+        "Закрыть то, с чем больше нечего делать: пробный заказ, испорченный файл, который потом пришёл целым."
+    ),
+    "Why nothing is left to be done.": "Почему больше нечего делать.",
     "Only this cause.": "Только эта причина.",
     "Only this connection.": "Только это подключение.",
     "intake: could not be taken; delivery: could not be written.": "intake: не удалось принять; delivery: не удалось записать.",

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args, get_origin
 
 import typer
 from pydantic import SecretStr, ValidationError
@@ -107,18 +107,17 @@ def _settings(name: str, adapter: type[Adapter], kept: dict[str, str]) -> list[s
     wanted = {}
     for key, field in adapter.Settings.model_fields.items():
         secret = field.annotation is SecretStr or SecretStr in getattr(field.annotation, "__args__", ())
-        if field.is_required() or (secret and not key.startswith("previous")):
+        if field.is_required() or key in adapter.asked or (secret and not key.startswith("previous")):
             wanted[key] = secret
     given: dict[str, str] = {}
     ask = list(wanted)
     while ask:
         for key in ask:
-            required = adapter.Settings.model_fields[key].is_required()
-            value = str(
-                typer.prompt(
-                    f"{name}.{key}", default=None if required else "", hide_input=wanted[key] and sys.stdin.isatty()
-                )
-            ).strip()
+            field = adapter.Settings.model_fields[key]
+            usual = None if field.is_required() else field.default if key in adapter.asked else ""
+            choice = ", ".join(get_args(field.annotation)) if get_origin(field.annotation) is Literal else ""
+            question = f"{name}.{key} ({choice})" if choice else f"{name}.{key}"
+            value = str(typer.prompt(question, default=usual, hide_input=wanted[key] and sys.stdin.isatty())).strip()
             given.pop(key, None)
             if value:
                 given[key] = value

@@ -1,6 +1,6 @@
 """Catalogues and first loads: records that need no client and concern one side only go in by the page, not one by one.
 
-A page is looked up at once, compared by hash, and what is new is inserted in batches; of offers (see bulk_offers) what has
+A page was looked up at once and compared by hash; what is new is inserted in batches; of offers (see bulk_offers) what has
 changed, too. All else that has changed, and whatever touches a second system, takes the ordinary way.
 """
 
@@ -16,11 +16,11 @@ from sync.flow import trouble
 from sync.flow.bulk_offers import absorb_offers
 from sync.flow.look import spreads
 from sync.flow.plug import Cause, Plug, Seen, Took, World
-from sync.flow.seen import among, known_links
+from sync.flow.seen import among
 from sync.flow.translate import columns, observed
 from sync.store.ids import new_uids
 from sync.store.tables import journal, link, record
-from sync.store.types import dumps, stamp
+from sync.store.types import dump_bytes, stamp
 
 BULK_KINDS = frozenset({"product", "group", "price_type", "warehouse", "offer"})
 CHUNK = 2000  # records of one transaction, about a tenth of a second; a commit costs as much as fifty of them
@@ -70,12 +70,11 @@ def _absorb_new(world: World, tx: Connection, plug: Plug, page: Sequence[Seen], 
     if spreads(world, plug.name, lens.kind):
         took.rest += page
         return took, []
-    known = {row[0] for row in known_links(world, tx, plug, kind, [seen.record.id for seen in page])}
     times = Counter(seen.record.id for seen in page)
     fresh: dict[str, tuple[Seen, dict[str, Any]]] = {}
     for seen in page:
         rec = seen.record
-        plain = rec.id not in known and times[rec.id] == 1
+        plain = not seen.linked and times[rec.id] == 1
         if plain and rec.deleted:
             took.counts.add("skipped")  # it was deleted before it was ever seen
             continue
@@ -116,12 +115,11 @@ def _insert(
 ) -> None:
     now = stamp(world.now())
     records, bindings, notes = [], [], []
-    for uid, ((rec, shadow, digest, _), fields) in zip(new_uids(len(fresh)), fresh, strict=True):
-        data, cells = dumps(fields), columns(kind, fields)
+    for uid, (seen, fields) in zip(new_uids(len(fresh)), fresh, strict=True):
+        rec, data, cells = seen.record, dump_bytes(fields), columns(kind, fields)
         records.append((uid, kind, cells.get("number"), cells.get("title"), data, now, now))
-        bindings.append(
-            (plug.name, native_kind, rec.id, uid, rec.version, shadow.decode(), digest, data, "linked", now, "[]")
-        )
+        shown = (rec.version, seen.shadow, seen.hash, data)
+        bindings.append((plug.name, native_kind, rec.id, uid, *shown, "linked", now, b"[]"))
         notes.append((now, cause.run_id, cause.inbox_id, uid, kind, plug.name, "created", plug.name, data))
     world.store.insert_many(tx, record, _RECORD, records)
     world.store.insert_many(tx, link, _LINK, bindings)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from sync.flow import sides
@@ -19,12 +18,13 @@ from sync.flow.plug import Cause, Plug, Seen, Took, World
 from sync.flow.translate import columns
 from sync.store.ids import new_uids
 from sync.store.tables import journal, link, record
-from sync.store.types import dumps, loads, stamp
+from sync.store.types import dump_bytes, dumps, loads, stamp
 
 _JOURNAL = ("at", "run_id", "inbox_id", "record_uid", "kind", "connection", "why", "who", "changes", "link_id")
 _RECORD = ("uid", "kind", "number", "title", "data", "created_at", "updated_at")
 _GOODS_LINK = ("connection", "native_kind", "external_id", "record_uid", "base", "state", "first_seen")
 _LINK = (
+    "id",
     "connection",
     "native_kind",
     "external_id",
@@ -65,8 +65,8 @@ def _write(it: Page, offers: list[Offer]) -> None:
     for one in begun:
         data = {**one.data, **one.plan.values}
         cells = columns("product", data)
-        records.append((one.uid, "product", cells.get("number"), cells.get("title"), dumps(data), now, now))
-        goods.append((name, it.goods, one.wanted, one.uid, "{}", "linked", now))
+        records.append((one.uid, "product", cells.get("number"), cells.get("title"), dump_bytes(data), now, now))
+        goods.append((name, it.goods, one.wanted, one.uid, b"{}", "linked", now))
     store.insert_many(it.tx, record, _RECORD, records)
     store.insert_many(it.tx, link, _GOODS_LINK, goods)
     _records(it, [one for one in offers if one.uid not in first])
@@ -77,15 +77,15 @@ def _write(it: Page, offers: list[Offer]) -> None:
     for one in offers:
         rec, said = one.seen.record, (one.uid, "product", name)
         if one.uid in first:
-            notes.append((*about, *said, it.cause.why or "created", name, dumps(first[one.uid]), None))
+            notes.append((*about, *said, it.cause.why or "created", name, dump_bytes(first[one.uid]), None))
         before = sides.shown(it.plug, lens.get(loads(one.own.shadow)), deleted=False) if one.own else {}
         if news := sides.changes(before, sides.shown(it.plug, one.found, deleted=False)):
-            notes.append((*about, *said, "seen" if one.own else "linked", name, dumps(news), ids[rec.id]))
+            notes.append((*about, *said, "seen" if one.own else "linked", name, dump_bytes(news), ids[rec.id]))
         changes = rows.bring(PRICES, one.uid, one.found.fields.get("prices"))
         if changes := changes | rows.bring(STOCKS, one.uid, one.found.fields.get("stocks")):
-            notes.append((*about, *said, "observed", name, dumps(changes), ids[rec.id]))
+            notes.append((*about, *said, "observed", name, dump_bytes(changes), ids[rec.id]))
         for why, moved in _reasons(one):
-            notes.append((*about, *said, it.cause.why or why, name, dumps(moved), None))
+            notes.append((*about, *said, it.cause.why or why, name, dump_bytes(moved), None))
         it.took.counts.add("changed" if one.own else "new")
     rows.write()
     store.insert_many(it.tx, journal, _JOURNAL, notes)
@@ -104,41 +104,50 @@ def _records(it: Page, offers: list[Offer]) -> None:
     """Records that were there before, and what their product's own link has not been told."""
     moved = [one for one in offers if one.plan.values]
     it.many(
-        "UPDATE record SET data = ?, updated_at = ? WHERE uid = ?",
-        [(dumps({**one.data, **one.plan.values}), it.now, one.uid) for one in moved],
+        f"UPDATE record SET data = {it.world.store.json_mark}, updated_at = ? WHERE uid = ?",
+        [(dump_bytes({**one.data, **one.plan.values}), it.now, one.uid) for one in moved],
     )
     untold = []
     for one in moved:
         assert one.goods is not None
         id, before = one.goods
         if before is not None and (after := sorted({*before, *one.plan.values})) != before:
-            untold.append((dumps(after), id))
-    it.many("UPDATE link SET untold = ? WHERE id = ?", untold)
+            untold.append((dump_bytes(after), id))
+    it.many(f"UPDATE link SET untold = {it.world.store.json_mark} WHERE id = ?", untold)
 
 
 def _links(it: Page, offers: list[Offer]) -> dict[str, int]:
     """The offers' links with what they show now; external id → link id."""
-    side, new, known = f"{it.plug.name}/{it.kind}", [], []
+    side, new, known = f"{it.plug.name}/{it.kind}", list[tuple[Any, ...]](), list[tuple[Any, ...]]()
+    begun = [one for one in offers if one.own is None]
+    ids = {one.seen.record.id: one.own.id for one in offers if one.own is not None}
+    ids.update(zip((one.seen.record.id for one in begun), _next_ids(it, len(begun)), strict=True))
     for one in offers:
-        rec, shadow = one.seen.record, one.seen.shadow.decode()
+        rec, seen = one.seen.record, one.seen
         agreed = one.plan.agreed.get(side, {})
         if one.own is None:
-            shown = (rec.version, shadow, one.seen.hash, dumps(agreed))
-            new.append((it.plug.name, it.kind, rec.id, one.uid, *shown, "linked", it.now, "[]"))
+            shown = (rec.version, seen.shadow, seen.hash, dump_bytes(agreed))
+            new.append((ids[rec.id], it.plug.name, it.kind, rec.id, one.uid, *shown, "linked", it.now, b"[]"))
         else:
             base = dumps({**loads(one.own.base or "{}"), **agreed}) if agreed else one.own.base
-            known.append((rec.version, shadow, one.seen.hash, base, _untold(one), one.own.id))
-    it.many("UPDATE link SET version = ?, shadow = ?, shadow_hash = ?, base = ?, untold = ? WHERE id = ?", known)
-    ids = {one.seen.record.id: one.own.id for one in offers if one.own is not None}
-    if new:
-        # Ids only grow: those of the new links are beyond all that there are, and stand together
-        last = it.tx.exec_driver_sql("SELECT coalesce(max(id), 0) FROM link").scalar_one()
-        it.world.store.insert_many(it.tx, link, _LINK, new)
-        beyond = sa.select(link.c.external_id, link.c.id).where(
-            link.c.id > last, link.c.connection == it.plug.name, link.c.native_kind == it.kind
-        )
-        ids.update({row[0]: row[1] for row in it.tx.execute(beyond)})
+            known.append((rec.version, seen.shadow, seen.hash, base, _untold(one), one.own.id))
+    shadow = it.world.store.json_mark
+    it.many(
+        f"UPDATE link SET version = ?, shadow = {shadow}, shadow_hash = ?, base = ?, untold = ? WHERE id = ?", known
+    )
+    it.world.store.insert_many(it.tx, link, _LINK, new)
     return ids
+
+
+def _next_ids(it: Page, number: int) -> list[int]:
+    """Ids for so many new links, known before they are stored: the journal names them."""
+    if not number:
+        return []
+    if it.world.store.sqlite:  # the only writer: nobody else takes one meanwhile
+        last = it.tx.exec_driver_sql("SELECT coalesce(max(id), 0) FROM link").scalar_one()
+        return list(range(last + 1, last + 1 + number))
+    sql = "SELECT nextval(pg_get_serial_sequence('link', 'id')) FROM generate_series(1, %s)"
+    return list(it.tx.exec_driver_sql(sql, (number,)).scalars())
 
 
 def _untold(one: Offer) -> str:

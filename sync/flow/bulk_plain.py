@@ -51,6 +51,11 @@ _WAITING = (
 )
 
 
+# What stands in an offer until it is known
+_NOTHING: Mapping[str, Any] = {}
+_UNDECIDED = Plan()
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """The offer's link, as it is known."""
@@ -69,10 +74,10 @@ class Offer:
     own: Own | None
     wanted: str  # the product's id over there
     uid: str = ""  # of the product's record; "" where the offer itself makes it
-    data: dict[str, Any] = field(default_factory=dict)  # of the product's record
+    data: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)  # of the product's record
     goods: tuple[int, list[str] | None] | None = None  # the product's own link and what it was not told
-    says: dict[str, Any] = field(default_factory=dict)
-    plan: Plan = field(default_factory=Plan)
+    says: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    plan: Plan = field(default_factory=lambda: _UNDECIDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,8 @@ def without_known(world: World, tx: Connection, plug: Plug, page: Sequence[Seen]
     if not page:
         return []
     place = (plug.name, page[0].record.kind)
-    gone = [seen.record.id for seen in page if seen.record.deleted]
-    known = {row[0] for row in among(world, tx, f"SELECT external_id {OF_KIND}", place, gone)} if gone else set()
     waiting = dict(among(world, tx, _WAITING, place, [seen.record.id for seen in page if not seen.record.deleted]))
-    return [seen for seen in page if (seen.record.id in known if seen.record.deleted else not _waits(seen, waiting))]
+    return [seen for seen in page if (seen.linked if seen.record.deleted else not _waits(seen, waiting))]
 
 
 def _waits(seen: Seen, waiting: Mapping[str, str]) -> bool:
@@ -129,20 +132,20 @@ def goods_of(world: World, plug: Plug, kind: str) -> str | None:
 def _read(it: Page, page: Sequence[Seen]) -> list[Offer]:
     """Those that can be read without a question and whose link is as the last taking left it."""
     lens, hashed = it.plug.mapping.lens(it.kind), it.plug.hasher(it.kind)
-    known = {
-        row[0]: row for row in it.among(f"{_KNOWN} {OF_KIND}", (it.plug.name, it.kind), [s.record.id for s in page])
-    }
+    linked = [seen.record.id for seen in page if seen.linked]
+    rows = it.among(f"{_KNOWN} {OF_KIND}", (it.plug.name, it.kind), linked) if linked else ()
+    known = {row[0]: row for row in rows}
     times = Counter(seen.record.id for seen in page)
     offers: list[Offer] = []
     for seen in page:
         rec, own = seen.record, None
         row = known.get(rec.id)
-        if rec.deleted and row is None and times[rec.id] == 1:
+        if rec.deleted and not seen.linked and times[rec.id] == 1:
             it.took.counts.add("skipped")  # it was deleted before it was ever seen
             continue
         if row is not None and row[7] and hashed(row[3].encode(), False) == row[4]:
             own = Own(row[1], row[2], row[3], row[5], row[6])
-        plain = not rec.deleted and times[rec.id] == 1 and (row is None or own is not None)
+        plain = not rec.deleted and times[rec.id] == 1 and (not seen.linked or own is not None)
         found = lens.get(rec.data) if plain else None
         if found is None or found.problems:
             it.took.rest.append(seen)
@@ -236,22 +239,34 @@ def _decided(it: Page, offers: list[Offer]) -> list[Offer]:
     keys = sale_price_keys(config, it.tx, plug.name)
     policy = partial(policy_for, "product", owners=config.owners)
     name, stepwise = f"{plug.name}/{it.kind}", it.kind in plug.adapter.capabilities.stepwise
-    decided = []
+    decided, first_words = [], dict[tuple[str, ...], Plan]()
     for one in offers:
         if not one.uid:
             one.data = _first_values(one)
         held, base = said_of(one.data), said_of(loads(one.own.base) if one.own and one.own.base else {})
-        one.says = observed(config, plug, one.found, deleted=False, numbered=False, price_keys=keys)
+        one.says = says = observed(config, plug, one.found, deleted=False, numbered=False, price_keys=keys)
+        shape = None if held or one.own else tuple(says)
+        if shape is not None and shape in first_words:
+            one.plan = _likewise(first_words[shape], name, says)
+            decided.append(one)
+            continue
         untold = frozenset(loads(one.own.untold)) if one.own and one.own.untold else None
-        side = Side(name, plug.role, one.says, base, untold=untold, stepwise=stepwise)
+        side = Side(name, plug.role, says, base, untold=untold, stepwise=stepwise)
         one.plan = plan = decide(held, [side], policy, _NO_STAGES)
+        if shape is not None and plan.values == says == plan.agreed.get(name) and not (plan.conflicts or plan.writes):
+            first_words[shape] = plan
         after = {**held, **plan.values}
-        taken = all(field in after and same(field, value, after[field]) for field, value in one.says.items())
+        taken = all(word in after and same(word, value, after[word]) for word, value in says.items())
         if plan.conflicts or plan.writes or not taken:
             it.took.rest.append(one.seen)
         else:
             decided.append(one)
     return decided
+
+
+def _likewise(plan: Plan, name: str, says: Mapping[str, Any]) -> Plan:
+    """The decision about the same fields where nobody has said anything of them before: of the values it asks nothing."""
+    return Plan(values=dict(says), why=plan.why, agreed={name: dict(says)})
 
 
 def _first_values(one: Offer) -> dict[str, Any]:
@@ -260,7 +275,7 @@ def _first_values(one: Offer) -> dict[str, Any]:
     return said | {"variant_of": one.wanted.split("#")[0], "active": True}
 
 
-def said_of(data: dict[str, Any]) -> dict[str, Any]:
+def said_of(data: Mapping[str, Any]) -> dict[str, Any]:
     said = {name: data[name] for name in SAID if name in data}
     return KINDS["product"].model_validate(said).model_dump(exclude_unset=True) if said else said
 

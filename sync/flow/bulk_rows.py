@@ -73,8 +73,11 @@ class Rows:
         if said is None:
             return changes
         name, amount, stored = goods.table.name, goods.amount, goods.stored
-        old = self._held[name].pop(uid, None) or {}
+        old = self._held[name].pop(uid, None)
         new, connection, now = self._new[name], self._connection, self._now
+        if old is None:  # the first ones: most of a first import's rows pass here
+            new += [(uid, connection, row["key"], *stored(row), now) for row in said]
+            return {f"{name} {row['key']}": [None, str(row[amount])] for row in said}
         for row in said:
             key, values = row["key"], stored(row)
             before = old.pop(key, None)

@@ -69,7 +69,7 @@ def store(
             tx.execute(document.update().where(document.c.uid == old.uid).values(reversed=True))
             changes[f"{old.kind} {old.key}"] = [_shown({f: getattr(old, f) for f in _FIELDS}), None]
     if changes:
-        changes |= _sums(tx, deal_uid)
+        changes |= _sums(world, tx, deal_uid)
         note(tx, deal_uid, "deal", plug.name, "observed", changes, world.now(), cause, plug.name)
     return bool(changes)
 
@@ -78,12 +78,12 @@ def _shown(values: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in values.items() if v is not None and k != "kind"}
 
 
-def _sums(tx: Connection, deal_uid: str) -> dict[str, Any]:
+def _sums(world: World, tx: Connection, deal_uid: str) -> dict[str, Any]:
     """Paid and shipped sums of the deal, as changes where they moved."""
     columns = record.c.paid, record.c.shipped, record.c.currency
     deal = tx.execute(sa.select(*columns).where(record.c.uid == deal_uid)).one()
     papers = tx.execute(sa.select(document).where(document.c.deal_uid == deal_uid)).all()
-    paid, shipped = paid_and_shipped(papers, deal.currency)
+    paid, shipped = paid_and_shipped(papers, deal.currency, world.config.bases)
     changed = {}
     for name, before, after in (("paid", deal.paid, paid), ("shipped", deal.shipped, shipped)):
         if (before or Decimal(0)) != after:

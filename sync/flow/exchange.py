@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import IO, Any
 
@@ -85,10 +86,10 @@ class Context:
                 ).first()
             if row is None:
                 return ImportState("failed", 0, Text("The upload is not known.", "Загрузка неизвестна."))
+            text = row.text or {}
             if row.state in ("done", "duplicate"):
-                return ImportState("done", row.done)
+                return ImportState("done", row.done, Text(text["en"], text["ru"]) if text else None)
             if row.state == "failed":
-                text = row.text or {}
                 return ImportState("failed", row.done, Text(text.get("en", "failed"), text.get("ru", "ошибка")))
             if time.monotonic() >= until:
                 return ImportState("working" if row.done else "waiting", row.done)
@@ -146,6 +147,15 @@ class Context:
                 record_uid=row.record_uid,
             )
             self._look_again(tx, row)
+
+    def words(self, kind: str, field: str) -> list[tuple[str, str]]:
+        lens, found = self._plug.mapping.lens(kind), dict[str, str]()
+        for pipeline in self._world.config.pipelines:
+            for stage in pipeline.stages:
+                with suppress(RecordRefused):  # a stage that the mapping has no word for
+                    if word := lens.create({"stage": stage.name}).get(field):
+                        found.setdefault(str(word), stage.title)
+        return list(found.items())
 
     def _look_again(self, tx: Any, row: Any) -> None:
         """While it was under way nothing was planned beside it: the deal may have moved on since."""

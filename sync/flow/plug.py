@@ -59,6 +59,7 @@ class Seen(NamedTuple):
     shadow: bytes
     hash: bytes
     exact: bool  # the stored form reads back as the very same data
+    linked: bool  # there was a link of that id when it was looked at
 
 
 @dataclass(frozen=True)

@@ -280,12 +280,12 @@ def _incoming(world: World, plug: Plug, kind: str, news: list[Seen], asked: date
             key=f"poll:{kind}:{r.id}:{digest.hex()}:{now}",
             request={"kind": r.kind, "id": r.id, "data": r.data, "version": r.version, "deleted": r.deleted},
         )
-        for r, _, digest, _ in news
+        for r, _, digest, *_ in news
         if r.raw
     ]
     plain = [seen for seen in news if not seen.record.raw]
     if plain:
-        body = dump_bytes([[r.kind, r.id, Fragment(shadow), r.version, r.deleted] for r, shadow, _, _ in plain])
+        body = dump_bytes([[r.kind, r.id, Fragment(shadow), r.version, r.deleted] for r, shadow, *_ in plain])
         name = f"{kind}/{plain[0].record.id}" if len(plain) == 1 else f"{kind}: {len(plain)}"
         whole = hashlib.blake2b(b"".join(seen.hash for seen in plain), digest_size=16).hexdigest()
         rows.append(Incoming(plug.name, "poll", name, asked, body=body, key=f"poll:{kind}:{whole}:{now}"))

@@ -66,8 +66,9 @@ def _differing(plug: Plug, kind: str, records: Sequence[Record], known: dict[str
         except TypeError:  # Decimals, or what no JSON can hold
             rec, shadow, exact = *_stored_form(rec), False
         digest = plug.hash(rec, shadow) if rec.deleted else hashed(shadow, digest_size=16, key=salt).digest()
-        if known.get(rec.id) != digest:
-            news.append(Seen(rec, shadow, digest, exact))
+        held = known.get(rec.id, False)
+        if held != digest:
+            news.append(Seen(rec, shadow, digest, exact, held is not False))
     return news
 
 

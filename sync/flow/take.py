@@ -36,7 +36,10 @@ from sync.store.types import loads
 FEW = (
     10  # of so many records less than one is news: each is worth a second look, before anything is begun for their sake
 )
-PART = CHUNK // 4  # records of a file that are held at once: with prices and stock they are large
+HELD = (
+    CHUNK // 2
+)  # records of a file that are held at once, and of its transactions: with prices and stock they are large
+PART = CHUNK // 4  # so many are at hand as fields and rows at a time
 Item = Record | Problem | Hint | Unchanged
 _TELL = 1.0  # seconds between two notes of how far a large arrival is
 _ARRIVAL = sa.select(inbox).where(inbox.c.id == THIS)
@@ -71,11 +74,15 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
                     _progress(world, inbox_id, counts.read)
                     noted = time.monotonic()
                 counts.merge(take_chunk(world, plug, items, cause))
+                if (lost := next((i.error for i in items if isinstance(i, Problem) and i.cut), None)) is not None:
+                    state, text = "failed", {"en": lost.text.en, "ru": lost.text.ru}
     except (RecordRefused, NeedHuman) as error:  # the arrival as a whole cannot be read
         state, text = "failed", {"en": error.text.en, "ru": error.text.ru}
         counts.add("failed")
         with world.store.begin() as tx:
             trouble.refuse(tx, plug.name, "arrival", f"{row.id} {row.name}", error, world.now(), inbox_id=inbox_id)
+    if state == "done" and counts.failed and row.via == "exchange":
+        text = _not_taken(world, inbox_id, counts.failed)
     if counts.new or counts.same:  # same: what it brought may have been taken by a process that died before this line
         _take_waiting(world, plug, run_id)
     with world.store.begin(durable=False) as tx:
@@ -84,6 +91,16 @@ def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | No
         if state == "done" and row.via != "poll":
             trouble.passed(tx, plug.name, "arrival", f"{row.id} {row.name}", world.now())
     return counts
+
+
+def _not_taken(world: World, inbox_id: int, number: int) -> dict[str, str] | None:
+    """For the sender of a file that was taken but for some of its records: how many, and what is wrong with the first."""
+    query = sa.select(quarantine.c.text).where(quarantine.c.inbox_id == inbox_id, quarantine.c.state != "closed")
+    with world.store.read() as tx:
+        first = tx.execute(query.order_by(quarantine.c.id).limit(1)).scalar()
+    if first is None:
+        return None
+    return {"en": f"records not taken: {number}; {first['en']}", "ru": f"не принято записей: {number}; {first['ru']}"}
 
 
 def _items(plug: Plug, spool: Spool, row: Any) -> Iterator[Item]:
@@ -141,9 +158,9 @@ def arrival_of(spool: Spool, row: Any) -> Arrival:
 
 
 def chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
-    """At most PART neighbours of one kind together, in their order."""
-    for _, group in itertools.groupby(items, lambda i: (type(i).__name__, i.kind)):
-        while part := list(itertools.islice(group, PART)):
+    """At most HELD neighbours of one kind together, in their order."""
+    for _, group in itertools.groupby(items, lambda i: (type(i), i.kind)):
+        while part := list(itertools.islice(group, HELD)):
             yield part
 
 
@@ -231,7 +248,7 @@ def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> Took:
         with world.store.begin(durable=False) as tx:
             world.guard(tx)
             took = Took()
-            for at in range(0, len(page), PART):  # so many are at hand as fields and rows at a time
+            for at in range(0, len(page), PART):
                 part = absorb_page(world, tx, plug, page[at : at + PART], cause)
                 took.counts.merge(part.counts)
                 took.rest += part.rest

@@ -60,9 +60,9 @@ def observed(
     Documents are rows of their own and have no side here. A number that we gave the other side is not news. The
     accounting side's facts stand for a stage, by the table of the deal's own `pipeline`, or of the one that this side names.
     """
-    fields = found.fields.copy() if _APART.isdisjoint(found.fields) else _without_rows(found.fields)
     if found.kind == "offer":
         return _offer(price_keys, found.fields)
+    fields = found.fields.copy() if _APART.isdisjoint(found.fields) else _without_rows(found.fields)
     if found.kind == "product" and (deleted or plug.role == "accounting"):
         # a deletion mark may be taken back: what is not marked is active again
         fields["active"] = not deleted and fields.get("active", True)

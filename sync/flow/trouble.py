@@ -40,6 +40,10 @@ _PLACE = (
     quarantine.c.state != "closed",
 )
 _PASSED = quarantine.update().where(*_PLACE)
+_FOUND = sa.select(quarantine.c.id, quarantine.c.code, quarantine.c.text, quarantine.c.count.label("times")).where(
+    *_PLACE
+)
+_NEW = quarantine.insert()
 
 
 def refuse(
@@ -71,22 +75,11 @@ def refuse(
         "last_at": now,
         "next_at": _next(error.code, 0, now),
     }
-    row = tx.execute(
-        sa.select(quarantine.c.id, quarantine.c.code, quarantine.c.text, quarantine.c.count.label("times")).where(
-            *_place(connection, native_kind, external_id, stage)
-        )
-    ).first()
+    asked = {"here": connection, "of_kind": native_kind, "id_there": external_id, "at_stage": stage}
+    row = tx.execute(_FOUND, asked).first()
     if row is None:
-        tx.execute(
-            quarantine.insert().values(
-                connection=connection,
-                native_kind=native_kind,
-                external_id=external_id,
-                stage=stage,
-                first_at=now,
-                **values,
-            )
-        )
+        place = {"connection": connection, "native_kind": native_kind, "external_id": external_id, "stage": stage}
+        tx.execute(_NEW, {**place, "first_at": now, **values})
     elif stage == "intake" or row.code != values["code"] or row.text != values["text"]:
         # a delivery that still waits for the same thing is no news
         values["next_at"] = _next(error.code, row.times, now)

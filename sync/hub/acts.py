@@ -136,6 +136,26 @@ def retry(hub: Hub, quarantine_id: int, *, reread: bool = False) -> dict[str, An
     return {"id": quarantine_id, "connection": row.connection}
 
 
+def put_aside(hub: Hub, quarantine_id: int, who: str, reason: str) -> None:
+    """Close a row of the quarantine that nothing is left to be done about; who did it and why is kept. What its system says of
+    the record later opens a new one."""
+    if not reason.strip():
+        raise NeedHuman(
+            Text("Say why it is done with: --reason.", "Укажите, почему с этой записью всё решено: --reason."),
+            code="quarantine.reason",
+        )
+    with hub.store.begin() as tx:
+        closed = tx.execute(
+            quarantine.update()
+            .where(quarantine.c.id == quarantine_id, quarantine.c.state != "closed")
+            .values(state="closed", last_at=hub.now())
+        ).rowcount
+        if not closed:
+            raise _gone("quarantine", quarantine_id)
+        done = {"id": quarantine_id, "who": who, "reason": reason.strip()[:500]}
+        tx.execute(command.insert().values(kind="put_aside", args=done, state="done", created_at=hub.now()))
+
+
 def retry_all(
     hub: Hub, code: str | None = None, connection: str | None = None, *, reread: bool = False
 ) -> dict[str, Any]:

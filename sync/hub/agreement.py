@@ -13,7 +13,7 @@ from typing import Any
 
 from sync.errors import Text
 from sync.model.compare import line_total, row_changes
-from sync.model.settled import Paper
+from sync.model.settled import LESS, Paper
 from sync.model.types import plain
 from sync.reconcile.rows import in_our_words
 
@@ -33,6 +33,7 @@ class Side:
     paid: bool | None = None
     shipped: bool | None = None
     stage: str | None = None
+    claims: frozenset[str] = frozenset()  # what its stage stands for: "payment", "shipment", "lost"
     lines: Sequence[Mapping[str, Any]] | None = None
 
 
@@ -59,6 +60,7 @@ class Books:
     )  # kinds of documents that it cannot tell now: their sums are what was known last
     uncounted: Sequence[Paper] = ()  # documents whose part in the two sums nobody can tell
     stage: str | None = None  # the stage that its facts stand for
+    cancelled: bool | None = None
     titles: Mapping[str, str] = field(default_factory=dict)  # stage → what people call it
 
 
@@ -84,7 +86,7 @@ def differences(sales: Side, books: Books, same_name: Callable[[str, str], bool]
 def _missing(sales: Side, books: Books) -> list[Difference]:
     if books.waiting:
         text = Text("accounting has not fetched the order yet", "заказ ещё не забран учётной системой")
-    elif books.wanted:
+    elif books.wanted and "lost" not in sales.claims:
         text = Text("no order in accounting", "заказа нет в учёте")
     else:
         return []
@@ -163,9 +165,12 @@ def _lines(ours: Sequence[Mapping[str, Any]] | None, theirs: Sequence[Mapping[st
     goods = [key for key in dict.fromkeys([*here, *there]) if here.get(key) != there.get(key)]
     if not goods:
         return None
-    shown = "; ".join(f"{key}: {_pieces(there.get(key))} / {_pieces(here.get(key))}" for key in goods[:5])
-    shown += " …" if len(goods) > 5 else ""
-    return Text(f"lines, accounting / deal: {shown}", f"строки, учёт / сделка: {shown}")
+
+    def shown(word: str) -> str:
+        rows = (f"{key}: {_pieces(there.get(key), word)} / {_pieces(here.get(key), word)}" for key in goods[:5])
+        return "; ".join(rows) + (" …" if len(goods) > 5 else "")
+
+    return Text(f"lines, accounting / deal: {shown('for')}", f"строки, учёт / сделка: {shown('на')}")
 
 
 def _by_goods(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Decimal, Decimal]]:
@@ -178,15 +183,18 @@ def _by_goods(lines: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Decimal, De
     return found
 
 
-def _pieces(known: tuple[Decimal, Decimal] | None) -> str:
-    return "—" if known is None else f"{plain(known[0])} × = {_money(known[1])}"
+def _pieces(known: tuple[Decimal, Decimal] | None, word: str) -> str:
+    return "—" if known is None else f"{plain(known[0])} {word} {_money(known[1])}"
 
 
 def _payment(sales: Side, books: Books) -> list[Difference]:
     assert books.order is not None
     amount = books.order.amount if books.order.amount is not None else sales.amount
     if "payment" in books.silent and (amount is None or books.paid <= amount):
-        return [_untold("payment", books.paid)] if sales.paid and books.paid != amount else []
+        said = sales.paid or "payment" in sales.claims
+        return [_untold("payment", books.paid)] if said and books.paid != amount else []
+    if amount is not None and books.paid < amount and _claimed("payment", sales, books):
+        return [_not_there("payment", sales, books, books.paid, amount)]
     if sales.paid and amount is not None and books.paid < amount:
         gap = amount - books.paid
         return [
@@ -220,7 +228,8 @@ def _shipment(sales: Side, books: Books) -> list[Difference]:
     amount = books.order.amount if books.order.amount is not None else sales.amount
     found = []
     if "shipment" in books.silent:
-        return [_untold("shipment", books.shipped)] if sales.shipped and books.shipped != amount else []
+        said = sales.shipped or "shipment" in sales.claims
+        return [_untold("shipment", books.shipped)] if said and books.shipped != amount else []
     if books.shipped > books.paid and "payment" not in books.silent:
         gap = books.shipped - books.paid
         found.append(
@@ -230,7 +239,9 @@ def _shipment(sales: Side, books: Books) -> list[Difference]:
                 gap,
             )
         )
-    if sales.shipped and amount is not None and books.shipped < amount:
+    if amount is not None and books.shipped < amount and _claimed("shipment", sales, books):
+        found.append(_not_there("shipment", sales, books, books.shipped, amount))
+    elif sales.shipped and amount is not None and books.shipped < amount:
         found.append(
             Difference(
                 "shipment",
@@ -242,6 +253,27 @@ def _shipment(sales: Side, books: Books) -> list[Difference]:
             )
         )
     return found
+
+
+def _claimed(kind: str, sales: Side, books: Books) -> bool:
+    """Only the deal's stage says so: neither a mark of its side, which is told in its own words, nor a document whose part
+    nobody knows."""
+    own = sales.paid if kind == "payment" else sales.shipped
+    return kind in sales.claims and not own and all(LESS.get(one.kind, one.kind) != kind for one in books.uncounted)
+
+
+def _not_there(kind: str, sales: Side, books: Books, known: Decimal, amount: Decimal) -> Difference:
+    """The deal stands in a stage that means paid or shipped, and accounting does not show it."""
+    stage = books.titles.get(sales.stage or "", sales.stage)
+    what = Text("payment", "оплаты") if kind == "payment" else Text("shipment", "отгрузки")
+    return Difference(
+        kind,
+        Text(
+            f"the deal's stage is “{stage}”, but accounting shows a {what.en} of {_money(known)} of {_money(amount)}",
+            f"этап сделки «{stage}», а {what.ru} в учёте {_money(known)} из {_money(amount)}",
+        ),
+        amount - known,
+    )
 
 
 _PAPERS = {
@@ -287,9 +319,21 @@ def _uncounted(books: Books) -> list[Difference]:
 
 
 def _status(sales: Side, books: Books) -> list[Difference]:
-    if books.stage is None or sales.stage is None or books.stage == sales.stage:
+    if sales.stage is None or books.stage == sales.stage:
         return []
     here = books.titles.get(sales.stage, sales.stage)
+    if books.stage is None:
+        if "lost" not in sales.claims or books.cancelled:
+            return []
+        return [
+            Difference(
+                "status",
+                Text(
+                    f"the deal's stage is “{here}”, but the order in accounting is not cancelled",
+                    f"этап сделки «{here}», а заказ в учёте не отменён",
+                ),
+            )
+        ]
     there = books.titles.get(books.stage, books.stage)
     return [
         Difference(

@@ -34,6 +34,7 @@ def check(hub: Hub, only: str | None = None) -> Iterator[Line]:
     yield Line("hub", "database", True, Text("The database answers.", "База данных отвечает."))
     yield from _logins(hub)
     yield from _flows(hub)
+    yield from _bases(hub)
     for name in hub.config.connections:
         if only not in (None, name):
             continue
@@ -159,6 +160,30 @@ def _flows(hub: Hub) -> Iterator[Line]:
                 ),
                 "flow.to",
             )
+
+
+def _bases(hub: Hub) -> Iterator[Line]:
+    """Said once of several connections with accounting of which one does not say whose books it shows."""
+    books = [name for name, plug in hub.plugs.items() if plug.role == "accounting" and _tells_deals(plug)]
+    unsaid = [name for name in books if name not in hub.config.bases]
+    if len(books) > 1 and unsaid:
+        names, first = ", ".join(books), unsaid[0]
+        yield Line(
+            first,
+            "base",
+            True,
+            Text(
+                f"What {names} tell of one deal's payments is taken for the same money: the fuller sum counts. Where they are "
+                "different bases, say which: base.",
+                f"Оплаты одной сделки, о которых говорят {names}, считаются одними и теми же: берётся бо́льшая сумма. Если это "
+                "разные базы, укажите, какие: base.",
+            ),
+            f"connections.{first}.base",
+        )
+
+
+def _tells_deals(plug: Plug) -> bool:
+    return any(canonical_kind(lens.kind) == "deal" for lens in plug.mapping.lenses.values())
 
 
 def _read_only(hub: Hub, plug: Plug) -> Iterator[Line]:

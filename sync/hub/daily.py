@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -129,7 +130,9 @@ def body(rows: list[dict[str, Any]]) -> Text:
 
 def _sums(currency: str, rows: list[dict[str, Any]]) -> Text:
     """Both sides' totals in one currency."""
-    found = reports.totals(rows)
+    found = {
+        name: f"{value:.2f}" if isinstance(value, Decimal) else value for name, value in reports.totals(rows).items()
+    }
     unit = f" {currency}" if currency else ""
     return Text(
         f"Deals: {found['amount']}{unit}\nAccounting: {found['order_amount']}{unit}\nDifference: {found['gap']}{unit}\n"

@@ -41,7 +41,8 @@ class _Free:
 
 
 def inspect(path: Path, adapter: str | None = None, mappings: Path | None = None) -> Iterator[dict[str, Any]]:
-    """One dictionary per record: {adapter, native_kind, id, kind, fields, client, event, deleted, problems}, or {problem}.
+    """One dictionary per record: {adapter, native_kind, id, kind, fields, client, event, deleted, problems}, or {problem}
+    (with `cut` where what follows it is lost).
 
     A recorded HTTP request (a raw one, or JSON with its `headers` and `body`) is read as it would be at /in/<connection>.
     RecordRefused when the file cannot be read at all; BadConfig when there is no such file.
@@ -203,7 +204,8 @@ def _row(name: str, item: Record | Problem | Hint, mapping: Mapping) -> dict[str
     if isinstance(item, Hint):
         return {"adapter": name, "hint": {"kind": item.kind, "id": item.id}}
     if isinstance(item, Problem):
-        return {"adapter": name, "native_kind": item.kind, "id": item.id, "problem": _error(item.error)}
+        row = {"adapter": name, "native_kind": item.kind, "id": item.id, "problem": _error(item.error)}
+        return row | ({"cut": True} if item.cut else {})
     found = mapping.lens(item.kind).get(item.data)
     problems = [
         {"field": p.field, "path": p.path, "value": p.value, "en": p.text.en, "ru": p.text.ru} for p in found.problems

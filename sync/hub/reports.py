@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from sync.config import Pipeline
 from sync.errors import Text
 from sync.flow.plug import Plug
 from sync.flow.translate import canonical_kind
@@ -60,6 +61,21 @@ def by_currency(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]
     return dict(sorted(found.items(), key=lambda one: -len(one[1]))) or {"": []}
 
 
+def said(rows: list[dict[str, Any]]) -> list[Text]:
+    """Both sides' totals in words, a sentence for each currency; none where there are no deals."""
+    found = []
+    for currency, some in by_currency(rows).items() if rows else ():
+        sums = {name: f"{value:.2f}" for name, value in totals(some).items() if name in (*SUMS, "gap")}
+        unit = f" {currency}" if currency else ""
+        found.append(
+            Text(
+                f"Sums{unit}: {sums['amount']} in deals, {sums['order_amount']} in accounting, difference {sums['gap']}.",
+                f"Суммы{unit}: {sums['amount']} в сделках, {sums['order_amount']} в учёте, разница {sums['gap']}.",
+            )
+        )
+    return found
+
+
 def local(hub: Hub, moment: datetime) -> datetime:
     """The moment by the firm's clock: hub.timezone, else this PC's."""
     return moment.astimezone(ZoneInfo(hub.config.hub.timezone) if hub.config.hub.timezone else None)
@@ -106,7 +122,7 @@ def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions:
     sides = [(plug, one, _reading(plug, one)) for one in links if (plug := hub.plugs.get(one.connection)) is not None]
     ours = sorted((s for s in sides if s[0].role != "accounting"), key=lambda s: _ORDER.get(s[0].role, 9))
     books_side = next((s for s in sides if s[0].role == "accounting"), None)
-    sales = _sales(deal, [reading for _, _, reading in ours])
+    sales = _sales(hub, deal, [reading for _, _, reading in ours])
     accounting = {plug.name for plug, _, _ in sides if plug.role == "accounting"}
     books = _books(hub, deal, books_side, [d for d in documents if d.connection in accounting])
     found = differences(sales, books, may_agree)
@@ -141,7 +157,7 @@ def _reading(plug: Plug, row: Any) -> tuple[dict[str, Any], dict[str, Any]] | No
     return found.fields, found.client
 
 
-def _sales(deal: Any, readings: list[tuple[dict[str, Any], dict[str, Any]] | None]) -> Side:
+def _sales(hub: Hub, deal: Any, readings: list[tuple[dict[str, Any], dict[str, Any]] | None]) -> Side:
     said = [fields for fields, _ in filter(None, readings)]
 
     def first(name: str, otherwise: Any = None) -> Any:
@@ -157,8 +173,21 @@ def _sales(deal: Any, readings: list[tuple[dict[str, Any], dict[str, Any]] | Non
         paid=first("paid"),
         shipped=first("shipped"),
         stage=deal.stage,
+        claims=frozenset(_claims(hub.config.pipeline((deal.data or {}).get("pipeline")), deal.stage)),
         lines=first("lines"),
     )
+
+
+def _claims(pipeline: Pipeline, stage: str | None) -> Iterable[str]:
+    """What the stage stands for by the pipeline's own words: payment, shipment, lost."""
+    facts = pipeline.facts
+    both = facts.get("paid_and_shipped")
+    if stage is not None and stage in (facts.get("paid"), both):
+        yield "payment"
+    if stage is not None and stage in (facts.get("shipped"), both):
+        yield "shipment"
+    if any(one.name == stage and one.semantic == "lost" for one in pipeline.stages):
+        yield "lost"
 
 
 def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
@@ -182,10 +211,12 @@ def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
     )
     facts = (fields.get("paid"), fields.get("shipped"), True if row.deleted_at else fields.get("cancelled"))
     stage = stage_of_facts(pipeline.facts, *facts) or fields.get("stage")
-    paid, shipped = paid_and_shipped(documents, deal.currency)
+    paid, shipped = paid_and_shipped(documents, deal.currency, hub.config.bases)
     silent = frozenset(d["kind"] for d in fields.get("documents") or [] if d.get("unknown"))
     left_out = uncounted(documents, deal.currency)
-    return Books(order, paid, shipped, silent=silent, uncounted=left_out, stage=stage, titles=titles)
+    return Books(
+        order, paid, shipped, silent=silent, uncounted=left_out, stage=stage, cancelled=facts[2], titles=titles
+    )
 
 
 def _wanted(hub: Hub) -> bool:
@@ -220,8 +251,12 @@ def _only_there(hub: Hub, tx: Connection) -> Iterable[dict[str, Any]]:
         )
         .order_by(quarantine.c.id)
     )
-    text = Text("accounting has this order, there is no such deal", "в учёте заказ есть, такой сделки нет")
     for row in rows:
+        close = f"sverka quarantine close {row.id}"
+        text = Text(
+            f"accounting has this order, there is no such deal (if there is to be none: {close})",
+            f"в учёте заказ есть, такой сделки нет (если её и не должно быть: {close})",
+        )
         plug = hub.plugs[row.connection]
         lens = plug.mapping.lenses.get(row.native_kind)
         found = lens.get((row.data or {}).get("data") or {}) if lens is not None else None

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from adapters.base import Adapter, AdapterContext, Limiter, NoPictures
 from sync import config as configuration
-from sync.config import Config, Connection
+from sync.config import Config, Connection, Web
 from sync.errors import SverkaError
 from sync.flow.known import TakenFromStore
 from sync.flow.plug import Plug, World
@@ -143,7 +143,14 @@ class Hub:
         kept = KeptInStore(self.store, connection.name, self.now, frozen=self.frozen)
         pictures = NoPictures() if self.frozen else PictureFolder(self.config.hub.pictures, connection.name)
         taken = None if self.frozen else TakenFromStore(lambda: self.world, connection.name)
-        return AdapterContext(connection.name, limiter, self.now, log, self.config.hub.language, kept, pictures, taken)
+        language, address = self.config.hub.language, _address(self.config.web)
+        return AdapterContext(connection.name, limiter, self.now, log, language, kept, pictures, address, taken)
+
+
+def _address(web: Web) -> str:
+    """Where others reach the hub: as the configuration says, else at this PC's name if it listens to other PCs."""
+    host = socket.gethostname() if web.host in ("0.0.0.0", "::") else f"[{web.host}]" if ":" in web.host else web.host
+    return web.public_url.rstrip("/") or (f"http://{host}:{web.port}" if web.port else "")
 
 
 def assert_deletes(config: Config, plugs: Mapping[str, Plug]) -> None:

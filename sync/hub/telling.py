@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
+
+from sync.model.compare import line_total
 
 FIELDS: dict[str, tuple[str, str]] = {
     "number": ("number", "номер"),
@@ -191,6 +194,8 @@ def _values(changes: Mapping[str, Any], why: str, stages: Mapping[str, str], lan
         before, after = value if isinstance(value, list) and len(value) == 2 else (None, value)
         if isinstance(after, dict) or isinstance(before, dict):
             parts.append(f"{name} {_document(before, after, language)}")
+        elif plain == "lines" and isinstance(before, list) and isinstance(after, list):
+            parts.append(f"{name}: {_moved(before, after, language)}")
         elif before is None:
             parts.append(f"{name}: {_value(after, stages, language, plain)}")
         else:
@@ -207,6 +212,38 @@ def _document(before: Any, after: Any, language: str) -> str:
     was, is_ = (_number(d["amount"], "amount", language) if d.get("amount") else "" for d in (old, now))
     sums = f"{was or '—'} → {is_ or '—'}" if old and was != is_ else is_
     return f"{f'№ {number} ' if number else ''}{sums}".strip()
+
+
+def _moved(before: list[Any], after: list[Any], language: str) -> str:
+    """The goods of which quantity or sum is another one now; where there are none, how many lines there are."""
+    old, new = _goods(before, language), _goods(after, language)
+    names = [key for key in dict.fromkeys([*old, *new]) if old.get(key) != new.get(key)]
+    shown = "; ".join(f"{key}: {old.get(key, '—')} → {new.get(key, '—')}" for key in names[:3])
+    return shown + (" …" if len(names) > 3 else "") or f"[{len(before)}] → [{len(after)}]"
+
+
+def _goods(lines: list[Any], language: str) -> dict[str, str]:
+    """Article (else name) → "2 for 100.10" of its lines, with VAT as the report has it."""
+    found: dict[str, str] = {}
+    for one in lines:
+        if isinstance(one, dict):
+            key = str(one.get("sku") or one.get("name") or one.get("key"))[:40]
+            total = line_total({**one, **_numbers(one)})
+            said = _number(total, "sum", language) if total is not None else "?"
+            if one.get("qty") not in (None, ""):  # a discount has none
+                said = f"{_number(one['qty'], 'quantity', language)} {'на' if language == 'ru' else 'for'} {said}"
+            found[key] = f"{found[key]} + {said}" if key in found else said
+    return found
+
+
+def _numbers(line: dict[str, Any]) -> dict[str, Decimal]:
+    """The journal keeps numbers as texts."""
+    found = {}
+    for name in ("sum", "tax", "price", "qty", "discount", "vat_rate"):
+        with suppress(ArithmeticError):
+            if line.get(name) is not None and (number := Decimal(str(line[name]))).is_finite():
+                found[name] = number
+    return found
 
 
 def _number(value: Any, field: str, language: str) -> str:

@@ -10,7 +10,7 @@ from sync.lens import conditions, language, paths
 from sync.lens.language import Compiler, Expression, Key
 from sync.lens.lens import Lens
 from sync.lens.paths import Path
-from sync.lens.plans import Block, CreateRows, Plan, RowsPlan, RowsWriter, compiled
+from sync.lens.plans import Block, CreateRows, Plan, RowsPlan, RowsWriter, compiled, usual_row
 from sync.lens.problems import UNKNOWN, Bad, Mistake, unknown_name
 from sync.lens.rewriting import TOTALS
 from sync.lens.transforms import Table
@@ -208,10 +208,12 @@ def _block(block: Mapping[str, Any], kind: Kind, compiler: Compiler, key: Key) -
     when = conditions.compile_when(block["when"], (*key, "when"), compiler) if "when" in block else conditions.always
     plans = _plans(block["fields"], kind.row or {}, compiler, (*key, "fields"))
     _check_needed(kind.needed, plans, (*key, "fields"))
+    read = compiled(plans)
+    usual = usual_row(kind, read)
     if each == "":
-        return Block(None, lambda node, scope: [node], when, plans, compiled(plans))
+        return Block(None, lambda node, scope: [node], when, plans, read, usual)
     path = language.parse_path(each, (*key, "each"))
-    return Block(path, paths.reader(path), when, plans, compiled(plans))
+    return Block(path, paths.reader(path), when, plans, read, usual)
 
 
 def _blocks(source: Any, key: Key) -> list[Mapping[str, Any]]:

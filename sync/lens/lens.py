@@ -72,7 +72,7 @@ class Lens:
         """The canonical reading of a native record. Whatever comes, nothing is raised: what cannot be read is a problem."""
         found = Translated(self.kind)
         problems = found.problems
-        if not isinstance(native, Mapping):
+        if type(native) is not dict and not isinstance(native, Mapping):
             problems.append(FieldProblem("", "", shorten(native), NO_RECORD))
             return found
         node = native if type(native) is dict else dict(native)

@@ -11,7 +11,7 @@ from unicodedata import is_normalized
 
 from sync.errors import Text
 from sync.lens import paths, values
-from sync.lens.conditions import Test
+from sync.lens.conditions import Test, always
 from sync.lens.language import Chain, Expression
 from sync.lens.paths import Path, Read, Scope
 from sync.lens.problems import UNKNOWN, Bad, shorten
@@ -34,7 +34,7 @@ class FieldProblem:
     text: Text
 
 
-@dataclass
+@dataclass(slots=True)
 class Translated:
     """What a lens read. Only reported fields are there; a bad one is left out and named in `problems`."""
 
@@ -172,6 +172,7 @@ class Block:
     when: Test
     plans: tuple[Plan, ...]
     compiled: Compiled
+    usual: Callable[[Any, Scope], dict[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +234,9 @@ def read_rows(plan: RowsPlan, node: Any, scope: Scope, problems: list[FieldProbl
                 raise Bad(values.NOT_ROWS, items)
             for at, item in enumerate(items, 1):
                 inner = (scope[0], at)
-                if not block.when(item, inner):
+                if block.when is not always and not block.when(item, inner):
                     continue
-                row = _usual_row(plan.kind, block.compiled, item, inner)
+                row = block.usual(item, inner)
                 if row is None:
                     row = _row(plan, block, item, inner, len(made), mine)
                     if len(mine) >= MOST_PROBLEMS:
@@ -249,27 +250,28 @@ def read_rows(plan: RowsPlan, node: Any, scope: Scope, problems: list[FieldProbl
     return made if reported and not mine else UNKNOWN
 
 
-def _usual_row(kind: Kind, plans: Compiled, item: Any, scope: Scope) -> dict[str, Any] | None:
-    """A row without a problem, the hot path; None where there is one: `_row` names it."""
-    row: dict[str, Any] = {}
-    empty = False
-    try:
-        for name, take, _ in plans:
-            value = take(item, scope)
-            if value is not UNKNOWN:
-                row[name] = value
-                if value is None:
-                    empty = True
-    except Bad:
-        return None
-    for name in kind.needed:
-        if row.get(name) is None:
+def usual_row(kind: Kind, plans: Compiled) -> Callable[[Any, Scope], dict[str, Any] | None]:
+    """Reads a row that is without a problem, the hot path; None where there is one: `_row` names it."""
+    full = kind.needed | kind.filled
+    steps = tuple((name, take, name in kind.needed, name in full) for name, take, _ in plans)
+
+    def usual(item: Any, scope: Scope) -> dict[str, Any] | None:
+        row: dict[str, Any] = {}
+        try:
+            for name, take, needed, filled in steps:
+                value = take(item, scope)
+                if value is UNKNOWN:
+                    if needed:
+                        return None
+                elif value is None and filled:
+                    return None
+                else:
+                    row[name] = value
+        except Bad:
             return None
-    if empty:
-        for name in kind.filled:
-            if name in row and row[name] is None:
-                return None
-    return row
+        return row
+
+    return usual
 
 
 def _row(

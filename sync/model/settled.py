@@ -1,14 +1,16 @@
 """What was paid and shipped of a deal, out of the documents behind it. Pure.
 
 Payments less refunds, shipments less returns, of those that are posted and stand. Two connections that tell of one deal
-(one base over two protocols) tell of the same money: the fullest of them counts, they are not added up. A
-side that shows refunds and no payments (a shop) says that money went back, and not how much is left.
+(one base over two protocols) tell of the same money: the fullest of them counts, they are not added up. Only where it is said
+that they show different bases (`base` of a connection) the bases' sums are added, and not even then if both show one and the
+same document: that is one base. A side that shows refunds and no payments (a shop) says that money went back, and not how much
+is left.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -22,9 +24,13 @@ class Paper(Protocol):
     @property
     def connection(self) -> str: ...
     @property
+    def key(self) -> str: ...
+    @property
     def kind(self) -> str: ...
     @property
     def number(self) -> Any: ...
+    @property
+    def date(self) -> Any: ...
     @property
     def amount(self) -> Any: ...
     @property
@@ -56,15 +62,43 @@ def uncounted(papers: Iterable[Paper], currency: str | None) -> list[Paper]:
     ]
 
 
-def paid_and_shipped(papers: Iterable[Paper], currency: str | None) -> tuple[Decimal, Decimal]:
-    """The two sums, in the deal's currency."""
+def paid_and_shipped(
+    papers: Sequence[Paper], currency: str | None, bases: Mapping[str, str] | None = None
+) -> tuple[Decimal, Decimal]:
+    """The two sums, in the deal's currency. `bases`: connection → the word for the base that it shows, as far as that is
+    said."""
     by_side: dict[str, list[Paper]] = defaultdict(list)
     for one in papers:
         if stands(one) and not foreign(one, currency):
             by_side[one.connection].append(one)
-    sums = [(_sum(some, "payment"), _sum(some, "shipment")) for some in by_side.values()]
-    paid, shipped = ([s[n] for s in sums if s[n] is not None] for n in (0, 1))
-    return _fullest(paid), _fullest(shipped)
+    groups = _groups(papers, {name: (bases or {}).get(name, "") for name in by_side})
+    return _over(groups, by_side, "payment"), _over(groups, by_side, "shipment")
+
+
+def _groups(papers: Iterable[Paper], bases: Mapping[str, str]) -> dict[str, str]:
+    """Connection → its base, for those that say one. Bases of which two connections show one document are one base."""
+    group = {name: base for name, base in bases.items() if base}
+    seen: dict[tuple[Any, ...], str] = {}
+    for one in papers:
+        if one.connection in group and one.number and one.date:
+            mine = group[one.connection]
+            other = seen.setdefault((one.key, one.number, one.date), mine)
+            if other != mine:
+                group = {name: other if base == mine else base for name, base in group.items()}
+                seen = {key: other if base == mine else base for key, base in seen.items()}
+    return group
+
+
+def _over(groups: Mapping[str, str], by_side: Mapping[str, Sequence[Paper]], kind: str) -> Decimal:
+    """The fullest of each base, added up; a side of which nobody knows the base may show any of them, or all."""
+    of_base: dict[str, list[Decimal]] = defaultdict(list)
+    alone: list[Decimal] = []
+    for name, papers in by_side.items():
+        found = _sum(papers, kind)
+        if found is not None:
+            (of_base[groups[name]] if name in groups else alone).append(found)
+    together = sum((max(sums) for sums in of_base.values()), ZERO)
+    return max([*([together] if of_base else []), *alone], default=ZERO)
 
 
 def _sum(papers: Sequence[Paper], kind: str) -> Decimal | None:
@@ -77,7 +111,3 @@ def _sum(papers: Sequence[Paper], kind: str) -> Decimal | None:
 def _signed(paper: Paper, back: str) -> Decimal:
     amount: Decimal = paper.amount or ZERO
     return -abs(amount) if paper.kind == back else amount
-
-
-def _fullest(sums: Sequence[Decimal | None]) -> Decimal:
-    return max((s for s in sums if s is not None), default=ZERO)

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sync.errors import BadConfig, Fatal, RetryLater, Text
 from sync.store import points
 from sync.store.tables import as_on_postgresql, metadata
+from sync.store.types import Json
 
 _IDLE = 1.0  # seconds
 
@@ -32,6 +33,8 @@ class Store:
         self.engine = engine
         self.url = url
         self.sqlite = engine.dialect.name == "sqlite"
+        # Parameters of driver-level statements: of any value, and of JSON that comes as bytes
+        self.mark, self.json_mark = ("?", "CAST(? AS TEXT)") if self.sqlite else ("%s", "convert_from(%s, 'UTF8')")
         # Within one process writers queue up here instead of polling SQLite's lock
         self._writer = threading.Lock() if self.sqlite else contextlib.nullcontext()
         self._insert_sql: dict[str, str] = {}
@@ -118,15 +121,16 @@ class Store:
     def insert_many(
         self, tx: Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
     ) -> None:
-        """The hot path: driver-level rows, values already in stored form (see store.types)."""
+        """The hot path: driver-level rows, values already in stored form (see store.types); JSON as bytes, which are neither
+        decoded nor encoded again on their way."""
         rows = list(rows)
         if not rows:
             return
         key = f"{table.name}:{','.join(columns)}"
         sql = self._insert_sql.get(key)
         if sql is None:
-            mark = "?" if self.sqlite else "%s"
-            sql = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join([mark] * len(columns))})"
+            marks = [self.json_mark if isinstance(table.c[name].type, Json) else self.mark for name in columns]
+            sql = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join(marks)})"
             self._insert_sql[key] = sql
         tx.exec_driver_sql(sql, rows)
 
@@ -150,12 +154,13 @@ def _sqlite_events(engine: sa.Engine) -> None:
     def _connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver must not begin by itself: begin() does
         for pragma in (
+            "page_size=8192",  # of a new file: a product's link has 2.5 KB, and one alone would have a page of 4 KB
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             "busy_timeout=30000",
             "cache_size=-16000",
-            "wal_autocheckpoint=4000",  # 16 MB: an import changes the same index pages again and again
+            "wal_autocheckpoint=4000",  # 32 MB: an import changes the same index pages again and again
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 

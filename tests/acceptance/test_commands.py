@@ -84,6 +84,27 @@ def test_inspect_refuses_what_cannot_be_read(tmp_path: Path) -> None:
     assert Commands(tmp_path, MEMORY).here("inspect", str(tmp_path / "nothing.xml")).returncode == 2
 
 
+def test_inspect_says_aloud_that_a_file_breaks_in_the_middle(tmp_path: Path) -> None:
+    file = tmp_path / "import0_1.xml"
+    good = "<Товар><Ид>1</Ид><Наименование>Болт</Наименование></Товар>"
+    file.write_text(f"<КоммерческаяИнформация><Каталог><Товары>{good}<Товар", encoding="utf-8")
+    done = Commands(tmp_path, MEMORY).here("inspect", str(file))
+    first, last = map(json.loads, done.stdout.splitlines())
+    assert (first["fields"]["name"], last["cut"], done.returncode) == ("Болт", True, 1)
+    assert "✗ import0_1.xml: the XML breaks at line 1" in done.stderr
+    assert "1 records, 1 problems" in done.stderr
+
+
+def test_a_report_that_cannot_be_written_says_which_file(tmp_path: Path) -> None:
+    commands = Commands(tmp_path, MEMORY)
+    done = commands.here("report", "deals", "--xlsx", str(tmp_path / "absent" / "deals.xlsx"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "deals.xlsx cannot be written" in done.stderr
+    assert commands.here("report", "deals", "--xlsx", str(tmp_path / "deals.xlsx")).stdout.endswith(
+        "0 deals, 0 with differences.\n"
+    )
+
+
 def test_sync_beside_a_service_and_a_second_service(tmp_path: Path) -> None:
     commands = Commands(tmp_path, MEMORY)
     service = subprocess.Popen(

@@ -125,6 +125,10 @@ class MemoryHub:
         self.refused[key] = error
         self.open_batch = Batch(batch_id, [item for item in self.open_batch.items if item.key != key])
 
+    def words(self, kind: str, field: str) -> list[tuple[str, str]]:
+        assert (kind, field) == ("order", "status")
+        return [("new", "Новый"), ("won", "Завершён")]
+
     def received(self) -> list[str]:
         """Names of the arrivals in the order in which they were handed over."""
         return [name for _, name in self.tickets.values()]

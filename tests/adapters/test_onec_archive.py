@@ -166,6 +166,7 @@ def test_a_stream_that_cannot_be_rewound_is_read_too() -> None:
         ("<c:КоммерческаяИнформация xmlns:c='x'></c:КоммерческаяИнформация >".encode(), True),
         ("<КоммерческаяИнформация><Каталог/>".encode(), False),
         (packed(("a.xml", b"x")), True),
+        (packed(("a.xml", b"x"))[:-2] + b"\x10\x27" + b"c" * 10_000, True),  # with a comment behind it
         (packed(("a.xml", b"x" * 100))[:-30], False),
         (b"", False),
         (b"<html></html>", False),

@@ -61,6 +61,24 @@ def test_authorization_header_lost_on_the_way(client: Client) -> None:
     assert "Authorization" in answer
 
 
+def test_the_hubs_own_check_sees_that_the_header_is_lost(hub: MemoryHub) -> None:
+    """Until a login gets through. A curious browser is no 1C."""
+    adapter = exchange(hub)
+    client = Client(hub, adapter)
+
+    def lost() -> list[str]:
+        return [f"{f.text.ru} {f.remedy.ru}" for f in adapter.check() if f.step == "header" and f.remedy and not f.ok]
+
+    client.ask("checkauth", headers={"user-agent": "Mozilla/5.0"})
+    assert lost() == []
+    client.ask("checkauth", headers={"user-agent": "1C+Enterprise/8.3"})
+    (said,) = lost()
+    assert "RewriteRule" in said
+    assert "06.05.2024 09:00" in said
+    client.login()
+    assert lost() == []
+
+
 def test_empty_answer_to_query(client: Client) -> None:
     """«Получен пустой ответ сервера»."""
     assert client.login("sale").ask("query", "sale").body.startswith(b"<?xml")

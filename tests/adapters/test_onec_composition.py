@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from adapters.base import PreconditionFailed, Record, RecordRefused
+from adapters.base import PreconditionFailed, Record, RecordRefused, RetryLater
 from adapters.onec.odata import OneCOData
 from sync.lens import load
 from tests.adapters.test_onec_odata import GOODS, ORDERS, adapter, base, drain, furnish, opened, write
@@ -32,7 +35,7 @@ class Firm:
         store = base.put("Catalog_Склады", Description="Основной")["Ref_Key"]
         with_vat = {"СтавкаНДС_Key": self.vat, "Склад_Key": store}
         rows = [
-            {"Номенклатура_Key": self.bolt, "Количество": "2", "КоличествоУпаковок": "1", "Цена": "50.05", "Сумма": "100.10",
+            {"Номенклатура_Key": self.bolt, "Количество": "2", "КоличествоУпаковок": "1", "Цена": "100.10", "Сумма": "100.10",
              "СуммаНДС": "16.68", "СуммаСНДС": "100.10", "КодСтроки": "1", **with_vat},
             {"Номенклатура_Key": self.nut, "Количество": "4", "КоличествоУпаковок": "4", "Цена": "5", "Сумма": "20",
              "СуммаСНДС": "20", "КодСтроки": "2", **with_vat, "СтавкаНДС_Key": self.none},
@@ -68,7 +71,9 @@ def test_a_changed_line_a_new_one_and_one_taken_out(base: ODataPeer, opened: lis
     cancelled, bolt, washer = firm.rows()
     assert {k: cancelled[k] for k in ("Количество", "Отменено")} == {"Количество": "9", "Отменено": True}
     told = ("Количество", "КоличествоУпаковок", "Цена", "Сумма", "СуммаНДС", "СуммаСНДС")
-    assert [Decimal(bolt[k]) for k in told] == [6, 3, *map(Decimal, ("50.05", "300.30", "50.05", "300.30"))]
+    assert [Decimal(bolt[k]) for k in told] == [6, 3, *map(Decimal, ("100.10", "300.30", "50.05", "300.30"))], (
+        "the price of a package"
+    )
     assert bolt["КодСтроки"] == was[0]["КодСтроки"], "what else 1C keeps of a line stays"
     assert [Decimal(washer[k]) for k in told] == [10, 10, *map(Decimal, ("1.00", "9.99", "1.67", "9.99"))]
     assert (washer["СтавкаНДС_Key"], washer["Склад_Key"]) == (firm.vat, was[0]["Склад_Key"])
@@ -101,7 +106,63 @@ def test_prices_without_vat_and_a_discount(base: ODataPeer, opened: list[OneCODa
     firm.say([{**bolts, "qty": Decimal(3), "sum": Decimal("120.00"), "discount": Decimal("5.00")}, nuts])
     (bolt,) = [r for r in firm.rows() if r["КодСтроки"] == "1"]
     told = ("Цена", "Сумма", "СуммаНДС", "СуммаСНДС", "СуммаРучнойСкидки")
-    assert [Decimal(bolt[k]) for k in told] == [Decimal(v) for v in ("35", "100", "20", "120", "5")]
+    assert [Decimal(bolt[k]) for k in told] == [Decimal(v) for v in ("70", "100", "20", "120", "5")]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "line", "discounts"),
+    [
+        ({"qty": 6, "sum": "243.24"}, ("100.10", "57.06", "19.00"), ["38.04", "19.02"]),  # only the quantity
+        ({"qty": 2, "sum": "65"}, ("80.25", "15.25", "19.00"), ["10.17", "5.08"]),  # another price
+        ({"qty": 6, "sum": "243.27"}, ("100.10", "57.03", "18.99"), ["38.02", "19.01"]),  # off by a CRM's rounded price
+        ({"qty": 2, "sum": "120"}, ("148.15", "28.15", "19.00"), ["18.77", "9.38"]),
+        ({"qty": 2, "sum": "0"}, ("0.00", "0", "0"), []),
+        ({"qty": 2, "sum": "75.00", "discount": "6.08"}, ("100.10", "19.02", "19.00"), ["12.68", "6.34"]),
+    ],
+)
+def test_an_automatic_discount_stays_as_it_is_and_the_sum_is_met_to_the_kopeck(
+    base: ODataPeer, opened: list[OneCOData], wanted: dict[str, Any], line: tuple[str, ...], discounts: list[str]
+) -> None:
+    firm = Firm(base, opened)
+    bolts, nuts = firm.rows()[:2]
+    changed = {"СуммаАвтоматическойСкидки": "19.02", "ПроцентАвтоматическойСкидки": "19", "КлючСвязи": "1", "Сумма": "81.08",
+               "СуммаСНДС": "81.08"}  # fmt: skip
+    parts = [("1", "12.68"), ("2", "3"), ("1", "6.34")]
+    base.put(ORDER, Ref_Key=firm.key, Товары=[bolts | changed, nuts | {"КлючСвязи": "2"}],
+             СкидкиНаценки=[{"КлючСвязи": k, "Сумма": s} for k, s in parts])  # fmt: skip
+    (firm.record,), _ = drain(firm.one, "order")
+    first, second = firm.lines()
+    firm.say([{**first, **{k: Decimal(v) for k, v in wanted.items()}}, second])
+    row = firm.rows()[0]
+    assert tuple(row[k] for k in ("Цена", "СуммаАвтоматическойСкидки", "ПроцентАвтоматическойСкидки")) == line
+    assert Decimal(row["СуммаСНДС"]) == Decimal(wanted["sum"])
+    less = Decimal(row["СуммаРучнойСкидки"]) + Decimal(row["СуммаАвтоматическойСкидки"])
+    assert Decimal(row["Цена"]) * Decimal(row["КоличествоУпаковок"]) - less == Decimal(row["Сумма"])
+    told = firm.rows("СкидкиНаценки")
+    assert [r["Сумма"] for r in told if r["КлючСвязи"] == "1"] == discounts
+    assert [r["Сумма"] for r in told if r["КлючСвязи"] == "2"] == ["3"], "of another line"
+
+
+def test_what_was_paid_with_points_stays_paid(base: ODataPeer, opened: list[OneCOData]) -> None:
+    firm = Firm(base, opened)
+    bolts, nuts = firm.rows()[:2]
+    points = {"СуммаБонусныхБалловКСписаниюВВалюте": "10", "Сумма": "71.08", "СуммаСНДС": "71.08"}
+    base.put(ORDER, Ref_Key=firm.key, Товары=[bolts | points | {"СуммаАвтоматическойСкидки": "19.02"}, nuts])
+    (firm.record,), _ = drain(firm.one, "order")
+    first, second = firm.lines()
+    firm.say([{**first, "qty": Decimal(4), "sum": Decimal("152.16")}, second])
+    told = ("Цена", "СуммаАвтоматическойСкидки", "СуммаБонусныхБалловКСписаниюВВалюте", "Сумма")
+    assert [Decimal(firm.rows()[0][k]) for k in told] == [Decimal(v) for v in ("100.10", "38.04", "10", "152.16")]
+
+
+def test_what_made_up_the_discount_of_a_line_goes_with_it(base: ODataPeer, opened: list[OneCOData]) -> None:
+    firm = Firm(base, opened)
+    bolts, nuts = firm.rows()[:2]
+    base.put(ORDER, Ref_Key=firm.key, Товары=[bolts | {"КлючСвязи": "1"}, nuts | {"КлючСвязи": "2"}],
+             СкидкиНаценки=[{"КлючСвязи": k, "Сумма": "3"} for k in ("1", "2")])  # fmt: skip
+    (firm.record,), _ = drain(firm.one, "order")
+    firm.say(firm.lines()[1:])
+    assert [r["КлючСвязи"] for r in firm.rows("СкидкиНаценки")] == ["2"]
 
 
 def test_a_posted_order_is_posted_again_and_a_moved_one_left_alone(base: ODataPeer, opened: list[OneCOData]) -> None:
@@ -137,15 +198,6 @@ def test_what_cannot_be_written_is_named_and_nothing_is(
     assert base.row(ORDER, firm.key)["DataVersion"] == was
 
 
-@pytest.mark.parametrize("base", ["unf"], indirect=True)
-def test_other_configurations_keep_their_lines(base: ODataPeer, opened: list[OneCOData]) -> None:
-    furnish(base, "unf")
-    one = adapter(base, opened, configuration="unf")
-    (record,), _ = drain(one, "order")
-    with pytest.raises(RecordRefused, match="УТ"):
-        write(one, record, lines=[])
-
-
 def test_without_the_catalogue_of_rates_it_is_said_what_to_publish(base: ODataPeer, opened: list[OneCOData]) -> None:
     firm = Firm(base, opened)
     base.state["published"].remove("Catalog_СтавкиНДС")
@@ -154,3 +206,21 @@ def test_without_the_catalogue_of_rates_it_is_said_what_to_publish(base: ODataPe
         firm.say([*firm.lines(), new(firm)])
     assert "Catalog_СтавкиНДС" in caught.value.text.ru
     assert "REST-сервис" in (caught.value.remedy or caught.value.text).ru
+
+
+@pytest.mark.parametrize(
+    "cell", [{"Сумма": "много"}, {"КоличествоУпаковок": []}, {"LineNumber": {}}, {"Цена": "NaN-1"}]
+)
+def test_a_row_of_another_shape_is_asked_for_again_and_nothing_is_written(
+    base: ODataPeer, opened: list[OneCOData], cell: dict[str, Any]
+) -> None:
+    firm = Firm(base, opened)
+    lines = firm.lines()
+    was = dict(base.row(ORDER, firm.key))
+    row = {**was, "Товары": [{**was["Товары"][0], **cell}]}
+    said = {"status": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps({"value": [row]})}
+    base.fault("status", quote(ORDER), method="GET", times=9, **said)
+    with contextlib.suppress(RetryLater, RecordRefused):
+        firm.say([{**lines[0], "sum": Decimal(7)}])
+        pytest.fail("nothing can be made of such a row")
+    assert base.row(ORDER, firm.key)["DataVersion"] == was["DataVersion"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from pydantic import ValidationError
 from adapters.base import BadConfig, ImportState, Offered, Record, Request, Text
 from adapters.onec import OneCSiteExchange
 from adapters.onec.exchange import IMPORT_WAIT
-from tests.adapters.onec_context import FIXTURES, Client, MemoryHub, basic, exchange
+from adapters.onec.sessions import INDEX
+from tests.adapters.onec_context import FIXTURES, Client, MemoryHub, adapter_context, basic, exchange
 from tests.adapters.test_onec_orders import order
 
 IMPORT = (FIXTURES / "import0_1.xml").read_bytes()
@@ -89,6 +91,19 @@ def client_adapter(client: Client) -> Any:
             return client.server
 
     return Same()
+
+
+def test_a_right_password_forgives_the_wrong_ones_before_it(client: Client) -> None:
+    wrong = {"authorization": basic(password="нет")}
+    for _ in range(3):
+        for _ in range(4):
+            assert "неверное имя" in client.text("checkauth", headers=wrong)
+        client.login()
+
+
+def test_nobody_is_let_in_while_no_login_is_set(hub: MemoryHub) -> None:
+    client = Client(hub, exchange(hub, login="", password=""))
+    assert client.text("checkauth", headers={"authorization": basic("", "")}).startswith("failure\n")
 
 
 def test_every_request_needs_a_session_or_basic(client: Client) -> None:
@@ -304,6 +319,17 @@ def test_a_refused_file_is_a_failure_with_its_reason(hub: MemoryHub, client: Cli
     assert client.run_import("import0_1.xml") == "failure\nфайл испорчен"
 
 
+def test_what_was_not_taken_of_a_file_is_said_with_the_next_one(hub: MemoryHub, client: Client) -> None:
+    """The answer to `import` takes no words beside `success`; more lines after a file's go into 1C's log."""
+    said = Text("records not taken: 1", "не принято\nзаписей: 1")
+    hub.states["import0_1.xml"] = [ImportState("done", 3, said), ImportState("done", 3, said)]
+    client.begin().upload("import0_1.xml", IMPORT)
+    assert [client.run_import("import0_1.xml") for _ in range(2)] == ["success", "success"]
+    client.begin("sale")
+    answers = [client.text("file", "sale", filename=f"orders-{n}.xml", body=b"<x/>") for n in (1, 2)]
+    assert answers == ["success\nimport0_1.xml: не принято записей: 1", "success"], "once"
+
+
 def test_import_of_what_was_never_sent(client: Client) -> None:
     assert client.begin().run_import("import0_1.xml").startswith("failure\n")
     assert client.run_import("../x").startswith("failure\n")
@@ -362,6 +388,7 @@ def test_a_half_file_is_never_imported_by_silence(hub: MemoryHub, client: Client
     hub.later(200)
     client.server.settle(hub)
     assert hub.received() == ["offers0_1.xml"]
+    assert hub.sessions[INDEX]["pending"] == [], "it is given up, and not looked at for ever"
     client.upload("import0_1.xml", IMPORT[3000:])  # 1C was only slow
     hub.later(200)
     client.server.settle(hub)
@@ -472,6 +499,22 @@ def test_check_says_the_address_to_type_into_1c(hub: MemoryHub) -> None:
     assert all(finding.ok for finding in findings)
     assert "/exchange/onec" in findings[-1].text.ru
     assert "/bitrix/admin/1c_exchange.php" in findings[-1].text.en
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "alone"),
+    [
+        ("https://hub.firma.example", "https://hub.firma.example/exchange/onec", False),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/exchange/onec", True),
+        ("", "http://<этот компьютер>:<порт>/exchange/onec", False),
+    ],
+)
+def test_the_address_is_the_one_that_others_reach(hub: MemoryHub, address: str, shown: str, alone: bool) -> None:
+    context = replace(adapter_context(hub), address=address)
+    settings = OneCSiteExchange.Settings(login="a", password="b")  # type: ignore[call-arg]
+    found = list(OneCSiteExchange(settings, context).check())[-1]
+    assert shown in found.text.ru
+    assert ("web.host" in found.text.ru) is alone
 
 
 @pytest.mark.parametrize("missing", ["login", "password"])

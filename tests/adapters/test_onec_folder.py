@@ -99,6 +99,22 @@ def test_a_half_file_waits_and_holds_its_own_export_only(
     assert names(adapter) == ["import0_1.xml", "offers0_1.xml", "import1_1.xml"]
 
 
+@pytest.mark.parametrize(
+    ("cut", "whole"),
+    [("import.xml", "offers.xml"), ("import___7a1c.xml", "offers___90fe.xml"), ("a/goods.xml", "a/rests.xml")],
+)
+def test_an_export_whose_names_have_no_index_is_one_too(
+    make: Callable[..., OneCFolder], tmp_path: Path, cut: str, whole: str
+) -> None:
+    put(tmp_path, cut, IMPORT[:2000])
+    put(tmp_path, whole, OFFERS)
+    put(tmp_path, "orders-1.xml", (FIXTURES / "orders_ut.xml").read_bytes())
+    adapter = make()
+    assert names(adapter) == ["orders-1.xml"], "prices never come before their goods"
+    put(tmp_path, cut, IMPORT)
+    assert names(adapter) == [*([cut, whole, "orders-1.xml"] if "/" not in cut else ["orders-1.xml", cut, whole])]
+
+
 def test_a_file_that_stays_broken_is_handed_over_in_the_end(
     make: Callable[..., OneCFolder], hub: MemoryHub, tmp_path: Path
 ) -> None:
@@ -143,10 +159,12 @@ def test_an_archive_elsewhere(make: Callable[..., OneCFolder], tmp_path: Path, m
 
     monkeypatch.setattr(os, "link", no_link)
     adapter = make(archive=tmp_path / "old")
-    put(tmp_path, "a/import0_1.xml", IMPORT)
-    (arrival,) = adapter.collect()
-    adapter.collected(arrival)
-    assert archived(tmp_path / "old") == ["a/import0_1.20240506T090000Z.xml"]
+    for body in (IMPORT, IMPORT + b"\n"):
+        put(tmp_path, "a/import0_1.xml", body)
+        (arrival,) = adapter.collect()
+        adapter.collected(arrival)
+    assert archived(tmp_path / "old") == ["a/import0_1.20240506T090000Z.1.xml", "a/import0_1.20240506T090000Z.xml"]
+    assert (tmp_path / "old/a/import0_1.20240506T090000Z.xml").read_bytes() == IMPORT, "nothing is overwritten"
     assert archived(tmp_path / "1c") == []
 
 
@@ -185,8 +203,7 @@ def test_a_restarted_hub_archives_what_the_old_one_took(make: Callable[..., OneC
 
 
 def test_links_and_names_of_unfinished_copies_are_not_followed(make: Callable[..., OneCFolder], tmp_path: Path) -> None:
-    secret = tmp_path / "secret.xml"
-    secret.write_bytes(IMPORT)
+    secret = put(tmp_path, "../secret.xml", IMPORT)
     (tmp_path / "1c" / "import0_1.xml").symlink_to(secret)
     put(tmp_path, ".import0_2.xml", IMPORT)
     put(tmp_path, "~import0_3.xml", IMPORT)

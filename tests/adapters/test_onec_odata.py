@@ -24,6 +24,7 @@ from adapters.base import (
     RetryLater,
 )
 from adapters.onec.odata import OneCOData
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.settings import ODataSettings
 from sync.lens import load
 from tests.peers.http import Answer, Call
@@ -84,6 +85,13 @@ def drain(one: OneCOData, kind: str, cursor: dict[str, Any] | None = None) -> tu
     return found, dict(page.cursor)
 
 
+def item(configuration: str, key: str) -> dict[str, str]:
+    """The goods of a line: in УНФ a text may stand there too, so that the value names its type."""
+    if configuration != "unf":
+        return {"Номенклатура_Key": key}
+    return {"Номенклатура": key, "Номенклатура_Type": f"StandardODATA.{GOODS}"}
+
+
 def furnish(base: ODataPeer, name: str = "ut") -> dict[str, Any]:
     """A client, two goods, an order of the site, its additional attributes."""
     rub = base.put("Catalog_Валюты", Description="RUB")["Ref_Key"]
@@ -101,9 +109,10 @@ def furnish(base: ODataPeer, name: str = "ut") -> dict[str, Any]:
     status = base.put(ATTRIBUTES, Description="Статус сделки CRM (Заказ клиента)")["Ref_Key"]
     values["ДополнительныеРеквизиты"] = [{"Свойство_Key": site, "Значение": "1043", "Значение_Type": "Edm.String"}]
     lines = "Запасы" if name == "unf" else "Товары"
+    whole = {"ut": "СуммаСНДС", "unf": "Всего"}.get(name, "Сумма")
     values[lines] = [
-        {"Номенклатура_Key": bolt, "Количество": "2", "Цена": "25.05", "Сумма": "50.10"},
-        {"Номенклатура_Key": nut, "Количество": "1", "Цена": "50", "Сумма": "50"},
+        {**item(name, bolt), "Количество": "2", "Цена": "25.05", "Сумма": "50.10", whole: "50.10"},
+        {**item(name, nut), "Количество": "1", "Цена": "50", "Сумма": "50", whole: "50"},
     ]
     values["Валюта_Key" if name == "ut" else "ВалютаДокумента_Key"] = rub
     order = base.put(ORDERS[name], **values)["Ref_Key"]
@@ -348,7 +357,7 @@ def test_every_set_that_is_not_published_is_named_with_the_place(base: ODataPeer
 def test_check_says_all_is_well(base: ODataPeer, opened: list[OneCOData]) -> None:
     furnish(base)
     found = list(adapter(base, opened).check())
-    steps = ["auth", "published", "stage", "stage", "reasons", "sample"]
+    steps = ["auth", "published", "stage", "stage", "reasons", "lines", "sample"]
     assert [(f.step, f.ok) for f in found] == [(step, True) for step in steps]
     assert "«Завершён» — выиграна" in found[2].text.ru
     assert "УТ-000017" in found[-1].text.ru
@@ -670,6 +679,7 @@ def test_the_reason_of_a_loss_is_written_into_the_deal_and_read_back(
     assert lens.get(record.data).fields["lost_reason"] == "Передумал"
     cleared = write(one, record, loss_reason=None)
     assert lens.get(cleared.data).fields["lost_reason"] is None
+    assert base.state["sets"][DEALS][0]["ПричинаПроигрышаСделки_Key"] == EMPTY
     assert base.state["sets"][DEALS][0]["Статус"] == "Проиграна"
 
 
@@ -686,7 +696,7 @@ def test_a_reason_that_1c_does_not_know_is_named_and_never_made(
     assert record is not None
     with pytest.raises(RecordRefused) as caught:
         write(one, record, crm_status="Отменён", loss_reason="Дорого")
-    assert (caught.value.code, caught.value.field) == ("odata.reason", "loss_reason")
+    assert (caught.value.code, caught.value.field) == ("odata.reasons" if there else "odata.reason", "loss_reason")
     assert "«Дорого»" in caught.value.text.ru
     assert "Причины проигрыша" in (caught.value.remedy or caught.value.text).ru
     assert len(base.state["sets"][REASONS]) == known
@@ -698,6 +708,33 @@ def test_a_reason_that_1c_does_not_know_is_named_and_never_made(
     with pytest.raises(RecordRefused):
         write(one, now, loss_reason="Дорого")
     assert base.row(ORDERS["ut"], made["order"])["DataVersion"] == now.version, "nothing else was written"
+
+
+@pytest.mark.parametrize("known", [[], ["Не указана"], ["Дорого"]])
+def test_a_deal_lost_without_a_reason_needs_none_in_1c(
+    base: ODataPeer, opened: list[OneCOData], known: list[str]
+) -> None:
+    made = furnish(base)
+    keys = [base.put(REASONS, Description=word)["Ref_Key"] for word in known]
+    one, lens = adapter(base, opened), load("onec_odata_ut").lens("order")
+    record = one.read("order", made["order"])
+    assert record is not None
+    wanted = {"stage": "lost", "lost_reason": "Не указана"}
+    after = write(one, record, **lens.put(wanted, record.data))
+    (deal,) = base.state["sets"][DEALS]
+    assert (deal["Статус"], deal["ПричинаПроигрышаСделки_Key"]) == (
+        "Проиграна",
+        keys[0] if "Не" in str(known) else EMPTY,
+    )
+    assert len(base.state["sets"][REASONS]) == len(known), "none is made"
+    assert lens.put({"stage": "lost"}, after.data) == {}
+    assert lens.get(after.data).fields.get("lost_reason") == ("Не указана" if "Не указана" in known else None)
+    (line,) = [f for f in one.check() if f.step == "reasons"]
+    assert (line.ok, "остаётся пустой" in line.text.ru) == (True, "Не указана" not in known)
+    strict = adapter(base, opened, no_reason="")
+    if "Не указана" not in known:
+        with pytest.raises(RecordRefused, match="Не указана"):
+            write(strict, after, loss_reason="Не указана")
 
 
 def test_without_the_catalogue_of_reasons_nothing_is_said_of_them(base: ODataPeer, opened: list[OneCOData]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import random
 import uuid
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
@@ -15,7 +17,10 @@ import pytest
 from adapters.base import Offered, Problem, Record
 from adapters.onec.cml import records, validate_order, write_orders
 from adapters.onec.cml.orders_out import dropped_lines, order_of
+from adapters.onec.exchange import _fault
 from tests.adapters.onec_context import FIXTURES
+from tests.peers.onec_base import OneCBase
+from tests.peers.onec_orders import LoadRules, OrderLoader
 
 
 def incoming(name: str, zone: str = "Europe/Moscow") -> tuple[dict[str, Record], list[Problem]]:
@@ -45,6 +50,7 @@ def test_ut_cancels_by_the_deletion_mark_or_by_an_order_without_lines() -> None:
     assert orders["W1-1003"].data["posted"] is False
     assert facts(orders["W1-1005"]) == (None, None, True)
     assert not orders["W1-1005"].deleted
+    assert {"amount", "lines"} & orders["W1-1005"].data.keys() == set(), "the deal keeps what was agreed"
 
 
 def test_an_order_of_sum_0_says_nothing_about_payment() -> None:
@@ -259,6 +265,7 @@ def test_lines_of_goods_and_services_each_with_its_vat() -> None:
             "ПолноеНаименование",
         ),
         ({"official_name": "ООО «Ромашка»"}, "ОфициальноеНаименование", "ПолноеНаименование"),
+        ({"name": "Иван Тестов", "kpp": "000000001"}, "ПолноеНаименование", "ОфициальноеНаименование"),
     ],
 )
 def test_a_counterparty_has_exactly_one_of_the_two_names(client: dict[str, str], present: str, absent: str) -> None:
@@ -268,7 +275,7 @@ def test_a_counterparty_has_exactly_one_of_the_two_names(client: dict[str, str],
     assert row.findtext(present)
     assert row.find(absent) is None
     assert row.findtext("ИНН") == client.get("inn")
-    assert row.findtext("КПП") == client.get("kpp")
+    assert row.findtext("КПП") == (client.get("kpp") if "official_name" in client else None), "a person has none"
 
 
 def test_the_counterparty_id_is_the_same_for_the_same_client() -> None:
@@ -364,6 +371,7 @@ def test_what_is_written_can_be_read_again() -> None:
         ({"items": [{"name": "x", "qty": "-1", "price": "1"}]}, "items[0].qty"),
         ({"items": [{"name": "x", "qty": "1", "price": "NaN"}]}, "items[0].price"),
         ({"items": [{"sku": "x", "qty": "1", "price": "1"}]}, "items[0].name"),
+        ({"items": [{"id": "a", "qty": "1", "price": "1"}]}, "items[0].name"),
         ({"sum": "1e99"}, "sum"),
         ({"discounts": [{"sum": "?"}]}, "discounts"),
     ],
@@ -374,6 +382,35 @@ def test_poison_is_named_with_its_field(changes: dict[str, Any], field: str) -> 
     assert error.field == field
     assert error.code.startswith("onec.order_")
     assert error.text.ru != error.text.en
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("legacy", [True, False], ids=["ut", "unf"])
+def test_whatever_an_order_holds_it_is_poison_or_1c_loads_it_with_its_neighbours(seed: int, legacy: bool) -> None:
+    junk: list[Any] = [
+        *("", None, " ", "0", 0, -1, "abc", "1e5", "NaN", "1,50", "1 000.00", True, "\x00", "\ud800", "a" * 300),
+        *("<&>]]>", "😀", [], {}, [1], {"a": 1}, "9" * 20, "0.0000001", 1.1, "٣", "1_000", "#", "\n"),
+    ]
+    chance = random.Random(seed)
+    loaded = 0
+    for _ in range(150):
+        odd: Any = {**copy.deepcopy(order(number="2")), "discounts": [{"name": "d", "sum": "1"}]}
+        for _ in range(chance.choice([1, 1, 2, 3])):
+            place: Any = odd
+            while place and chance.random() < 0.7:
+                inner = place.values() if isinstance(place, dict) else place
+                place = chance.choice([v for v in inner if isinstance(v, dict | list) and v] or [place])
+            key = chance.choice(list(place) if isinstance(place, dict) else range(len(place)))
+            place[key] = chance.choice(junk)
+        given = Offered("k2", "2", odd)
+        if _fault(given) is not None:
+            continue
+        made = write_orders([Offered("k1", "1", order(number="1")), given, Offered("k3", "3", order(number="3"))])
+        base = OneCBase("test")
+        OrderLoader(base, LoadRules(legacy), []).load(made.decode())
+        assert [one["site_number"] for one in base.state["orders"]] == ["1", "2", "3"], odd
+        loaded += 1
+    assert 20 < loaded < 150
 
 
 def test_a_good_order_is_no_poison() -> None:

@@ -266,6 +266,13 @@ def test_a_cut_connection_stops_the_exchange(site: Site, base: OneCBase, kind: s
         ut(site, base).exchange_catalog()
 
 
+def test_each_client_waits_its_own_time_and_no_longer(site: Site, base: OneCBase) -> None:
+    assert (ut(site, base).timeout, unf(site, base).timeout) == (180, 1800)
+    site.fault("delay", match="mode=import", seconds=0.5)
+    with pytest.raises(ExchangeAborted, match="соединения"):
+        ut(site, base, timeout=0.1).exchange_catalog()
+
+
 def test_a_site_that_is_not_there(base: OneCBase) -> None:
     with Site() as gone:
         client = ut(gone, base)

@@ -105,14 +105,15 @@ def test_what_happens_to_an_order_in_1c_comes_back(
     start: Callable[..., Endpoint], kind: type[SiteClient], options: dict[str, Any], protocol: str
 ) -> None:
     endpoint, base = start(protocol=protocol), small_base()
-    endpoint.hub.queue = [Offered(f"k{n}", n, order(number=n)) for n in ("W1-1", "W1-2", "W1-3")]
+    endpoint.hub.queue = [Offered(f"k{n}", n, order(number=n)) for n in ("W1-1", "W1-2", "W1-3", "W1-4")]
     client = endpoint.client(kind, base, **options)
     client.exchange_orders()
+    base.cancel("W1-4")
     base.pay("W1-1")
     base.ship("W1-1")
     base.mark_deleted("W1-2")
     base.pay("W1-3", "100")
-    assert client.exchange_orders().sent == ["W1-1", "W1-2", "W1-3"]
+    assert client.exchange_orders().sent == ["W1-1", "W1-2", "W1-3", "W1-4"]
     orders = {r.id: r for r in endpoint.records() if r.kind == "order"}
     assert (orders["W1-1"].data["paid"], orders["W1-1"].data["shipped"]) == (True, True)
     kinds = {d["kind"]: d for d in orders["W1-1"].data["documents"]}
@@ -120,6 +121,12 @@ def test_what_happens_to_an_order_in_1c_comes_back(
     assert orders["W1-2"].deleted
     assert orders["W1-2"].data["cancelled"] is True
     assert not orders["W1-3"].data.get("paid")
+    assert [orders[n].data.get("cancelled") or False for n in ("W1-1", "W1-3", "W1-4")] == [False, False, True]
+    gone = orders["W1-4"].data
+    assert (gone.get("paid") or False, gone.get("shipped") or False) == (False, False), (
+        "a sum of 0 counts as settled in УТ"
+    )
+    assert "lines" in gone or "amount" not in gone, "what УТ leaves out empties nothing"
     assert orders["W1-3"].data["id_1c"] == base.order("W1-3")["guid"]
 
 
@@ -191,7 +198,9 @@ def test_a_wrong_password_stops_1c_with_our_words_in_its_log(start: Callable[...
 
 def test_unf_reads_the_lists_of_the_site(start: Callable[..., Endpoint]) -> None:
     client = start(protocol="unf").client(UnfClient, small_base(), bitrix=True)
-    assert set(client.info()) >= {"Статусы", "ПлатежныеСистемы"}
+    found = client.info()
+    assert found["Статусы"] == found["Cтатусы"] == {"new": "Новый", "won": "Завершён"}
+    assert found["ПлатежныеСистемы"] == {}
 
 
 def test_an_answer_lost_after_1c_committed_makes_no_second_order(start: Callable[..., Endpoint]) -> None:

@@ -16,7 +16,9 @@ from requests.auth import HTTPBasicAuth
 from zeep.transports import Transport
 
 from adapters.base import AdapterContext, BadConfig, Change, OutcomeUnknown, Record, RecordRefused, RetryLater
+from adapters.onec.cml.reader import records
 from adapters.onec.soap import OneCSoap
+from adapters.onec.soap.service import _as_it_came
 from adapters.onec.soap.settings import SoapSettings
 from sync.lens import load
 from tests.adapters.onec_context import KeptPictures
@@ -164,6 +166,37 @@ def test_broken_answers_take_nothing(base: SoapPeer, opened: Any, answer: dict[s
     assert len(drain(one, "product")[0]) == 1
 
 
+@pytest.mark.parametrize("prefix", ["", "cml:"])
+@pytest.mark.parametrize("declared", ["", "<?xml version='1.0' encoding='UTF-8'?>"])
+def test_a_large_answer_is_read_out_of_its_envelope_without_a_tree(prefix: str, declared: str) -> None:
+    """Whatever prefixes the envelope declares for it; more than one portion of the reader's."""
+    goods = "".join(f"<Товар><Ид>{n}</Ид><Артикул xsi:type='xs:string'>{n}</Артикул></Товар>" for n in range(2000))
+    root = f"{prefix}КоммерческаяИнформация"
+    text = (
+        f"{declared}<soap:Envelope xmlns:soap='s' xmlns:xsi='i' xmlns:xs=\"x\" xmlns:cml='c'><soap:Body><m:R xmlns:m='m'>"
+        f"<m:return><{root} ВерсияСхемы='2.05' xmlns:xs='own'><Каталог><Товары>{goods}</Товары></Каталог></{root}></m:return>"
+        "</m:R></soap:Body></soap:Envelope>"
+    )
+    stream = _as_it_came(text.encode())
+    assert stream is not None
+    assert [r.data["sku"] for r in records(stream) if isinstance(r, Record)] == [str(n) for n in range(2000)]
+    assert _as_it_came(text.encode("utf-16")) is None
+    assert _as_it_came(text.replace(f"</{root}>", "").encode()) is None, "cut"
+    assert _as_it_came(f"<!DOCTYPE x>{text}".encode()) is None
+    assert _as_it_came(f"<?xml version='1.0' encoding='windows-1251'?>{text}".encode()) is None or declared
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_doctype_is_refused_in_any_encoding(base: SoapPeer, opened: Any, encoding: str) -> None:
+    """An entity of its own would leave a hole in a name."""
+    one = opened()
+    said = base._soap("1.1", "GetItems", base._result("GetItems", {})).body
+    answer = f'<!DOCTYPE x [<!ENTITY a "Болт">]>{str(said).replace("Болт", "&a;")}'
+    base.fault("status", method="POST", status=200, body=answer.encode(encoding))
+    with pytest.raises(RetryLater, match="DOCTYPE"):
+        drain(one, "product")
+
+
 @pytest.mark.parametrize("versions", [("1.1",), ("1.2",)])
 def test_a_base_with_one_port_only(versions: tuple[str, ...]) -> None:
     """Whatever version of SOAP that one is of; and 1C's words of a fault are found in both."""
@@ -207,6 +240,17 @@ def test_one_broken_row_leaves_its_neighbours_and_claims_nothing_complete(base: 
     assert ([r.id for r in found], complete) == (["b1"], False)
 
 
+def test_the_cursor_moves_when_all_of_an_answer_is_safe(
+    base: SoapPeer, opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.onec.soap.adapter.PAGE", 1)
+    base.state["items"].append(["2026-02-01T00:00:00", ITEMS.format(id="g1", sku="Г-8", name="Гайка")])
+    pages = list(opened().scan("product", {"since": "2026-01-01T00:00:00+00:00"}))
+    assert [[r.id for r in p.records] for p in pages] == [["b1"], ["g1"]]
+    assert [p.cursor["since"][:7] for p in pages] == ["2026-01", "2026-03"]
+    assert [p.last for p in pages] == [False, True]
+
+
 def test_check_names_the_setting_to_mend(base: SoapPeer, opened: Any) -> None:
     assert [f.ok for f in opened().check()] == [True, True]
     (line,) = [f for f in opened(password="wrong").check() if not f.ok]
@@ -217,6 +261,9 @@ def test_check_names_the_setting_to_mend(base: SoapPeer, opened: Any) -> None:
     if base.service == 2:
         (line,) = [f for f in opened(code="WRONG").check() if not f.ok]
         assert "Не найдены настройки обмена" in line.text.ru
+        assert line.setting == "code"
+        (line,) = opened(code="").check()
+        assert (line.ok, line.setting) == (False, "code")
     with pytest.raises(BadConfig):
         drain(opened(password="wrong"), "product")
 

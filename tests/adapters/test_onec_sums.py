@@ -6,12 +6,13 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
 from adapters.base import Incomplete, Record, RetryLater
 from adapters.onec.odata import OneCOData
+from adapters.onec.odata.settings import ODataSettings
 from sync.lens import load
 from tests.adapters.test_onec_odata import ORDERS, adapter, base, drain, furnish, opened
 from tests.peers.odata import ODataPeer
@@ -189,6 +190,46 @@ def test_what_comes_back_of_an_invoice_is_taken_off(base: ODataPeer, opened: lis
     assert sums(record, "onec_odata_bp")["refund"] == Decimal("18.05"), "a refund alone makes the invoice be read again"
 
 
+CORRECTED = "Document_КорректировкаРеализации"
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+def test_a_corrected_shipment_counts_as_it_was_corrected(base: ODataPeer, opened: list[OneCOData]) -> None:
+    invoice = furnish(base, "bp")["order"]
+    one = adapter(base, opened, configuration="bp")
+    shipped = put(base, INVOICE_SHIPPED, "100.10", СчетНаОплатуПокупателю_Key=invoice)
+    put(base, INVOICE_SHIPPED, "999", СчетНаОплатуПокупателю_Key=invoice, Posted=False)
+
+    def corrected(change: dict[str, Any], **more: Any) -> None:
+        first = of(INVOICE_SHIPPED, more.pop("of", shipped), "ИсходныйДокументРеализации")
+        table = more.pop("table", "Товары")
+        base.put(CORRECTED, **{"Date": "2026-03-07T10:00:00", "Posted": True, "КорректироватьБУиНУ": True,
+                               "СуммаВключаетНДС": True, **first, table: [change], **more})  # fmt: skip
+
+    less = {"Сумма": "70", "СуммаДоИзменения": "100.10", "СуммаНДС": "11.67", "СуммаНДСДоИзменения": "16.68"}
+    corrected(less, Number="К-1")
+    corrected({"Сумма": "75", "СуммаДоИзменения": "70"}, Number="К-2")  # the correction corrected
+    corrected({"Сумма": "10", "СуммаНДС": "2"}, Number="К-3", СуммаВключаетНДС=False, table="Услуги")
+    corrected({"Сумма": "1", "СуммаДоИзменения": "9"}, КорректироватьБУиНУ=False)  # papers only
+    corrected({"Сумма": "1", "СуммаДоИзменения": "9"}, Posted=False)
+    corrected({"Сумма": "1", "СуммаДоИзменения": "9"}, of="11111111-0000-4000-8000-000000000001")
+    corrected({"Сумма": "9", "СуммаДоИзменения": "9", "СуммаНДС": "1"})
+    (record,), cursor = drain(one, "order")
+    assert sums(record, "onec_odata_bp") == {
+        "paid": None, "shipped": None, "shipment": Decimal("117.10"), "return": Decimal("30.10"),
+    }  # fmt: skip
+    told = load("onec_odata_bp").lens("order").get(record.data).fields["documents"]
+    assert {d["number"] for d in told if d["kind"] == "return" and d["posted"]} == {"К-1"}
+    assert drain(one, "order", cursor)[0] == []
+    corrected({"Сумма": "76", "СуммаДоИзменения": "75"}, Number="К-4")
+    (record,), cursor = drain(one, "order", cursor)
+    assert sums(record, "onec_odata_bp")["shipment"] == Decimal("118.10"), "it alone makes the invoice be read again"
+    base.state["published"].remove(CORRECTED)
+    with pytest.raises(Incomplete, match=CORRECTED):
+        drain(one, "order", cursor)
+    assert unknown(one.read("order", invoice) or record, "bp") == {"return", "shipment"}, "unknown now, not zero"
+
+
 @pytest.mark.parametrize("base", ["bp"], indirect=True)
 def test_a_refund_of_what_two_invoices_share_is_not_guessed(base: ODataPeer, opened: list[OneCOData]) -> None:
     made = furnish(base, "bp")
@@ -274,15 +315,45 @@ def test_a_set_that_falls_silent_is_named_and_its_documents_are_unknown(
     with pytest.raises(Incomplete) as caught:
         next(pages)
     assert CASH in caught.value.text.ru
-    assert (caught.value.setting, caught.value.code) == ("url" if why == "unpublished" else "login", "odata.withdrawn")
+    assert (caught.value.setting, caught.value.code) == (
+        "not_used" if why == "unpublished" else "login",
+        "odata.withdrawn",
+    )
     assert ("REST-сервис" if why == "unpublished" else "профиль") in (caught.value.remedy or caught.value.text).ru
     (line,) = [f for f in one.check() if not f.ok]
     assert line.step == "sums"
     assert CASH in line.text.ru
+    assert line.setting == caught.value.setting
+    assert (f'not_used = ["{CASH}"]' in (line.remedy or line.text).ru) is (why == "unpublished")
     base.faults.clear()
     base.state["published"].append(CASH)
     found, _ = drain(one, "order", last.cursor)
     assert [unknown(r, "bp") for r in found] == [set()], "published again: it speaks again, and nothing is wrong"
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+def test_a_set_that_was_withdrawn_on_purpose_is_not_missed(base: ODataPeer, opened: list[OneCOData]) -> None:
+    invoice = furnish(base, "bp")["order"]
+    put(base, CASH, lines=[{"СчетНаОплату_Key": invoice, "СуммаПлатежа": "40"}])
+    one = adapter(base, opened, configuration="bp")
+    _, cursor = drain(one, "order")
+    base.state["published"].remove(CASH)
+    two = adapter(base, opened, configuration="bp", not_used=[CASH, CARD])
+    two.context.kept.save("odata.sums", one.context.kept.load("odata.sums") or {})
+    (record,), cursor = drain(two, "order", cursor)
+    assert unknown(record, "bp") == {"payment", "refund"}, "what it told stands: a card may be a payment or a refund"
+    (line,) = [f for f in two.check() if f.step == "sums"]
+    assert (line.ok, CASH in line.text.ru) == (True, True)
+    asked = len(base.calls())
+    drain(two, "order", cursor)
+    assert not [c for c in base.calls()[asked:] if CARD in unquote(c["path"])], "published, and left alone"
+
+
+@pytest.mark.parametrize(("configuration", "name"), [("bp", "Document_Нет"), ("ut", CASH), ("unf", CASH)])
+def test_a_set_that_there_is_not_cannot_be_left_out(configuration: str, name: str) -> None:
+    given = {"url": "http://1c/base", "login": "a", "password": "b", "configuration": configuration}
+    with pytest.raises(ValueError, match=f"not_used: {name}; with configuration"):
+        ODataSettings.model_validate({**given, "not_used": [name]})
 
 
 @pytest.mark.parametrize("base", ["unf"], indirect=True)

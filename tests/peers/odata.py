@@ -75,6 +75,8 @@ class ODataPeer(HttpPeer):
     def _set(self, name: str, entity: Entity, row: dict[str, Any], values: dict[str, Any]) -> None:
         for field, value in values.items():
             if field in entity.tables:
+                if unknown := {k for one in value for k in one} - entity.tables[field].keys():
+                    raise Refused(10, f"Свойство не найдено: {sorted(unknown)}")
                 row[field] = [
                     {p: EMPTY.get(t, "") for p, t in entity.tables[field].items()}
                     | {"Ref_Key": row.get("Ref_Key", ""), "LineNumber": str(number)}
@@ -300,9 +302,8 @@ class ODataPeer(HttpPeer):
         if row.get("Posted") and "Статус" in values and row["Ref_Key"] in self.state["unpostable"]:
             raise Refused(-1, "Не удалось провести документ", 500)
         self._set(name, entity, row, {k: v for k, v in values.items() if k not in entity.keys})
-        if name == "Document_ЗаказКлиента" and "Товары" in values:  # УТ adds it up itself, whatever was sent
-            ordered = [Decimal(one["СуммаСНДС"]) for one in row["Товары"] if not one["Отменено"]]
-            row["СуммаДокумента"] = str(sum(ordered, Decimal(0)))
+        if "СуммаДокумента" in entity.props and values.keys() & entity.tables.keys():
+            row["СуммаДокумента"] = str(ADDED[name](row)) if name in ADDED else row["СуммаДокумента"]
         return single(self.root, name, entity, row, detail)
 
     def _create(self, call: Call, name: str, entity: Entity, detail: str) -> Answer:
@@ -383,6 +384,30 @@ class ODataPeer(HttpPeer):
             self.state["sets"][name].remove(self.row(name, key))
             if name in self.state["plan"]["contents"]:
                 self.state["plan"]["changes"][f"{name}|{key}"] = None
+
+
+def _sum(rows: list[dict[str, Any]], *columns: str) -> Decimal:
+    return sum((Decimal(str(row[name] or 0)) for row in rows for name in columns), Decimal(0))
+
+
+def _added_by_unf(row: dict[str, Any]) -> Decimal:
+    mine = [one for one in row["Запасы"] if not one.get("ЭтоРазделитель")]
+    mine = [one for one in mine if Decimal(one.get("НомерВариантаКП") or 0) == Decimal(row["ОсновнойВариантКП"] or 0)]
+    taxed = () if row["СуммаВключаетНДС"] else ("СуммаНДСДоставки",)
+    return _sum(mine, "Всего") + _sum(row["Работы"], "Всего") + _sum([row], "СтоимостьДоставки", *taxed)
+
+
+def _added_by_bp(row: dict[str, Any]) -> Decimal:
+    taxed = () if row["СуммаВключаетНДС"] else ("СуммаНДС",)
+    return _sum(row["Товары"], "Сумма", *taxed) - _sum([*row["Товары"], row], "СуммаСкидки")
+
+
+# 1C adds the document's sum up itself when it writes, whatever was sent
+ADDED = {
+    "Document_ЗаказКлиента": lambda row: _sum([one for one in row["Товары"] if not one["Отменено"]], "СуммаСНДС"),
+    "Document_ЗаказПокупателя": _added_by_unf,
+    "Document_СчетНаОплатуПокупателю": _added_by_bp,
+}
 
 
 def _stored(kind: str, value: Any) -> Any:

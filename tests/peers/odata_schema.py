@@ -24,19 +24,21 @@ class Entity:
     dimensions: tuple[str, ...] = ()
 
 
-def _lines(**more: str) -> dict[str, str]:
-    return {
-        "Ref_Key": G,
-        "LineNumber": I,
-        "Номенклатура_Key": G,
-        "Характеристика_Key": G,
-        "Количество": N,
-        "Цена": N,
-        "Сумма": N,
-        "СтавкаНДС_Key": G,
-        "СуммаНДС": N,
-        **more,
-    }
+RATES = "StandardODATA.СтавкиНДС"
+ENUMS = {RATES: ("НДС20", "НДС20_120", "НДС10", "НДС10_110", "НДС0", "БезНДС")}
+_ROW = {"Ref_Key": G, "LineNumber": I, "Количество": N, "Цена": N, "Сумма": N, "СуммаНДС": N}
+_ITEM = {"Номенклатура_Key": G, "Характеристика_Key": G, "СтавкаНДС_Key": G}
+_ITEM_OR_TEXT = {"Номенклатура": S, "Номенклатура_Type": S, "Характеристика_Key": G, "СтавкаНДС_Key": G}
+_AUTOMATIC = {"СуммаАвтоматическойСкидки": N, "ПроцентАвтоматическойСкидки": N, "КлючСвязи": N}
+_OF_UNF = {
+    **_AUTOMATIC,
+    "Всего": N,
+    "СуммаСкидкиНаценки": N,
+    "ПроцентСкидкиНаценки": N,
+    "Содержание": S,
+    "СуммаСкидкиОплатыБонусом": N,
+}
+_DISCOUNTS = {"Ref_Key": G, "LineNumber": I, "КлючСвязи": N, "СкидкаНаценка_Key": G, "Сумма": N}
 
 
 _GOODS = Entity(
@@ -74,9 +76,10 @@ UT: dict[str, Entity] = {
         refs={"Контрагент": "Catalog_Контрагенты", "Партнер": "Catalog_Партнеры", "Сделка": "Catalog_СделкиСКлиентами",
               "Валюта": "Catalog_Валюты"},
         tables={
-            "Товары": _lines(СуммаСНДС=N, СуммаРучнойСкидки=N, ПроцентРучнойСкидки=N, СуммаАвтоматическойСкидки=N,
-                             ПроцентАвтоматическойСкидки=N, Отменено=B, Упаковка_Key=G, КоличествоУпаковок=N, Склад_Key=G,
-                             КодСтроки=N),
+            "Товары": {**_ROW, **_ITEM, **_AUTOMATIC, "СуммаСНДС": N, "СуммаРучнойСкидки": N, "ПроцентРучнойСкидки": N,
+                       "Отменено": B, "Упаковка_Key": G, "КоличествоУпаковок": N, "Склад_Key": G, "КодСтроки": N,
+                       "СуммаБонусныхБалловКСписаниюВВалюте": N},
+            "СкидкиНаценки": _DISCOUNTS,
             "ЭтапыГрафикаОплаты": {"Ref_Key": G, "LineNumber": I, "ПроцентПлатежа": N, "СуммаПлатежа": N},
             "ДополнительныеРеквизиты": _EXTRA,
         },
@@ -107,8 +110,12 @@ UT: dict[str, Entity] = {
 _OF_ORDER = {"Заказ": S, "Заказ_Type": S}
 UNF: dict[str, Entity] = {
     "Catalog_Контрагенты": replace(_PARTY, props={**_PARTY.props, "IsFolder": B}),
-    **{k: UT[k] for k in ("Catalog_Номенклатура", "Catalog_ХарактеристикиНоменклатуры", "Catalog_СтавкиНДС",
-                          "Catalog_Валюты", "ExchangePlan_Сайт",
+    "Catalog_Номенклатура": Entity(
+        {**{k: t for k, t in _GOODS.props.items() if k != "СтавкаНДС_Key"}, "ТипНоменклатуры": S, "ВидСтавкиНДС": S},
+        refs={"Parent": "Catalog_Номенклатура", "ЕдиницаИзмерения": "Catalog_КлассификаторЕдиницИзмерения"},
+    ),
+    "Catalog_СтавкиНДС": Entity({**_CATALOG, "Ставка": N, "НеОблагается": B, "Расчетная": B}),
+    **{k: UT[k] for k in ("Catalog_ХарактеристикиНоменклатуры", "Catalog_Валюты", "ExchangePlan_Сайт",
                           "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения")},
     "Catalog_КлассификаторЕдиницИзмерения": _UNITS,
     "Catalog_ВидыЦен": _SIMPLE,
@@ -117,9 +124,19 @@ UNF: dict[str, Entity] = {
     "Catalog_ПричиныОтмены": _SIMPLE,
     "Document_ЗаказПокупателя": Entity(
         {**_DOCUMENT, "Контрагент_Key": G, "СуммаДокумента": N, "ВалютаДокумента_Key": G, "Комментарий": S,
-         "СостояниеЗаказа": S, "СостояниеЗаказа_Type": S, "ВариантЗавершения": S, "ПричинаОтмены_Key": G},
+         "СостояниеЗаказа": S, "СостояниеЗаказа_Type": S, "ВариантЗавершения": S, "ПричинаОтмены_Key": G,
+         "СуммаВключаетНДС": B, "СтоимостьДоставки": N, "СуммаНДСДоставки": N, "ОсновнойВариантКП": N},
         refs={"Контрагент": "Catalog_Контрагенты"},
-        tables={"Запасы": _lines(Всего=N), "Работы": _lines(Всего=N), "ДополнительныеРеквизиты": _EXTRA},
+        tables={
+            "Запасы": {**_ROW, **_ITEM_OR_TEXT, **_OF_UNF, "ЕдиницаИзмерения": S, "ЕдиницаИзмерения_Type": S,
+                       "ТипНоменклатурыЗапас": B, "ЭтоРазделитель": B, "НомерВариантаКП": N, "Резерв": N,
+                       "СтруктурнаяЕдиницаРезерв_Key": G, "ДатаОтгрузки": D},
+            "Работы": {**_ROW, **_ITEM, **_OF_UNF, "Кратность": N, "Коэффициент": N, "КлючСвязиДляСкидокНаценок": N},
+            "ПлатежныйКалендарь": {"Ref_Key": G, "LineNumber": I, "ДатаОплаты": D, "ПроцентОплаты": N, "СуммаОплаты": N,
+                                   "СуммаНДСОплаты": N},
+            "СкидкиНаценки": _DISCOUNTS,
+            "ДополнительныеРеквизиты": _EXTRA,
+        },
     ),
     "InformationRegister_ЦеныНоменклатуры": Entity(
         {"Period": D, "ВидЦен_Key": G, "Номенклатура_Key": G, "Характеристика_Key": G, "Цена": N, "Актуальность": B,
@@ -161,15 +178,23 @@ UNF: dict[str, Entity] = {
 }  # fmt: skip
 
 BP: dict[str, Entity] = {
-    **{k: UT[k] for k in ("Catalog_Номенклатура", "Catalog_Валюты")},
+    "Catalog_Номенклатура": Entity(
+        {**{k: t for k, t in _GOODS.props.items() if k != "СтавкаНДС_Key"}, "ВидСтавкиНДС": S, "Услуга": B},
+        refs={"Parent": "Catalog_Номенклатура"},
+    ),
+    "Catalog_Валюты": _SIMPLE,
     "Catalog_Контрагенты": replace(_PARTY, props={**_PARTY.props, "IsFolder": B}),
     "Catalog_Организации": _SIMPLE,
     "ChartOfCharacteristicTypes_ДополнительныеРеквизитыИСведения": Entity({**_CATALOG, "Заголовок": S}),
     "Document_СчетНаОплатуПокупателю": Entity(
         {**_DOCUMENT, "Организация_Key": G, "Контрагент_Key": G, "ДоговорКонтрагента_Key": G, "СуммаДокумента": N,
-         "ВалютаДокумента_Key": G, "Комментарий": S},
+         "ВалютаДокумента_Key": G, "Комментарий": S, "СуммаВключаетНДС": B, "СуммаСкидки": N},
         refs={"Контрагент": "Catalog_Контрагенты", "Организация": "Catalog_Организации"},
-        tables={"Товары": _lines(), "ДополнительныеРеквизиты": _EXTRA},
+        tables={
+            "Товары": {**_ROW, "Номенклатура_Key": G, "Содержание": S, "ПроцентСкидки": N, "СуммаСкидки": N,
+                       "СтавкаНДС": RATES},
+            "ДополнительныеРеквизиты": _EXTRA,
+        },
     ),
     "Document_РеализацияТоваровУслуг": Entity(
         {**_DOCUMENT, "Контрагент_Key": G, "СуммаДокумента": N, "СчетНаОплатуПокупателю_Key": G}
@@ -187,6 +212,13 @@ BP: dict[str, Entity] = {
     "Document_ВозвратТоваровОтПокупателя": Entity(
         {**_DOCUMENT, "ВидОперации": S, "Сделка": S, "Сделка_Type": S, "СуммаДокумента": N}
     ),
+    "Document_КорректировкаРеализации": Entity(
+        {**_DOCUMENT, "ВидОперации": S, "ДокументРеализации": S, "ДокументРеализации_Type": S, "СуммаДокумента": N,
+         "ИсходныйДокументРеализации": S, "ИсходныйДокументРеализации_Type": S, "КорректироватьБУиНУ": B,
+         "СуммаВключаетНДС": B},
+        tables={table: {**_ROW, "Номенклатура_Key": G, "СуммаДоИзменения": N, "СуммаНДСДоИзменения": N}
+                for table in ("Товары", "Услуги", "АгентскиеУслуги")},
+    ),
     "InformationRegister_СтатусыДокументов": Entity(
         {"Организация_Key": G, "Документ": S, "Документ_Type": S, "Статус": S, "ДополнительныйСтатус": S},
         keys=("Организация_Key", "Документ", "Документ_Type"),
@@ -198,7 +230,7 @@ CONFIGURATIONS: dict[str, dict[str, Entity]] = {"ut": UT, "unf": UNF, "bp": BP}
 
 def metadata(sets: dict[str, Entity]) -> str:
     """The EDMX of the published sets (v3)."""
-    types, container = [], []
+    types, container = [_enum(name, words) for name, words in ENUMS.items()], []
     for name, one in sets.items():
         keys = "".join(f"<PropertyRef Name={quoteattr(k)}/>" for k in one.keys)
         props = "".join(f'<Property Name={quoteattr(p)} Type="{t}" Nullable="true"/>' for p, t in one.props.items())
@@ -231,3 +263,8 @@ def metadata(sets: dict[str, Entity]) -> str:
         f'{"".join(types)}<EntityContainer Name="EnterpriseV8" m:IsDefaultEntityContainer="true">{"".join(container)}'
         "</EntityContainer></Schema></edmx:DataServices></edmx:Edmx>"
     )
+
+
+def _enum(name: str, words: tuple[str, ...]) -> str:
+    members = "".join(f'<Member Name="{word}"/>' for word in words)
+    return f'<EnumType Name="{name.removeprefix("StandardODATA.")}">{members}</EnumType>'

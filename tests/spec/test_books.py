@@ -45,7 +45,11 @@ class Firm:
         bolt = base.put("Catalog_Номенклатура", Description="Болт", Артикул="B-1")["Ref_Key"]
         table = "Запасы" if configuration == "unf" else "Товары"
         number = {"Свойство_Key": site, "Значение": "1043", "Значение_Type": "Edm.String"}
-        line = {"Номенклатура_Key": bolt, "Количество": "2", "Цена": "50.05", "Сумма": "100.10"}
+        item = {"Номенклатура_Key": bolt}
+        if configuration == "unf":  # a text may stand there too
+            item = {"Номенклатура": bolt, "Номенклатура_Type": "StandardODATA.Catalog_Номенклатура"}
+        line = {**item, "Количество": "2", "Цена": "50.05", "Сумма": "100.10"}
+        line |= {"ut": {"СуммаСНДС": "100.10"}, "unf": {"Всего": "100.10"}}.get(configuration, {})
         self.order = base.put(
             self.name, Number="0000-000017", Date="2026-03-01T10:00:00", Контрагент_Key=party, СуммаДокумента="100.10",
             Posted=True, **{"Валюта_Key" if configuration == "ut" else "ВалютаДокумента_Key": currency},
@@ -245,6 +249,19 @@ def test_why_a_deal_was_lost_is_seen_in_1c_once_1c_knows_the_reason(firm: Firm) 
     assert rows(hub, conflict, state="open") == []
 
 
+@pytest.mark.parametrize("firm", [("ut", "both")], indirect=True)
+def test_a_deal_lost_without_a_reason_is_lost_in_1c_and_nobody_is_asked(firm: Firm) -> None:
+    hub, base = firm.hub, firm.base
+    base.put(REASONS, Description="Дорого")
+    firm.run()
+    acts.set_stage(hub, "1043", "lost", "anna", reason="Не указана")
+    for _ in range(3):
+        firm.run()
+    assert (firm.shown(), deal(hub).data["lost_reason"]) == ("Проиграна Отменён", "Не указана")
+    assert rows(hub, quarantine, state="open") == rows(hub, conflict, state="open") == []
+    assert total(firm.run(), "writes") == 0
+
+
 BOTH_SPEAK = ("ut", "attribute", "deal.lines", "deal.amount", "deal.tax")
 
 
@@ -279,4 +296,46 @@ def test_what_was_ordered_goes_both_ways_to_the_kopeck_until_1c_has_approved_it(
     assert base.row(firm.name, firm.order)["СуммаДокумента"] == "100.65"
     assert total(firm.run(), "writes") == 0
     (told,) = reports.deals(hub)
-    assert any("B-1: 2 × = 100.10 / 4 × = 200.20" in said for said in told["differences"]), told["differences"]
+    assert any("B-1: 2 на 100.10 / 4 на 200.20" in said for said in told["differences"]), told["differences"]
+
+
+OTHERS = [(name, "comment", *BOTH_SPEAK[2:]) for name in ("unf", "bp")]
+
+
+@pytest.mark.parametrize("firm", OTHERS, indirect=True, ids=["unf", "bp"])
+def test_what_was_ordered_goes_both_ways_in_unf_and_bp_too(kit: Kit, firm: Firm) -> None:
+    hub, base, shop = firm.hub, firm.base, kit.world("shop")
+    unf = firm.name == DOCUMENTS["unf"]
+    table, rate, whole = ("Запасы", "СтавкаНДС_Key", "Всего") if unf else ("Товары", "СтавкаНДС", "Сумма")
+    vat = base.put("Catalog_СтавкиНДС", Description="20%", Ставка="20")["Ref_Key"] if unf else "НДС20"
+    for item in base.state["sets"]["Catalog_Номенклатура"]:
+        base.put("Catalog_Номенклатура", Ref_Key=item["Ref_Key"], ВидСтавкиНДС="Общая")
+    base.put("Catalog_Номенклатура", Description="Гайка", Артикул="N-1", ВидСтавкиНДС="Общая")
+    row = {**base.row(firm.name, firm.order)[table][0], rate: vat}
+    base.put(firm.name, Ref_Key=firm.order, СуммаВключаетНДС=True, **{table: [row]})
+    firm.run()
+    assert total(firm.run(), "writes") == 0
+    bolt = {"id": "1", "sku": "B-1", "name": "Болт", "qty": "2", "sum": "100.10"}
+    nut = {"id": "2", "sku": "N-1", "name": "Гайка", "qty": "3", "sum": "0.33"}
+    (id,) = shop.rows("deal")
+    shop.put("deal", {"lines": [bolt, nut], "amount": "100.43"}, id)
+    firm.run()
+    there = base.row(firm.name, firm.order)
+    assert [(r["Количество"], r[whole]) for r in there[table]] == [("2", "100.10"), ("3", "0.33")]
+    assert (there["СуммаДокумента"], str(deal(hub).amount)) == ("100.43", "100.43")
+    assert (there["Posted"], rows(hub, quarantine, state="open")) == (True, [])
+    for _ in range(2):
+        assert total(firm.run(), "writes") == 0
+    changed = [there[table][0], {**there[table][1], "Количество": "5", "Сумма": "0.55", whole: "0.55"}]
+    over = {"ВариантЗавершения": "Успешно"} if unf else {}
+    base.put(firm.name, Ref_Key=firm.order, СуммаДокумента="100.65", **{table: changed}, **over)
+    if not unf:
+        base.put("InformationRegister_СтатусыДокументов", Документ=firm.order, Документ_Type=f"StandardODATA.{firm.name}",
+                 Статус="ОплаченЧастично")  # fmt: skip
+    firm.run()
+    assert [r["sum"] for r in deal(hub).data["lines"]] == ["100.10", "0.55"], "the accountant's word came back"
+    shop.put("deal", {"lines": [{**bolt, "qty": "4", "sum": "200.20"}], "amount": "200.20"}, id)
+    firm.run()
+    assert rows(hub, quarantine, state="open", code="odata.closed"), "who changes it now is told"
+    assert base.row(firm.name, firm.order)["СуммаДокумента"] == "100.65"
+    assert total(firm.run(), "writes") == 0

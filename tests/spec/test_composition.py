@@ -197,8 +197,8 @@ def test_an_order_that_1c_does_not_let_change_is_named_in_the_report(kit: Kit, h
     assert set(goods(deal(hub).data["lines"])) == {"B-1", "W-1"}, "the manager's word stands"
     (row,) = reports.deals(hub)
     assert row["kinds"] == ["lines"]
-    assert "W-1: — / 5 × = 20.00" in row["differences"][0]
-    assert "N-1: 4 × = 20.00 / —" in row["differences"][0]
+    assert "W-1: — / 5 на 20.00" in row["differences"][0]
+    assert "N-1: 4 на 20.00 / —" in row["differences"][0]
 
 
 def test_what_a_system_cannot_take_is_told_by_verify(kit: Kit, hub: Hub) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from sync.flow import documents
 from sync.flow.plug import Cause
-from sync.hub import reports
+from sync.hub import checks, reports
 from sync.hub.runtime import Hub
 from sync.store.tables import activity, document, journal, record
 from tests.spec.hubs import BOTH, Kit, give, one, open_kit, rows, sync
@@ -125,6 +125,41 @@ def test_absent_is_not_empty(hub: Hub) -> None:
     assert (one(hub, document, key="p1").reversed, sums(hub)[0]) == (True, Decimal(0))
     assert changes(hub)["payment p1"][1] is None
     assert len(rows(hub, document)) == 3, "a document never disappears"
+
+
+@pytest.mark.parametrize(
+    ("bases", "paid"), [({}, "60.05"), ({"onec": "ut", "crm": "bp"}, "100.10"), ({"onec": "ut"}, "60.05")]
+)
+def test_two_bases_that_are_said_to_be_two_are_added(kit: Kit, bases: dict[str, str], paid: str) -> None:
+    said = {name: {"base": base} for name, base in bases.items()}
+    opened = kit.open(
+        {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": ONEC | said.get("onec", {}),
+         "crm": {"kinds": ["deal"]} | said.get("crm", {})},
+        [("deal", "shop", "crm", "always")],
+    )  # fmt: skip
+    kit.world("shop").put("deal", ORDER)
+    sync(opened)
+    deal = one(opened, record, kind="deal")
+    for name, row in (("onec", PAID), ("crm", {**REST, "key": "other"})):
+        told = [row | {"amount": Decimal(row["amount"]), "date": None}]
+        with opened.store.begin() as tx:
+            documents.store(opened.world, tx, opened.plugs[name], deal.uid, told, deal.client_uid, Cause())
+    assert sums(opened)[0] == Decimal(paid)
+
+
+@pytest.mark.parametrize(
+    ("bases", "said"), [((), True), (("ut", ""), True), (("ut", "bp"), False), (("ut", "ut"), False)]
+)
+def test_check_says_what_several_bases_come_to(kit: Kit, bases: tuple[str, ...], said: bool) -> None:
+    named = dict(zip(("onec", "books"), bases, strict=False))
+    opened = kit.open(
+        {"shop": {"role": "shop", "kinds": ["deal"]},
+         **{name: ONEC | {"login": name, "base": named.get(name, "")} for name in ("onec", "books")}}, [],
+    )  # fmt: skip
+    lines = [one for one in checks.check(opened, "shop") if one.step == "base"]
+    assert [(one.ok, one.setting) for one in lines] == (
+        [(True, f"connections.{'books' if bases else 'onec'}.base")] if said else []
+    )
 
 
 def test_what_came_back_is_taken_off(hub: Hub) -> None:

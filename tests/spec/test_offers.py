@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from adapters.base import Batch, RecordRefused, Text
+from adapters.base import Batch, RecordRefused, Request, Text
 from sync.flow.exchange import Context, waiting
 from sync.hub import acts
 from sync.hub.runtime import Hub
+from sync.hub.service import Service
 from sync.hub.trace import trace
-from sync.store.tables import intent, journal, link, quarantine, record
+from sync.store.tables import conflict, intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows, sync
 
 ONEC = {"adapter": "onec_exchange", "login": "обмен", "password": "слово"}
@@ -287,3 +291,106 @@ def test_progress_of_an_import(kit: Kit) -> None:
     assert found.text is not None
     assert found.text.ru
     assert it.progress("999999", 0).state == "failed"
+
+
+GOODS = (
+    "<КоммерческаяИнформация><Каталог><Товары><Товар><Ид>1</Ид><Наименование>Гайка</Наименование></Товар>{}<Товар><Ид>3</Ид>"
+    "<Наименование>Шайба</Наименование></Товар></Товары></Каталог></КоммерческаяИнформация>"
+)
+
+
+@pytest.mark.parametrize(
+    ("inside", "packed", "state"),
+    [
+        ("<Товар><Ид>2<</Ид></Товар>", False, "failed"),
+        ("<Товар><Ид>2<</Ид></Товар>", True, "failed"),
+        ("<Товар><Наименование>без Ид</Наименование></Товар>", False, "done"),
+    ],
+)
+def test_a_file_that_breaks_in_the_middle_is_no_success(kit: Kit, inside: str, packed: bool, state: str) -> None:
+    """1C forgets what it was told to be taken: nobody would send the rest again. A record that cannot be read is one."""
+    hub = two_shops(kit)
+    it, body = context(hub), GOODS.format(inside).encode()
+    if packed:
+        box = io.BytesIO()
+        with zipfile.ZipFile(box, "w") as archive:
+            archive.writestr("import0_1.xml", body)
+        body = box.getvalue()
+    it.append("s", "import0_1", [body])
+    ticket = it.receive("s", "import0_1")
+    sync(hub)
+    found = it.progress(ticket, 0)
+    assert found.state == state
+    assert found.text is not None
+    assert "строке 1" in found.text.ru
+    assert found.text.ru.startswith("не принято записей: 1; ") is (state == "done")
+    (stopped,) = rows(hub, quarantine, state="open")
+    assert stopped.code == ("cml.broken" if state == "failed" else "cml.no_id")
+    names = {r.data["name"] for r in rows(hub, record, kind="product")}
+    assert names == {"Болт", "Гайка"} | ({"Шайба"} if state == "done" else set()), "what came before the break is taken"
+    it.append("t", "import0_1", [GOODS.format("").encode()])
+    again = it.receive("t", "import0_1")
+    sync(hub)
+    assert it.progress(again, 0).state == "done"
+    assert {r.data["name"] for r in rows(hub, record, kind="product")} == {"Болт", "Гайка", "Шайба"}
+
+
+def test_what_1c_never_asks_to_import_is_taken_by_the_hub_itself(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = two_shops(kit)
+    server, password = hub.plugs["onec"].adapter.server(), base64.b64encode("обмен:слово".encode()).decode()
+    assert server is not None
+
+    def ask(mode: str, body: bytes = b"") -> str:
+        query = {"type": "catalog", "mode": mode, "filename": "import0_1.xml"}
+        sent = {"authorization": f"Basic {password}"}
+        request = Request("POST" if body else "GET", "/exchange/onec", query, sent, "10.0.0.7", [body] if body else [])
+        return server.handle(request, context(hub)).body.decode()
+
+    assert ask("checkauth").startswith("success\n")
+    assert ask("init").startswith("zip=no\n")
+    assert ask("file", GOODS.format("").encode()) == "success"
+    sync(hub)
+    assert "Гайка" not in {r.data["name"] for r in rows(hub, record, kind="product")}
+    kit.now.pass_(seconds=121)
+    sync(hub)
+    assert {r.data["name"] for r in rows(hub, record, kind="product")} == {"Болт", "Гайка", "Шайба"}
+    service, made = Service(hub, alone=True), list[str]()
+    monkeypatch.setattr(service.engine, "schedule", lambda name, *_, **__: made.append(name))
+    service._schedule(hub.plugs["onec"])
+    assert "settle" in made, "and so it does as a service"
+
+
+UNF = """
+system = "onec_unf"
+version = 1
+[order]
+kind = "deal"
+[order.fields]
+stage = { get = "status_id" }
+"""
+
+
+def test_the_words_of_the_stages_go_there_and_an_own_mapping_takes_them_back(kit: Kit) -> None:
+    """УНФ fills its table of order states from them, and says the same id when its order moves on."""
+    folder = kit.folder / "own"
+    folder.mkdir()
+    (folder / "onec_unf.toml").write_text(UNF, encoding="utf-8")
+    onec = {**ONEC, "protocol": "unf", "mapping": "onec_unf"}
+    connections = {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": onec}
+    hub = kit.open(connections, [("deal", "shop", "onec", "always")], hub={"mappings": str(folder)})
+    assert hub.broken == {}
+    words = context(hub).words("order", "status")
+    assert words[:2] == [("new", "Новый"), ("in_work", "В работе")]
+    give(hub, "onec", "product", "g1", BOLT)
+    kit.world("shop").put("deal", ORDER)
+    sync(hub)
+    batch = offer(hub)
+    assert batch.items[0].data["status"] in dict(words)
+    context(hub).confirm(batch.id)
+    back = {"number": "1043", "number_1c": "УНФ-1", "id_1c": "u1", "sum": "100.10", "currency": "RUB", "documents": []}
+    for word, stage in (("new", "new"), ("in_work", "in_work"), ("shipped", "shipped"), ("ждёт", "shipped")):
+        give(hub, "onec", "order", "1043", {**back, "status_id": word, "status_1c": word})
+        assert one(hub, record, kind="deal").stage == stage, word
+        assert word == "ждёт" or offer(hub).items == [], "what it says itself is not offered back"
+    (asked,) = rows(hub, conflict, state="open")
+    assert (asked.field, asked.sides["onec/order"]) == ("stage", "ждёт"), "a word that is no stage is a question"

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
-from sync.errors import BadConfig
-from sync.hub import daily, reports, works
+from sync.errors import BadConfig, NeedHuman
+from sync.hub import acts, daily, reports, workbook, works
 from sync.hub.runtime import Hub
-from sync.store.tables import intent, notice
+from sync.store.tables import command, intent, notice, quarantine
 from tests.spec.hubs import BOTH, CLIENT, Kit, give, open_kit, rows, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
 
@@ -62,6 +62,20 @@ def test_every_way_of_disagreeing_is_a_row(kit: Kit) -> None:
     assert reports.totals([row])["gap"] == Decimal("-10.10")
 
 
+@pytest.mark.parametrize(
+    ("stage", "kinds"),
+    [("won", ["payment", "shipment"]), ("shipped", ["shipment"]), ("lost", ["status"]), ("in_work", [])],
+)
+def test_a_stage_that_accountings_documents_do_not_bear_out(kit: Kit, stage: str, kinds: list[str]) -> None:
+    hub = opened(kit)
+    context(hub).confirm(offer(hub).id)
+    back(hub)
+    acts.set_stage(hub, "1043", stage, "anna", reason="Передумал" if stage == "lost" else None)
+    sync(hub)
+    (row,) = reports.deals(hub)
+    assert row["kinds"] == kinds, row["differences"]
+
+
 def test_an_order_that_only_accounting_knows_counts_in_its_total(kit: Kit) -> None:
     hub = opened(kit)
     context(hub).confirm(offer(hub).id)
@@ -76,6 +90,58 @@ def test_an_order_that_only_accounting_knows_counts_in_its_total(kit: Kit) -> No
         Decimal("105.10"),
         Decimal("5.00"),
     )
+
+
+def test_an_order_that_a_person_has_dealt_with_is_no_stranger_any_more(kit: Kit) -> None:
+    hub = opened(kit)
+    back(hub, "777", number_1c="УТ-99", sum="5.00")
+    assert [row["order"] for row in reports.deals(hub) if row["number"] is None] == ["УТ-99"]
+    (stopped,) = rows(hub, quarantine, code="deal.unknown_number")
+    with pytest.raises(NeedHuman, match="--reason"):
+        acts.put_aside(hub, stopped.id, "anna", " ")
+    acts.put_aside(hub, stopped.id, "anna", "проба")
+    (done,) = rows(hub, command, kind="put_aside")
+    assert done.args == {"id": stopped.id, "who": "anna", "reason": "проба"}
+    with pytest.raises(NeedHuman):
+        acts.put_aside(hub, stopped.id, "anna", "ещё раз")
+    sync(hub)
+    assert [row for row in reports.deals(hub) if row["number"] is None] == []
+    back(hub, "777", number_1c="УТ-99", sum="6.00")
+    assert [r["order_amount"] for r in reports.deals(hub) if r["number"] is None] == [6], "it has moved there since"
+
+
+def test_an_order_deleted_in_accounting_counts_in_no_total(kit: Kit) -> None:
+    hub = opened(kit)
+    context(hub).confirm(offer(hub).id)
+    back(hub)
+    back(hub, deletion_mark=True, posted=False, cancelled=True)
+    sync(hub)
+    (row,) = reports.deals(hub)
+    assert (row["stage"], row["order_stage"]) == ("Отменён", "Отменён")
+    assert row["kinds"] == []
+
+
+def test_an_order_made_anew_in_accounting_takes_the_place_of_the_old_one(kit: Kit) -> None:
+    hub = opened(kit)
+    context(hub).confirm(offer(hub).id)
+    back(hub)
+    back(hub, id_1c="u18", number_1c="УТ-18")
+    (row,) = reports.deals(hub)
+    assert (row["order"], row["order_amount"], row["kinds"]) == ("УТ-18", Decimal("100.10"), [])
+
+
+def test_a_letter_shows_twenty_and_the_workbook_all(kit: Kit, tmp_path: Path) -> None:
+    (mine,) = reports.deals(opened(kit))
+    many = [{**mine, "number": str(n), "differences": ["раз", "два"]} for n in range(23)]
+    text = daily.body(many).ru
+    assert (text.count(": раз; два"), "… и ещё 3: все в таблице." in text) == (20, True)
+    workbook.write(many, "ru", tmp_path / "deals.xlsx")
+    book = load_workbook(tmp_path / "deals.xlsx")
+    sheet = book.worksheets[1]
+    assert sheet.max_row == 25
+    cell = sheet.cell(24, len(workbook.FIELDS))
+    assert (cell.value, cell.alignment.wrap_text, sheet.row_dimensions[24].height) == ("раз\nдва", True, 30)
+    book.close()
 
 
 def test_the_letter_comes_once_a_day_with_the_workbook(kit: Kit) -> None:
@@ -111,8 +177,6 @@ def test_no_letter_where_nobody_wants_one(kit: Kit) -> None:
 
 
 def test_sums_of_different_currencies_are_never_added_up(kit: Kit, tmp_path: Path) -> None:
-    from sync.hub import workbook
-
     hub = opened(kit, hub={"timezone": "Asia/Novosibirsk"})
     context(hub).confirm(offer(hub).id)
     back(hub, sum="90.00", date_1c="2026-03-01T20:00:00Z")
@@ -121,7 +185,13 @@ def test_sums_of_different_currencies_are_never_added_up(kit: Kit, tmp_path: Pat
     rows_ = [mine, mine, {**other, "differences": []}]
     text = daily.body(rows_).ru
     assert "Сумма сделок: 200.20 RUB" in text
-    assert "Сумма сделок: 7 USD" in text
+    assert "Оплачено: 0.00 RUB" in text
+    assert [one.ru for one in reports.said(rows_)] == [
+        "Суммы RUB: 200.20 в сделках, 180.00 в учёте, разница -20.20.",
+        "Суммы USD: 7.00 в сделках, 7.00 в учёте, разница 0.00.",
+    ]
+    assert reports.said([]) == []
+    assert "Сумма сделок: 7.00 USD" in text
     workbook.write(rows_, "ru", tmp_path / "deals.xlsx")
     book = load_workbook(tmp_path / "deals.xlsx")
     everything, different = book.worksheets
@@ -146,8 +216,6 @@ def test_sums_of_different_currencies_are_never_added_up(kit: Kit, tmp_path: Pat
 
 
 def test_formulas_are_shown_as_text(kit: Kit, tmp_path: Path) -> None:
-    from sync.hub import workbook
-
     hub = opened(kit)
     found = reports.deals(hub)
     found[0]["client"] = "=HYPERLINK(1)"
@@ -156,3 +224,22 @@ def test_formulas_are_shown_as_text(kit: Kit, tmp_path: Path) -> None:
     assert book.worksheets[0]["B2"].value == "'=HYPERLINK(1)"
     assert book.worksheets[0].max_row == 3
     book.close()
+
+
+def test_a_screen_shows_what_fits_and_a_pipe_every_column(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rich.console import Console
+
+    from sync.cli import output
+    from sync.cli import reports as told
+
+    (row,) = reports.deals(opened(kit))
+    row |= {"number": None, "order": "УТ-17", "paid": Decimal(0)}
+    seen = []
+    for terminal in (True, False):
+        screen = Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+        monkeypatch.setitem(output.console.__dict__, "_console", screen)
+        told._table([row], "ru")
+        seen.append(screen.file.getvalue())  # type: ignore[attr-defined]
+    assert "Контрагент" not in seen[0]
+    assert {"УТ-17", "100.10", "0.00", "RUB"} <= set(seen[0].split()), "words are not cut in pieces"
+    assert len(seen[1].splitlines()[1].split("\t")) == len(workbook.FIELDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_lines_behind_a_gap_are_named() -> None:
     theirs = [{"sku": "БЛТ-8", "qty": D(1), "sum": D("25.00")}, {"sku": "ГК-8", "qty": D(1), "sum": D("50.10")}]
     order = changed(ORDER, amount=D("75.10"), lines=theirs)
     (one,) = differences(changed(SALES, lines=ours), Books(order), may_agree)
-    assert "БЛТ-8: 1 × = 25.00 / 2 × = 50.00" in one.text.ru
+    assert "БЛТ-8: 1 на 25.00 / 2 на 50.00" in one.text.ru
     assert "ГК-8" not in one.text.ru
 
 
@@ -79,7 +80,7 @@ def test_another_composition_of_the_same_sum_is_named() -> None:
     theirs = [{"key": "1", "sku": "B", "qty": D(1), "sum": D("100.10")}]
     (one,) = differences(changed(SALES, lines=ours), Books(changed(ORDER, lines=theirs), D("100.10")), may_agree)
     assert one.kind == "lines"
-    assert "A: — / 2 × = 100.10; B: 1 × = 100.10 / —" in one.text.ru
+    assert "A: — / 2 на 100.10; B: 1 на 100.10 / —" in one.text.ru
 
 
 def test_the_same_composition_in_other_words_is_no_difference() -> None:
@@ -159,3 +160,42 @@ def test_the_stage_against_the_facts() -> None:
     assert one.kind == "status"
     assert "Завершён" in one.text.ru
     assert "Оплачен" in one.text.ru
+
+
+WON = changed(SALES, stage="won", claims=frozenset({"payment", "shipment"}))
+TITLES = {"won": "Завершён", "lost": "Отменён", "paid": "Оплачен"}
+
+
+def test_a_stage_that_means_paid_and_shipped_needs_the_documents() -> None:
+    one, two = differences(WON, Books(ORDER, paid=D("60.05"), titles=TITLES), may_agree)
+    assert (one.kind, one.amount, two.kind, two.amount) == ("payment", D("40.05"), "shipment", D("100.10"))
+    assert one.text.ru == "этап сделки «Завершён», а оплаты в учёте 60.05 из 100.10"
+    assert found(changed(SALES, stage="paid", claims=frozenset({"payment"})), Books(ORDER)) == ["payment"]
+    assert found(WON, Books(ORDER, D("100.10"), D("100.10"), stage="won")) == []
+    assert found(changed(WON, paid=True, shipped=True), Books(ORDER, D("100.10"))) == ["shipment"], "once each"
+
+
+def test_a_stage_is_not_held_against_documents_that_nobody_can_count_or_see() -> None:
+    paper = SimpleNamespace(kind="payment", number="7", amount=D(1), currency="USD")
+    (one,) = differences(changed(WON, claims=frozenset({"payment"})), Books(ORDER, uncounted=[paper]), may_agree)
+    assert "USD" in one.text.ru
+    silent = Books(ORDER, silent=frozenset({"payment", "shipment"}))
+    assert [d.text.ru.partition(" (")[0] for d in differences(WON, silent, may_agree)] == [
+        "учёт сейчас не сообщает оплаты",
+        "учёт сейчас не сообщает отгрузки",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("books", "kinds"),
+    [
+        (Books(ORDER, titles=TITLES), ["status"]),
+        (Books(ORDER, cancelled=False), ["status"]),
+        (Books(ORDER, cancelled=True, stage="lost"), []),
+        (Books(ORDER, paid=D("100.10"), stage="paid", titles=TITLES), ["status"]),
+        (Books(None), []),
+        (Books(None, waiting=True), ["missing"]),
+    ],
+)
+def test_a_lost_deal_whose_order_stands_in_accounting(books: Books, kinds: list[str]) -> None:
+    assert found(changed(SALES, stage="lost", claims=frozenset({"lost"})), books) == kinds

@@ -65,3 +65,12 @@ def test_no_connection_at_all_is_a_good_answer(tmp_path: Path) -> None:
     assert code == 0
     assert config.load(path).connections == {}
     assert config.load(path).hub.language == "ru"
+
+
+def test_what_a_stock_1c_logs_in_with_is_asked_for_though_it_has_a_default(tmp_path: Path) -> None:
+    given = ("ru", "onec_exchange", "", "обмен", "слово", "xx", "unf", "")
+    code, said, path = answered(tmp_path, *given)
+    assert code == 0, said
+    assert "onec.protocol (ut, unf) [ut]" in said
+    settings = config.load(path).connections["onec"].settings
+    assert (settings["login"], settings["protocol"], settings["password"]) == ("обмен", "unf", "слово")

@@ -18,7 +18,9 @@ class P:
     currency: str | None = "RUB"
     posted: bool | None = True
     reversed: bool | None = None
-    number: str = "1"
+    number: str | None = "1"
+    key: str = "k"
+    date: str | None = None
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,40 @@ class P:
 )
 def test_the_sums(papers: list[P], paid: object, shipped: object) -> None:
     assert paid_and_shipped(papers, "RUB") == (D(str(paid)), D(str(shipped)))
+
+
+TWO = [P("payment", D(100), "trade"), P("payment", D(40))]
+BASES = {"trade": "ut", "exchange": "ut", "books": "bp", "other": "bp2"}
+
+
+@pytest.mark.parametrize(
+    ("papers", "paid"),
+    [
+        (TWO, 140),
+        ([P("payment", D(100), "trade"), P("payment", D(60), "exchange"), P("payment", D(40))], 140),
+        ([P("payment", D(100), "trade"), P("payment", D(90), "unnamed"), P("payment", D(40))], 140),
+        ([P("payment", D(100), "trade"), P("payment", D(150), "unnamed"), P("payment", D(40))], 150),
+        ([P("payment", D(70), "unnamed"), P("payment", D(90), "unnamed too")], 90),
+        ([P("payment", D(100), "trade"), P("refund", D(5)), P("shipment", D(9))], 100),
+        ([P("payment", D(100), "trade", posted=False), P("payment", D(40))], 40),
+        # one and the same order is shown by both: that is one base, whatever is said
+        ([*TWO, P("order", D(9), "trade", date="d"), P("order", D(9), date="d")], 100),
+        (
+            [*TWO, P("payment", D(7), "other")]
+            + [P("order", D(9), name, date="d") for name in ("trade", "books", "other")],
+            100,
+        ),
+        # one number or one id alone proves nothing: the second base begins at 1, too
+        ([*TWO, P("order", D(9), "trade", date="a"), P("order", D(9), date="b")], 140),
+        ([*TWO, P("order", D(9), "trade", key="a", date="d"), P("order", D(9), key="b", date="d")], 140),
+        ([P("payment", D(100), "trade", number=None), P("payment", D(40), number=None)], 140),
+    ],
+)  # fmt: skip
+def test_different_bases_are_added_and_one_base_is_never_counted_twice(papers: list[P], paid: int) -> None:
+    assert paid_and_shipped(papers, "RUB", BASES)[0] == paid
+    assert paid_and_shipped(papers[::-1], "RUB", BASES)[0] == paid, "in whatever order they come"
+    most = max((abs(one.amount or D(0)) for one in papers if one.kind == "payment" and one.posted), default=D(0))
+    assert paid_and_shipped(papers, "RUB")[0] == most, "nobody says which base they are"
 
 
 def test_what_nobody_can_count_is_named_and_nothing_else() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 
 from adapters.base import RecordRefused, Reply, Request, Text
+from sync.config import Web
 from sync.hub import Hub, views, works
+from sync.hub.runtime import _address
 from sync.web.app import OWN
 from sync.web.exchange import Exchange
 from tests.adapters.onec_site import small_base
@@ -178,3 +181,33 @@ def test_a_path_that_covers_one_of_ours_is_not_served(tmp_path: Path) -> None:
     with hub(tmp_path) as opened:
         opened.plugs["ut"].adapter.server().paths = ("/api/status", "/", "/x{y}", "/shop/1c.php")  # type: ignore[union-attr]
         assert Exchange(opened).paths(OWN) == [SHARED, "/shop/1c.php"]
+
+
+def test_1cs_own_log_says_which_record_was_not_taken(tmp_path: Path) -> None:
+    """The neighbours are taken, and the exchange goes on."""
+    row = "<Товар>{}<Наименование>Болт</Наименование></Товар>"
+    body = (
+        "<КоммерческаяИнформация><Каталог><Товары>{}</Товары></Каталог></КоммерческаяИнформация>".format(
+            row.format("") + row.format("<Ид>1</Ид>")
+        )
+    ).encode()
+    with hub(tmp_path) as opened, served(opened) as url, working(opened):
+        client = UtClient(small_base(), f"{url}/exchange/ut", "buh", "1c-password")
+        for _ in range(2):
+            client.cycle("catalog", {"import0_1.xml": body})
+    (said,) = [line for line in client.log if "Расширенный статус" in line]
+    assert "import0_1.xml: не принято записей: 1; у <Товар> в строке 1 нет <Ид>" in said
+
+
+@pytest.mark.parametrize(
+    ("web", "address"),
+    [
+        ({"public_url": "https://hub.firma.example/"}, "https://hub.firma.example"),
+        ({}, "http://127.0.0.1:8080"),
+        ({"host": "0.0.0.0", "port": 80}, f"http://{socket.gethostname()}:80"),
+        ({"host": "::1"}, "http://[::1]:8080"),
+        ({"port": 0}, ""),
+    ],
+)
+def test_the_address_that_check_tells_people_to_type(web: dict[str, Any], address: str) -> None:
+    assert _address(Web(**web)) == address

@@ -95,6 +95,8 @@ def order_record(element: etree._Element, zone: ZoneInfo) -> Record:
         data["at"] = moment
     if (goods := child(element, "Товары")) is not None:
         data["lines"] = [_line(number, e) for number, e in enumerate(children(goods, "Товар"), 1)]
+    elif _amount(data.get("sum")) == 0:
+        data["lines"] = []  # the list itself is left out when no line is left
     if (client := child(element, "Контрагенты", "Контрагент")) is not None:
         data["counterparty"] = _counterparty(client)
     if "sum" in data and data.get("lines") != []:  # УТ leaves cancelled lines out: 0 is then no sum that was agreed

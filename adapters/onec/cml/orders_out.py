@@ -106,11 +106,12 @@ def _validate_lines(number: str, data: Native) -> SverkaError | None:
                     f"order {number}, line {position}: {field} is not a number of 0 or more",
                     f"заказ {number}, строка {position}: {field} не является числом от 0",
                 )
-        if _number(line.get("qty")) and not (_text(line.get("name")) or _text(line.get("id"))):
+        if _number(line.get("qty")) and not _name_of(line):
             return _refused(
                 f"items[{position - 1}].name",
-                f"order {number}, line {position}: neither a name nor an id of the product",
-                f"заказ {number}, строка {position}: нет ни названия, ни идентификатора товара",
+                f"order {number}, line {position}: the goods have no name; where 1C does not know them it would undo the "
+                "whole batch",
+                f"заказ {number}, строка {position}: у товара нет названия; не найдя его у себя, 1С отменила бы всю пачку",
             )
     if not any(_number(line.get("qty")) for line in lines):
         return _refused(
@@ -220,7 +221,7 @@ def _line(goods: etree._Element, line: Native) -> None:
     _put(element, "Ид", _text(line.get("id")) or str(uuid.uuid5(_CLIENTS, words)))
     _put(element, "Артикул", line.get("sku"))
     # what follows a "#" is the name of a characteristic to УТ: it would look for one, and create it
-    _put(element, "Наименование", _text(line.get("name")).replace("#", "№")[:NAME_LENGTH])
+    _put(element, "Наименование", _name_of(line).replace("#", "№")[:NAME_LENGTH])
     code = _text(line.get("unit_code")) or "796"
     full, short = _UNITS.get(code, ("", ""))
     unit = etree.SubElement(element, "БазоваяЕдиница", {"Код": code})
@@ -244,6 +245,11 @@ def _line(goods: etree._Element, line: Native) -> None:
         row = etree.SubElement(etree.SubElement(element, "Скидки"), "Скидка")
         _put(row, "Наименование", "Скидка на товар")
         _put(row, "Сумма", _digits(discount))
+
+
+def _name_of(line: Native) -> str:
+    """What 1C calls goods that it has to make: it makes none without a name. Those that are matched have their article."""
+    return _text(line.get("name")) or (_text(line.get("sku")) if _text(line.get("id")) else "")
 
 
 def _kind(line: Native) -> str:

@@ -88,7 +88,7 @@ def records(
     except RecordRefused as error:
         if not count and not (sifted is not None and sifted.same):
             raise
-        yield Problem("file", "", error)
+        yield Problem("file", "", error, cut=True)
     words.remember()
     if sifted is not None:
         yield from (Unchanged(kind, number) for kind, number in sifted.same.items())

@@ -283,7 +283,7 @@ def _break(parser: etree.XMLPullParser, error: etree.XMLSyntaxError) -> tuple[in
     By the parser's own log: `error.error_log` holds what other files of this process have broken at, too.
     """
     log: Any = parser.feed_error_log
-    found = [(entry.line, entry.message) for entry in log if entry.type not in _NAMESPACE_ERRORS]
+    found = [(entry.line, entry.message.strip()) for entry in log if entry.type not in _NAMESPACE_ERRORS]
     return (found[0] if found else None) if len(log) else (error.lineno or 0, str(error.msg))
 
 

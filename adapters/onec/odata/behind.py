@@ -10,7 +10,7 @@ told stands, and `trouble` names it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -26,16 +26,26 @@ BATCH = 10
 _ON_ITS_OWN = ("odata.rights", "odata.published")  # of one set; any other wrong setting concerns all of the base
 
 
+def withdrawn_on_purpose(names: Sequence[str]) -> Text:
+    """What to do about sets that are not published any more."""
+    said = ", ".join(f'"{name}"' for name in names)
+    return Text(
+        f"{PUBLISH.en} If it is no longer used, say so in the connection: not_used = [{said}].",
+        f"{PUBLISH.ru} Если он больше не нужен, укажите в настройках подключения: not_used = [{said}].",
+    )
+
+
 @dataclass
 class Behind:
     """`of(keys)`: the sums of these orders, in a few calls for all of them. `told`: the sets that were read in former runs;
-    None where nobody remembers."""
+    None where nobody remembers. `unused`: sets that are left alone on purpose; what they told stands."""
 
     client: ODataClient
     names: Names
     published: frozenset[str]
     zone: ZoneInfo
     told: frozenset[str] | None = None
+    unused: frozenset[str] = frozenset()
     refused: dict[str, SverkaError] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     _found: dict[str, Sums] = field(default_factory=dict)
@@ -63,8 +73,9 @@ class Behind:
 
     @property
     def withdrawn(self) -> list[str]:
-        """Sets that spoke in former runs and do not now."""
-        return [name for name in self.names.tells if name in (self.told or ()) and self._mute(name)]
+        """Sets that spoke in former runs and do not now, though they should."""
+        missed = (name for name in self.names.tells if name in (self.told or ()) and name not in self.unused)
+        return [name for name in missed if self._mute(name)]
 
     @property
     def silent(self) -> frozenset[str]:
@@ -93,12 +104,12 @@ class Behind:
                 + ": известные оттуда оплаты и отгрузки оставлены как были",
             ),
             code="odata.withdrawn",
-            setting="url" if hidden else refused[0].setting,
-            remedy=PUBLISH if hidden else refused[0].remedy or RIGHTS,
+            setting="not_used" if hidden else refused[0].setting,
+            remedy=withdrawn_on_purpose(hidden) if hidden else refused[0].remedy or RIGHTS,
         )
 
     def _mute(self, name: str) -> bool:
-        return name not in self.published or name in self.refused
+        return name not in self.published or name in self.refused or name in self.unused
 
     def _unpublished(self, name: str) -> bool:
         return name not in self.published or self.refused[name].code == "odata.published"

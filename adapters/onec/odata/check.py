@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapters.base import Finding, SverkaError, Text
-from adapters.onec.odata.behind import Behind
-from adapters.onec.odata.client import EMPTY, PUBLISH, ODataClient
+from adapters.onec.odata.behind import Behind, withdrawn_on_purpose
+from adapters.onec.odata.client import PUBLISH, ODataClient
+from adapters.onec.odata.composition import missing
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import EMPTY
+from adapters.onec.odata.schema import schema_of
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.writes import attribute_key
+
+_SHOWN = 50  # reasons of a loss that are told
 
 
 def findings(
@@ -35,6 +40,7 @@ def findings(
     yield from _sums(client, names, settings, published, told)
     yield from _stage(client, names, settings)
     yield from _reasons(client, names, settings, published)
+    yield from _lines(client, names)
     yield from _sample(client, names)
 
 
@@ -45,8 +51,9 @@ def _sums(
     has brought sums before and is gone is a fault."""
     if not names.for_sums:
         return
-    missing = [name for name in names.for_sums if name not in published]
-    missing += [name for name in names.sales_documents if name not in published and name in told]
+    unused = frozenset(settings.not_used)
+    missing = [name for name in names.for_sums if name not in published | unused]
+    missing += [name for name in names.sales_documents if name in told and name not in published | unused]
     for name in missing:
         said = Text(
             f"1C does not publish {name}: the sums that it holds of payments or shipments stay unknown.",
@@ -56,8 +63,11 @@ def _sums(
             f"1C does not publish {name} any more: what it told of payments or shipments stays as it was.",
             f"1С больше не публикует {name}: известные оттуда оплаты или отгрузки оставлены как были.",
         )
-        yield Finding("sums", name not in told, gone if name in told else said, remedy=PUBLISH)
-    tried = Behind(client, names, frozenset(published), settings.zone_info)
+        if name in told:
+            yield Finding("sums", False, gone, "not_used", withdrawn_on_purpose([name]))
+        else:
+            yield Finding("sums", True, said, remedy=PUBLISH)
+    tried = Behind(client, names, frozenset(published), settings.zone_info, unused=unused)
     try:
         tried.of([EMPTY])
         tried.try_all()
@@ -67,6 +77,10 @@ def _sums(
     yield from (_failed("sums", refused) for refused in tried.refused.values())
     if not missing and not tried.refused:
         said = Text("Payments and shipments come as sums.", "Оплаты и отгрузки приходят суммами.")
+        if left := ", ".join(settings.not_used):
+            said = Text(
+                f"{said.en} Not asked for (not_used): {left}.", f"{said.ru} Не запрашиваются (not_used): {left}."
+            )
         yield Finding("sums", True, said)
 
 
@@ -118,18 +132,42 @@ def _reasons(client: ODataClient, names: Names, settings: ODataSettings, publish
         yield Finding("reasons", True, said, remedy=PUBLISH)
         return
     try:
-        rows = client.rows(names.reasons, filter="DeletionMark eq false", orderby="Description,Ref_Key", top="50")
+        rows = client.rows(
+            names.reasons, filter="DeletionMark eq false", orderby="Description,Ref_Key", top=str(_SHOWN)
+        )
     except SverkaError as error:
         yield _failed("reasons", error)
         return
-    words = "», «".join(str(r.get("Description") or "").strip() for r in rows)
+    known = [str(r.get("Description") or "").strip() for r in rows]
+    words = "», «".join(known)
     said = Text(
         f"The reason of a loss is written into the Сделка. 1C knows: «{words}».",
         f"Причина проигрыша записывается в сделку. В 1С есть: «{words}».",
     )
     if not rows:
         said = Text("1C has no reasons of a loss yet.", "В 1С ещё нет причин проигрыша сделок.")
+    if settings.no_reason and settings.no_reason not in known and len(rows) < _SHOWN:
+        said = Text(
+            f"{said.en} A deal lost for «{settings.no_reason}» gets none there.",
+            f"{said.ru} У сделки с причиной «{settings.no_reason}» она в 1С остаётся пустой.",
+        )
     yield Finding("reasons", True, said)
+
+
+def _lines(client: ODataClient, names: Names) -> Iterator[Finding]:
+    """Whether what was ordered can be written: a release may keep it in other columns. Without that the rest works."""
+    try:
+        lacking = missing(names.part, schema_of(client.metadata(), names.order))
+    except SverkaError as error:
+        yield _failed("lines", error)
+        return
+    said = Text("The lines of orders can be written, too.", "Состав заказов можно и записывать.")
+    if lacking:
+        said = Text(
+            f"The lines of orders are read, not written: 1C does not publish {', '.join(lacking)}.",
+            f"Состав заказов читается, но не записывается: 1С не публикует {', '.join(lacking)}.",
+        )
+    yield Finding("lines", True, said)
 
 
 def _sample(client: ODataClient, names: Names) -> Iterator[Finding]:

@@ -26,11 +26,11 @@ from adapters.base import (
     SverkaError,
     Text,
 )
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.settings import ODataSettings
 
 ROOT = "/odata/standard.odata/"
-_SAFE = "()',=/"
-EMPTY = "00000000-0000-0000-0000-000000000000"
+_SAFE = "$()',=/"
 BATCH = 20  # keys in one filter: there is no `in`, and addresses have a limit
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 PUBLISH = Text(
@@ -113,6 +113,10 @@ class ODataClient:
         if not isinstance(rows, list):
             raise self._odd("a list of entity sets was wanted", "ожидался список наборов", RetryLater)
         return {str(r.get("name")) for r in rows if isinstance(r, dict)}
+
+    def metadata(self) -> bytes:
+        """The description of all that is published (EDMX)."""
+        return self._call("GET", "$metadata", {}).content
 
     def patch(self, name: str, key: str, body: Mapping[str, Any], version: str = "") -> None:
         """Change fields of one object. PreconditionFailed when its DataVersion has moved."""

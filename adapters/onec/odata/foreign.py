@@ -14,8 +14,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from adapters.base import Native
-from adapters.onec.odata.client import EMPTY, ODataClient
+from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.records import local
 from adapters.onec.odata.sums import ZERO, Sums, number
 

@@ -1,9 +1,12 @@
 """БП 3.0: the documents behind an invoice (Счет на оплату покупателю), there and back.
 
 Реализация names the invoice (СчетНаОплатуПокупателю), and so do incoming payments in РасшифровкаПлатежа (СчетНаОплату); a
-card operation may be a refund (ВидОперации). Возврат товаров от покупателя names the shipment (Сделка). Money that goes back
-names what it is for in РасшифровкаПлатежа (Сделка) or as its basis (ДокументОснование): the payment, the shipment or the
-return. It never names the invoice: СчетНаОплату is the supplier's there. Read in the published text of БП 3.0.83.
+card operation may be a refund (ВидОперации). Возврат товаров от покупателя names the shipment (Сделка). Корректировка
+реализации names the first shipment (ИсходныйДокументРеализации), however often it was corrected, and says of each line what it
+came to before (СуммаДоИзменения) and after (Сумма); one that corrects nothing but papers or VAT says so (КорректироватьБУиНУ).
+Money that goes back names what it is for in РасшифровкаПлатежа (Сделка) or as its basis (ДокументОснование): the payment, the
+shipment or the return. It never names the invoice: СчетНаОплату is the supplier's there. Read in the published text of БП
+3.0.83.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from adapters.base import Native
-from adapters.onec.odata.client import EMPTY, ODataClient
+from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.records import local
 from adapters.onec.odata.sums import ZERO, Sums, number
 
 _BACK = "ВозвратПокупателю"  # ВидОперации of money that goes back to a buyer
 _LINES = "РасшифровкаПлатежа"
+_CORRECTED = ("Товары", "Услуги", "АгентскиеУслуги")
 _BATCH = 10
 
 
@@ -43,6 +48,7 @@ class Invoices:
             self.ask(name, partial(self._paid, keys, name))
         if any(name == self.names.shipment for name, _ in self.owners.values()):
             self.ask(self.names.returns, self._returned)
+            self.ask(self.names.corrections, self._corrected)
         for name in self.names.refunds if self.owners else ():
             self.ask(name, partial(self._refunded, name))
 
@@ -72,6 +78,17 @@ class Invoices:
             for row in self.client.rows(self.names.returns, filter=text):
                 _, orders = self.owners.get(str(row["Сделка"]), ("", set[str]()))
                 self._add("return", self.names.returns, row, dict.fromkeys(orders, _whole(row)))
+
+    def _corrected(self) -> None:
+        """By how much a shipment grew or shrank: a shipment or a return of its own."""
+        for refs in self._named(self.names.shipment):
+            text = " or ".join(f"ИсходныйДокументРеализации eq {_cast(ref, name)}" for ref, name in refs)
+            for row in self.client.rows(self.names.corrections, filter=text):
+                _, orders = self.owners.get(str(row["ИсходныйДокументРеализации"]), ("", set[str]()))
+                more = _change(row)
+                if more and row.get("КорректироватьБУиНУ") is not False:
+                    kind = "shipment" if more > 0 else "return"
+                    self._add(kind, self.names.corrections, row, dict.fromkeys(orders, abs(more)))
 
     def _refunded(self, name: str) -> None:
         for refs in self._named():
@@ -119,6 +136,13 @@ def _lines(row: Native, name: str) -> Iterable[tuple[str, Decimal]]:
     """(what a line names, its sum)."""
     for line in row.get(_LINES) or []:
         yield str(line.get(name) or EMPTY), number(line, "СуммаПлатежа")
+
+
+def _change(row: Native) -> Decimal:
+    """What a correction changed, with VAT."""
+    columns = ("Сумма",) if row.get("СуммаВключаетНДС") else ("Сумма", "СуммаНДС")
+    lines = [line for table in _CORRECTED for line in row.get(table) or []]
+    return sum((number(one, name) - number(one, f"{name}ДоИзменения") for one in lines for name in columns), ZERO)
 
 
 def _whole(row: Native) -> Decimal:

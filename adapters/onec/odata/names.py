@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adapters.onec.odata import parts
+from adapters.onec.odata.parts import Part
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -11,8 +14,7 @@ class Names:
 
     order: str  # the document that answers to a deal
     title: str  # what 1C calls it
-    lines: tuple[str, ...]  # its tabular parts
-    line_total: str  # the line's sum with VAT
+    part: Part  # its lines
     currency: str  # the document's property with the currency's key, without _Key
     units: str
     site_number: str  # the document's property that may hold the number of the site's order, beside the attribute
@@ -33,9 +35,9 @@ class Names:
     shipment: str = ""  # БП: the document that ships an invoice
     payments: tuple[str, ...] = ()  # БП: the documents that pay an invoice
     returns: str = ""  # БП: goods that come back
+    corrections: str = ""  # БП: what a shipment came to after all
     refunds: tuple[str, ...] = ()  # БП: money that goes back
     reasons: str = ""  # УТ: why a Сделка was lost
-    lines_written: bool = False  # УТ: what was ordered can be written
     price_types: str = "Catalog_ВидыЦен"
     goods: str = "Catalog_Номенклатура"
     parties: str = "Catalog_Контрагенты"
@@ -59,6 +61,7 @@ class Names:
             self.shipment: ("shipment",),
             **{name: ("payment", "refund") if name in self.refunds else ("payment",) for name in self.payments},
             self.returns: ("return",),
+            self.corrections: ("shipment", "return"),
             **{name: ("refund",) for name in self.refunds if name not in self.payments},
         }
         return {name: kinds for name, kinds in told.items() if name}
@@ -69,6 +72,8 @@ class Names:
         otherwise."""
         money = dict.fromkeys(self.refunds, "Ref_Key,ВидОперации,ДокументОснование")
         goods = {self.returns: "Ref_Key,Сделка,СуммаДокумента"} if self.returns else {}
+        if self.corrections:
+            goods[self.corrections] = "Ref_Key,ИсходныйДокументРеализации,КорректироватьБУиНУ,СуммаВключаетНДС"
         return money | goods | dict.fromkeys(self.sales_documents, "Ref_Key,ВалютаДокумента_Key,СуммаДокумента")
 
     @property
@@ -91,8 +96,7 @@ class Names:
 UT = Names(
     order="Document_ЗаказКлиента",
     title="Заказ клиента",
-    lines=("Товары",),
-    line_total="СуммаСНДС",
+    part=parts.UT,
     currency="Валюта",
     units="Catalog_УпаковкиЕдиницыИзмерения",
     site_number="НомерПоДаннымКлиента",
@@ -105,15 +109,13 @@ UT = Names(
     state_register="InformationRegister_СостоянияЗаказовКлиентов",
     deals="Catalog_СделкиСКлиентами",
     reasons="Catalog_ПричиныПроигрышаСделок",
-    lines_written=True,
     partners="Catalog_Партнеры",
     order_in_units=True,
 )
 UNF = Names(
     order="Document_ЗаказПокупателя",
     title="Заказ покупателя",
-    lines=("Запасы", "Работы"),
-    line_total="Всего",
+    part=parts.UNF,
     currency="ВалютаДокумента",
     units="Catalog_КлассификаторЕдиницИзмерения",
     site_number="",
@@ -131,8 +133,7 @@ UNF = Names(
 BP = Names(
     order="Document_СчетНаОплатуПокупателю",
     title="Счет",
-    lines=("Товары",),
-    line_total="Сумма",
+    part=parts.BP,
     currency="ВалютаДокумента",
     units="",
     site_number="",
@@ -150,6 +151,7 @@ BP = Names(
         "Document_ОплатаПлатежнойКартой",
     ),
     returns="Document_ВозвратТоваровОтПокупателя",
+    corrections="Document_КорректировкаРеализации",
     refunds=(
         "Document_СписаниеСРасчетногоСчета",
         "Document_РасходныйКассовыйОрдер",

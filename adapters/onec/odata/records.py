@@ -9,10 +9,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.base import Native, Record
-from adapters.onec.odata.client import EMPTY
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import DELIVERY, EMPTY, item_of, rate_of
 from adapters.onec.odata.stage import Stage, unmarked
-from adapters.onec.odata.sums import UNTOLD, Sums, covered, number, registered
+from adapters.onec.odata.sums import UNTOLD, ZERO, Sums, covered, number, registered
 from adapters.onec.odata.words import Words
 
 NO_DATE = "0001-01-01T00:00:00"
@@ -76,7 +76,7 @@ def offers(prices: list[Native], stocks: list[Native], currencies: Mapping[str, 
 
 def goods_id(row: Native) -> str:
     """The id under which CommerceML knows the goods too: GUID, or GUID#GUID with a characteristic."""
-    goods, variant = str(row.get("Номенклатура_Key")), str(row.get("Характеристика_Key") or EMPTY)
+    goods, variant = item_of(row), str(row.get("Характеристика_Key") or EMPTY)
     return goods if variant == EMPTY else f"{goods}#{variant}"
 
 
@@ -95,8 +95,11 @@ class Orders:
         state: Native | None,
         deal: Native | None,
         sums: Sums,
+        *,
+        unsaid: bool,
     ) -> Record:
-        """One document; `state` is its row in the register of states, `deal` its Сделка, `sums` what was paid and shipped."""
+        """One document; `state` is its row in the register of states, `deal` its Сделка, `sums` what was paid and shipped,
+        `unsaid`: that it was lost without a reason is known, and no reason there says nothing."""
         extra = {
             words.properties[key]: attribute.get("Значение") or attribute.get("ТекстоваяСтрока")
             for attribute in row.get("ДополнительныеРеквизиты") or []
@@ -124,24 +127,29 @@ class Orders:
         if deal is not None:
             data["deal_status"] = deal.get("Статус")
         shown = {"crm_status": self._stage.shown(row, extra, state_word)}  # empty is said, too
-        if words.reasons is not None:
-            shown["loss_reason"] = words.reasons.get(reason_of(deal), "")
+        reason = (words.reasons or {}).get(reason_of(deal), "")
+        if words.reasons is not None and (reason or not unsaid):
+            shown["loss_reason"] = reason
         return Record("order", str(row["Ref_Key"]), _filled(data) | shown, _version(row), bool(row.get("DeletionMark")))
 
     def _lines(self, row: Native, goods: Mapping[str, Native], rates: Mapping[str, Any]) -> list[Native]:
-        found = []
-        for table in self._names.lines:
-            for one in row.get(table) or []:
-                if not one.get("Отменено"):
-                    known = goods.get(str(one.get("Номенклатура_Key")), {})
-                    found.append(self._line(f"{table[0]}{one.get('LineNumber')}", row, one, known, rates))
+        part = self._names.part
+        found = [self._line(key, row, one, goods.get(item_of(one), {}), rates) for key, one in part.lines(row)]
+        delivery = number(row, part.delivery) if part.delivery else ZERO
+        if delivery:
+            tax = number(row, part.delivery_tax)
+            whole = delivery if row.get(part.included) else delivery + tax
+            said = {"key": DELIVERY, "name": "Доставка", "qty": Decimal(1), "price": delivery}
+            found.append({**said, "sum": whole, "tax": tax, "vat_included": True})
         return found
 
     def _line(self, key: str, row: Native, one: Native, known: Native, rates: Mapping[str, Any]) -> Native:
-        """`sum` is with VAT where the configuration keeps such a column, else as the document's own tick says."""
-        whole = one.get(self._names.line_total) if self._names.line_total != "Сумма" else None
-        included = True if whole else row.get("СуммаВключаетНДС", row.get("ЦенаВключаетНДС"))
-        unit = known.get("ЕдиницаИзмерения")
+        """`sum` is with VAT where the base says how much that is, else Сумма as it stands."""
+        part = self._names.part
+        whole = part.total(one, row)
+        included = True if whole is not None else row.get(part.included)
+        unit, units, qty = known.get("ЕдиницаИзмерения"), part.units(one), number(one, "Количество")
+        price = number(one, "Цена") * units / qty if qty and units != qty else one.get("Цена")
         line = _filled(
             {
                 "key": key,
@@ -150,15 +158,15 @@ class Orders:
                 "sku": known.get("Артикул"),
                 "qty": one.get("Количество"),
                 "unit_code": str(unit.get("Code") or "").strip() if isinstance(unit, dict) else None,
-                "price": one.get("Цена"),
-                "sum": whole or one.get("Сумма"),
+                "price": price,
+                "sum": one.get("Сумма") if whole is None else whole,
                 "tax": one.get("СуммаНДС"),
                 "vat_included": included if isinstance(included, bool) else None,
-                "discount": one.get("СуммаРучнойСкидки"),
+                "discount": one.get(part.discount),
             }
         )
-        rate = str(one.get("СтавкаНДС_Key"))
-        return {**line, "vat": rates[rate]} if rate in rates else line
+        rate = rate_of(one, rates)
+        return line if rate is None else {**line, "vat": rate[1]}
 
     def _facts(self, row: Native, state: Native | None, state_word: str, sums: Sums, currency: str) -> Native:
         """paid, shipped, cancelled, the order's state, and payments and shipments as sums; each only where it is known."""
@@ -173,6 +181,7 @@ class Orders:
                 facts["paid"] = covered(sums.payments, amount, currency)
                 facts["shipped"] = covered(sums.shipments, amount, currency)
         if self._names.statuses and state is not None:
+            facts["state"], facts["state_of_goods"] = state.get("Статус"), state.get("ДополнительныйСтатус")
             facts["paid"] = _PAID.get(str(state.get("Статус")).casefold())
             facts["cancelled"] = state.get("Статус") == "Отменен"
             facts["shipped"] = _SHIPPED.get(str(state.get("ДополнительныйСтатус")).casefold())

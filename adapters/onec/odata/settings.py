@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from adapters.onec.odata.names import BY_CONFIGURATION
 from adapters.onec.settings import OneCSettings
 
 
@@ -29,10 +30,14 @@ class ODataSettings(OneCSettings):
     # 1C's client deal knows won, lost and in work only: which words of the mapping's table of stages are the first two
     deal_won: tuple[str, ...] = Field(("Завершён",), min_length=1)
     deal_lost: tuple[str, ...] = Field(("Отменён",), min_length=1)
+    # what the pipeline's lost_reason says where nobody gave a reason: 1C need not know it
+    no_reason: str = "Не указана"
     # the attribute that holds the number of the site's order: the stock site exchange makes and fills this one
     number_attribute: str = "Номер заказа на сайте"
     clients: bool = False  # also take all of Контрагенты as clients, not only those who have ordered
     exchange_plan: str = ""  # "ExchangePlan_Имя(guid'…')": a change feed, where a plan holds the objects
+    # sets of documents with payments or shipments that this firm does not use (any more): not asked for and not missed
+    not_used: tuple[str, ...] = ()
     days: int = Field(92, ge=1)  # how far back orders are looked at
     page: int = Field(500, ge=1, le=5000)
     timeout: int = Field(60, ge=1)  # seconds
@@ -46,6 +51,17 @@ class ODataSettings(OneCSettings):
             raise ValueError(
                 f'show_stage = "{self.show_stage}" is for configuration = "{wanted}"; with "{self.configuration}" set '
                 "attribute or comment"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _knows_the_sets(self) -> Self:
+        """A misspelt one would be missed for ever."""
+        known = BY_CONFIGURATION[self.configuration].tells
+        if strange := [name for name in self.not_used if name not in known]:
+            there = ", ".join(known) or "none"
+            raise ValueError(
+                f'not_used: {", ".join(strange)}; with configuration = "{self.configuration}" there are: {there}'
             )
         return self
 

@@ -31,9 +31,9 @@ class Sums:
 
     @property
     def token(self) -> tuple[object, ...]:
-        """What tells that one of them has moved."""
+        """What tells that one of them has moved: 1C promises no order among them."""
         rows = [(d["key"], str(d["amount"]), d["posted"], d.get("reversed")) for d in self.documents]
-        return (*rows, *sorted(self.silent))
+        return (*sorted(rows, key=str), *sorted(self.silent))
 
     def add(self, document: Native) -> None:
         if _SAYS.get(document["kind"], document["kind"]) == "payment":

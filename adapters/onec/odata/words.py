@@ -6,33 +6,38 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from adapters.base import Native
-from adapters.onec.odata.client import EMPTY, ODataClient
+from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import EMPTY
 
 CURRENCIES, RATES = "Catalog_Валюты", "Catalog_СтавкиНДС"
 
 
 @dataclass
 class Words:
-    """Key → what people call it. `rates`: percent, None for "Без НДС". `reasons`: None where the base does not tell them."""
+    """Key → what people call it. `rates`: percent, None for "Без НДС"; `computed`: those of them that
+    are for advances (20/120) and not for goods. `reasons`: None where the base does not tell them."""
 
     currencies: Mapping[str, str]
     properties: Mapping[str, str]
     states: Mapping[str, str]
     rates: Mapping[str, str | None]
     reasons: Mapping[str, str] | None
+    computed: frozenset[str] = frozenset()
     _strange: set[str] = field(default_factory=set)
 
     @classmethod
     def read(cls, client: ODataClient, names: Names, published: frozenset[str], *, with_reasons: bool) -> Words:
         # БСП appends the owner of an attribute in brackets
-        properties = {key: name.partition(" (")[0].strip() for key, name in _named(client, names.attributes).items()}
+        properties = {key: name.partition(" (")[0].strip() for key, name in described(client, names.attributes).items()}
+        rates = client.rows(RATES) if RATES in published else []
         return cls(
-            _named(client, CURRENCIES),
+            described(client, CURRENCIES),
             properties,
-            _named(client, names.states) if names.states else {},
-            _rates(client) if RATES in published else {},
-            _named(client, names.reasons) if with_reasons and names.reasons in published else None,
+            described(client, names.states) if names.states else {},
+            {str(r["Ref_Key"]): None if "без" in _word(r).lower() else str(r.get("Ставка", "")) for r in rates},
+            described(client, names.reasons) if with_reasons and names.reasons in published else None,
+            frozenset(str(r["Ref_Key"]) for r in rates if r.get("Расчетная") or "/" in _word(r)),
         )
 
     def strange(self, rows: Iterable[Native], deals: Iterable[Native]) -> bool:
@@ -54,12 +59,10 @@ class Words:
         return keys
 
 
-def _named(client: ODataClient, name: str) -> dict[str, str]:
-    return {str(r["Ref_Key"]): str(r.get("Description") or "").strip() for r in client.rows(name)}
+def described(client: ODataClient, name: str) -> dict[str, str]:
+    """Key → Description of a catalogue."""
+    return {str(r["Ref_Key"]): _word(r) for r in client.rows(name)}
 
 
-def _rates(client: ODataClient) -> dict[str, str | None]:
-    return {
-        str(r["Ref_Key"]): None if "без" in str(r.get("Description", "")).lower() else str(r.get("Ставка", ""))
-        for r in client.rows(RATES)
-    }
+def _word(row: Native) -> str:
+    return str(row.get("Description") or "").strip()

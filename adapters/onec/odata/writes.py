@@ -10,12 +10,15 @@ import uuid
 from typing import Any
 
 from adapters.base import Change, Native, RecordRefused, Text
-from adapters.onec.odata.client import EMPTY, ODataClient
+from adapters.onec.odata.client import ODataClient
 from adapters.onec.odata.names import Names
+from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.settings import ODataSettings
 from adapters.onec.odata.stage import mark_of, marked
 
 _DEALS = uuid.UUID("0d0b4a5e-5c1d-4d0e-9a43-6a7f6c1e2b90")  # the namespace of the keys of deals that the hub makes
+
+NO_SUCH_REASON = "odata.reason"
 
 
 def body_of(client: ODataClient, names: Names, settings: ODataSettings, change: Change, row: Native) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def reason_key(client: ODataClient, names: Names, data: Native) -> tuple[str, Re
             f"1C has {there.en} reasons of a loss “{word}”; none was written into the Сделка",
             f"в 1С {there.ru} причин проигрыша «{word}»; в сделку причина не записана",
         ),
-        code="odata.reason",
+        code=NO_SUCH_REASON if not rows else "odata.reasons",
         field="loss_reason",
         remedy=Text(
             "In 1C: CRM and marketing → Reasons of lost deals: add this one, under just this name; or choose one that 1C has.",

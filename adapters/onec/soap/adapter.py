@@ -46,11 +46,22 @@ _OPERATIONS = {
 }
 
 
+_NO_CODE = Text(
+    "SiteExchange2 wants the code of the exchange settings in УНФ, and none is set.",
+    "SiteExchange2 требует код настройки обмена в УНФ, а он не задан.",
+)
+_WHERE_CODE = Text(
+    "Take it from the list of exchanges with sites in УНФ, or set service = 1.",
+    "Возьмите его в списке «Обмен с сайтами» в УНФ или задайте service = 1.",
+)
+
+
 class OneCSoap(Adapter):
     title = Text("1C:УНФ, web services for sites", "1С:УНФ, веб-сервисы для сайтов")
     role = "accounting"
     mapping = "onec_unf"
     Settings = SoapSettings
+    asked = ("code",)
     capabilities = Capabilities(scans=frozenset(_OPERATIONS), creates=frozenset({"order"}))
     settings: SoapSettings
 
@@ -60,6 +71,9 @@ class OneCSoap(Adapter):
 
     def check(self) -> Iterator[Finding]:
         """The service's description, its operations, and the newest orders."""
+        if self.settings.service == 2 and not self.settings.code:
+            yield Finding("settings", False, _NO_CODE, "code", _WHERE_CODE)
+            return
         try:
             missing = {*_OPERATIONS.values(), "LoadOrders"} - self._service.operations()
         except SverkaError as error:
@@ -78,7 +92,8 @@ class OneCSoap(Adapter):
             since = self.context.now() - timedelta(days=1)
             number = sum(1 for _ in self._read("GetOrders", since))
         except SverkaError as error:
-            yield Finding("sample", False, error.text, error.setting or "login", error.remedy)
+            usual = "code" if self.settings.service == 2 and error.code == "soap.fault" else "login"
+            yield Finding("sample", False, error.text, error.setting or usual, error.remedy)
             return
         yield Finding("sample", True, Text(f"{number} orders changed today.", f"Изменено за сутки заказов: {number}."))
 
