@@ -159,6 +159,7 @@ class Sifted(Portions):
         self._next = {tag: re.compile(coded(rf"\s*(?=<{tag}[\s>])")) for tag in _KINDS}
         self._own_id = {tag: re.compile(coded(rf"<{tag}[^<>]*>\s*<Ид>([^<&]+)</Ид>")) for tag in _KINDS}
         self._any_id = re.compile(coded(r"Ид(?:>([^<]*)|(\s))"))
+        self._beside_open = coded("<ИдХарактеристики>")
         self._beside = re.compile(coded(r"<ИдХарактеристики>([^<&]*)<"))
         self._values, self._values_end = coded("<ЗначенияСвойств"), coded("</ЗначенияСвойств>")
         self._row_end = coded("</ЗначенияСвойства>")
@@ -340,7 +341,7 @@ class Sifted(Portions):
                 return False
             if text and not text.isspace():  # what stands behind the end of such an element is blank
                 self._sieve.to_be_read(kind, text.decode(self._encoding, "replace").strip())
-        self._sieve.beside = self._sieve.beside or self._beside.search(body) is not None
+        self._sieve.beside = self._sieve.beside or self._beside_open in body
         return True
 
     def _said(self, body: bytes) -> bytes:
