@@ -15,12 +15,13 @@ import re
 import secrets
 from binascii import b2a_base64
 from collections import Counter, deque
-from collections.abc import Callable, Set
+from collections.abc import Set
 from hashlib import blake2b
 from typing import IO, NamedTuple
 
 from adapters.base import Taken
 from adapters.onec.cml.parts import Dictionary, split_id
+from adapters.onec.cml.wording import Wording
 from adapters.onec.cml.xmlsafe import CHUNK, ROOT, ROOT_MARK, Portions, encoding_of
 
 # Part of every digest. To be raised whenever the reader reads anything of goods or offers otherwise than before: what is
@@ -32,10 +33,7 @@ _KINDS = {"Товар": "product", "Предложение": "offer"}
 _LISTS = {"Каталог": "Товар", "ПакетПредложений": "Предложение", "ИзмененияПакетаПредложений": "Предложение"}
 _LONGEST = 96  # bytes: no name of a tag that matters here is longer
 _SLOTS = 1 << 20
-_ROWS = 4096  # rows of properties remembered
 _PROLOGUE = re.compile(rb"(\xef\xbb\xbf)?(<\?xml\s[^<>]*>)?%s\s*" % re.escape(ROOT_MARK))
-_NONE = "\1"  # no word can be this
-_TEXTS = re.compile(rb">\s*+([^<]++)<")
 
 
 class Sieve:
@@ -79,20 +77,6 @@ class Sieve:
 _Slice = tuple[int, int, int]  # where the blanks in front of it begin, where it begins and ends
 
 
-class _Rows(dict[bytes, bytes]):
-    """What is made of a row, of those that have been met: goods share their properties."""
-
-    def __init__(self, make: Callable[[bytes], bytes]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, row: bytes) -> bytes:
-        found = self._make(row)
-        if len(self) < _ROWS:
-            self[row] = found
-        return found
-
-
 class _Cut(NamedTuple):
     """Neighbours that are cut out."""
 
@@ -108,8 +92,7 @@ class Sifted(Portions):
     def __init__(self, sieve: Sieve, words: Dictionary) -> None:
         self.same: Counter[str] = Counter()
         self.attribute = f"_{secrets.token_hex(8)}"
-        self._sieve, self._words, self._all_words = sieve, words, b""
-        self._rows = _Rows(self._row)
+        self._sieve, self._words = sieve, words
         self._ready: deque[bytes | _Cut] = deque()
         self._tag = ""  # what the list holds that is being read
         self._begun = False  # the first slice was met, and what stands before it was given away
@@ -161,8 +144,7 @@ class Sifted(Portions):
         self._any_id = re.compile(coded(r"Ид(?:>([^<]*)|(\s))"))
         self._beside_open = coded("<ИдХарактеристики>")
         self._beside = re.compile(coded(r"<ИдХарактеристики>([^<&]*)<"))
-        self._values, self._values_end = coded("<ЗначенияСвойств"), coded("</ЗначенияСвойств>")
-        self._row_end = coded("</ЗначенияСвойства>")
+        self._wording = Wording(self._words, encoding)
 
     def _plain_root(self) -> bool:
         """Whether nothing but the declaration stands before the root; then what may stand between slices is known as well."""
@@ -308,7 +290,7 @@ class Sifted(Portions):
         """Of each its digest, up to one that is not one plain element."""
         self._words.remember()
         opening, person, found = self._open[self._tag], self._person, list[bytes]()
-        said = self._said if self._tag == "Товар" and self._words.names else None
+        said = self._wording.of if self._tag == "Товар" and self._words.names else None
         for _, start, end in slices:
             body = data[start:end]
             if body.count(opening) > 1 and len(self._opening[self._tag].findall(body)) > 1:
@@ -343,30 +325,3 @@ class Sifted(Portions):
                 self._sieve.to_be_read(kind, text.decode(self._encoding, "replace").strip())
         self._sieve.beside = self._sieve.beside or self._beside_open in body
         return True
-
-    def _said(self, body: bytes) -> bytes:
-        """What the dictionary has for a product's properties: its record changes with these words, though its bytes do not."""
-        if (at := body.find(self._values)) < 0:
-            return b""
-        end = body.find(self._values_end, at)
-        if end < 0 or body.find(self._values, end) >= 0:  # more of them than usual, or written in some other way
-            end = len(body)
-        return b"".join([self._rows[row] for row in body[at:end].split(self._row_end)])
-
-    def _row(self, row: bytes) -> bytes:
-        """The same of one property. Every text in it is looked up as an id, which finds all that the reader does."""
-        if b"&" in row or row.count(b"<") != row.count(b">"):  # an id, or a tag, may be written otherwise there
-            return self._everything()
-        name, value = self._words.names.get, self._words.values.get
-        said = b"\0".join(_TEXTS.findall(row)).decode(self._encoding)
-        texts = [text.strip() for text in said.split("\0")]
-        found = [name(text, _NONE) for text in texts] + [value(text, _NONE) for text in texts]
-        if "\n" in said:
-            found += [value(line.strip(), _NONE) for text in texts for line in text.split("\n")]
-        return "\0".join(["", *found]).encode("utf-8", "surrogatepass")
-
-    def _everything(self) -> bytes:
-        if not self._all_words:
-            pairs = [sorted(words.items()) for words in (self._words.names, self._words.values)]
-            self._all_words = blake2b(repr(pairs).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        return self._all_words
