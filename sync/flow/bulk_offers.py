@@ -105,19 +105,11 @@ def _reasons(one: Offer) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _records(it: Page, offers: list[Offer]) -> None:
-    """Records that were there before, and what their product's own link has not been told."""
-    moved = [one for one in offers if one.plan.values]
+    """Records that were there before."""
     it.many(
         f"UPDATE record SET data = {it.world.store.json_mark}, updated_at = ? WHERE uid = ?",
-        [(dump_bytes({**one.data, **one.plan.values}), it.now, one.uid) for one in moved],
+        [(dump_bytes({**one.data, **one.plan.values}), it.now, one.uid) for one in offers if one.plan.values],
     )
-    untold = []
-    for one in moved:
-        assert one.goods is not None
-        id, before = one.goods
-        if before is not None and (after := sorted({*before, *one.plan.values})) != before:
-            untold.append((dump_bytes(after), id))
-    it.many(f"UPDATE link SET untold = {it.world.store.json_mark} WHERE id = ?", untold)
 
 
 def _links(it: Page, offers: list[Offer]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from sync.flow.look import spreads
 from sync.flow.offers import no_product
 from sync.flow.plug import Cause, Plug, Seen, Took, World
 from sync.flow.seen import among, few_or_among
-from sync.flow.translate import observed, sale_price_keys
+from sync.flow.translate import SAID, observed, sale_price_keys
 from sync.flow.trouble import kept, refuse
 from sync.lens import Translated
 from sync.model.compare import same
@@ -29,7 +29,6 @@ from sync.reconcile import Graph, Plan, Side, decide, policy_for
 from sync.store.tables import record
 from sync.store.types import dumps, loads
 
-SAID = frozenset({"price", "stock"})  # what an offer says of its product
 OF_KIND = "FROM link WHERE connection = ? AND native_kind = ? AND external_id"
 _NO_STAGES = Graph.of(())
 _KNOWN = (
@@ -75,7 +74,6 @@ class Offer:
     wanted: str  # the product's id over there
     uid: str = ""  # of the product's record; "" where the offer itself makes it
     data: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)  # of the product's record
-    goods: tuple[int, list[str] | None] | None = None  # the product's own link and what it was not told
     says: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     plan: Plan = field(default_factory=lambda: _UNDECIDED)
 
@@ -213,7 +211,6 @@ def _settled(it: Page, offers: list[Offer]) -> list[Offer]:
                 it.took.rest.append(one.seen)
                 continue
             one.data = loads(records[one.uid])
-            one.goods = (others[0][1], loads(others[0][3]) if others[0][3] else None)
             if one.data.get("archived"):
                 it.took.rest.append(one.seen)
                 continue

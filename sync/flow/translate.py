@@ -17,6 +17,7 @@ from sync.store.tables import link, record
 
 # What a link's native kind says about the canonical record that it belongs to
 BELONGS = {"offer": "product"}
+SAID = frozenset({"price", "stock"})  # what an offer says of its product
 
 
 def canonical_kind(kind: str) -> str:

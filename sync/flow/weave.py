@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -19,7 +19,7 @@ from sync.flow.look import MISSING, Look, look, side_names
 from sync.flow.look import side_name as side_name  # where others look for it
 from sync.flow.look import takes_part as takes_part
 from sync.flow.plug import Cause, World
-from sync.flow.translate import columns
+from sync.flow.translate import SAID, columns
 from sync.model.compare import same
 from sync.model.records import KINDS
 from sync.reconcile import INEXPRESSIBLE, Conflict, Graph, Plan, Side, decide, policy_for
@@ -73,7 +73,7 @@ def weave(world: World, tx: Connection, uid: str, cause: Cause) -> Woven:
     _show_stage(plan, {**data, **plan.values}.get("stage"), looks.values())
     _record(tx, world, uid, row.kind, data, plan, cause, edits)
     _conflicts(tx, world, uid, data, plan, sides, edits)
-    _agree(tx, links, looks, {**data, **plan.values}, plan)
+    _agree(world, tx, links, looks, {**data, **plan.values}, plan)
     if row.kind == "deal":
         totals.check(world, tx, uid, {**data, **plan.values}, plan.values, links)
     planned = 0
@@ -215,7 +215,9 @@ def note(
     )
 
 
-def _agree(tx: Connection, links: Any, looks: Mapping[int, Look], after: Mapping[str, Any], plan: Plan) -> None:
+def _agree(
+    world: World, tx: Connection, links: Any, looks: Mapping[int, Look], after: Mapping[str, Any], plan: Plan
+) -> None:
     """Bases advance; and of each link it is kept in which fields the record has moved since that side showed it."""
     for one in links:
         values: dict[str, Any] = {}
@@ -223,17 +225,26 @@ def _agree(tx: Connection, links: Any, looks: Mapping[int, Look], after: Mapping
         agreed = plan.agreed.get(found.side.name) if found else None
         if agreed:
             values["base"] = {**(one.base or {}), **loads(dumps(agreed))}
-        untold = _untold(one, found.side if found else None, after, plan)
+        moved = plan.values.keys() - _unsayable(world, one)
+        untold = _untold(one, found.side if found else None, after, moved, plan)
         if untold != one.untold:
             values["untold"] = untold
         if values:
             tx.execute(_LINK, {"this": one.id, **values})
 
 
-def _untold(row: Any, side: Side | None, after: Mapping[str, Any], plan: Plan) -> list[str] | None:
+def _unsayable(world: World, row: Any) -> Set[str]:
+    """Fields that a product's own link never shows, since offers speak of them. It is not kept that they moved: each new
+    price would rewrite all that the product showed."""
+    plug = world.plugs.get(row.connection)
+    lens = plug.mapping.lenses.get(row.native_kind) if plug is not None else None
+    return SAID if lens is not None and lens.kind == "product" and SAID.isdisjoint(lens.fields) else frozenset()
+
+
+def _untold(row: Any, side: Side | None, after: Mapping[str, Any], moved: Set[str], plan: Plan) -> list[str] | None:
     if side is None:
-        return row.untold if row.untold is None else sorted({*row.untold, *plan.values})
-    known = side.seen.keys() & after.keys() if row.untold is None else {*row.untold, *plan.values}
+        return row.untold if row.untold is None else sorted({*row.untold, *moved})
+    known = side.seen.keys() & after.keys() if row.untold is None else {*row.untold, *moved}
     told = {f for f in known if f in side.seen and shows(side, f, after.get(f))}
     return sorted({*(known - told), *plan.writes.get(side.name, ())})
 

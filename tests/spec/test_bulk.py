@@ -207,6 +207,22 @@ def test_a_changed_offer_moves_its_own_rows_and_no_others(kit: Kit, monkeypatch:
     assert (moved["record"], moved["stock"]) == ([], []), "no price is chosen, and the stock is the same"
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_new_stock_does_not_rewrite_what_the_product_showed(kit: Kit, together: bool) -> None:
+    hub = hub_of(kit)
+
+    def given(*page: Record) -> None:
+        for part in [page] if together else [[rec] for rec in page]:
+            take_chunk(hub.world, hub.plugs["onec"], list(part), Cause())
+
+    given(product("a"), product("b"))
+    given(offer("a", None, {"w1": "5"}), offer("b", None, {"w1": "1"}))
+    before = rows(hub, link, native_kind="product")
+    given(offer("a", None, {"w1": "4"}), offer("b", None, {"w1": "3"}))
+    assert [row.data["stock"] for row in rows(hub, record, kind="product")] == ["4.000", "3.000"]
+    assert rows(hub, link, native_kind="product") == before
+
+
 def test_offers_wait_for_their_product_without_being_tried_every_night(kit: Kit) -> None:
     hub = hub_of(kit)
     plug, page = hub.plugs["onec"], [offer("a", {"opt": "1"}), offer("b", {"opt": "2"})]
