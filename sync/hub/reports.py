@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from sync.config import Pipeline
 from sync.errors import Text
 from sync.flow.plug import Plug
+from sync.flow.stages import graph_of, meant
 from sync.flow.translate import canonical_kind
 from sync.hub.agreement import ZERO, Books, Difference, Side, differences
 from sync.hub.runtime import Hub
@@ -142,7 +143,7 @@ def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions:
         "paid": books.paid,
         "shipped": books.shipped,
         "currency": sales.currency or (order.currency if order else None),
-        "order_stage": titles.get(books.stage or "", books.stage),
+        "order_stage": books.shown or titles.get(books.stage or "", books.stage),
         "differences": [one.text.say(language) for one in found],
         "kinds": [one.kind for one in found],
     }
@@ -210,12 +211,25 @@ def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
         lines=fields.get("lines"),
     )
     facts = (fields.get("paid"), fields.get("shipped"), True if row.deleted_at else fields.get("cancelled"))
-    stage = stage_of_facts(pipeline.facts, *facts) or fields.get("stage")
+    stage = stage_of_facts(pipeline.facts, *facts)
+    shown = titles.get(stage or "", stage) or fields.get("stage_title")
+    if stage is None:
+        stage = meant(plug.mapping.lens(row.native_kind), pipeline, fields, deal.stage)
+        if "stage_title" in fields and stage and graph_of(pipeline).reachable(stage, deal.stage or ""):
+            stage = deal.stage  # a state that is shared by stages, or lags behind them, is no difference
     paid, shipped = paid_and_shipped(documents, deal.currency, hub.config.bases)
     silent = frozenset(d["kind"] for d in fields.get("documents") or [] if d.get("unknown"))
     left_out = uncounted(documents, deal.currency)
     return Books(
-        order, paid, shipped, silent=silent, uncounted=left_out, stage=stage, cancelled=facts[2], titles=titles
+        order,
+        paid,
+        shipped,
+        silent=silent,
+        uncounted=left_out,
+        stage=stage,
+        shown=shown,
+        cancelled=facts[2],
+        titles=titles,
     )
 
 

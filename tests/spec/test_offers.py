@@ -360,37 +360,115 @@ def test_what_1c_never_asks_to_import_is_taken_by_the_hub_itself(kit: Kit, monke
     assert "settle" in made, "and so it does as a service"
 
 
-UNF = """
+BACK = {"number": "1043", "number_1c": "УНФ-1", "id_1c": "u1", "sum": "100.10", "currency": "RUB", "documents": []}
+OWN_WORDS = """
 system = "onec_unf"
 version = 1
+[tables.words]
+new = "N"
+in_work = "W"
+paid = "W"
+shipped = "W"
+won = "F"
+lost = "F"
 [order]
 kind = "deal"
-[order.fields]
-stage = { get = "status_id" }
+[order.create.fields]
+status = "stage | lookup(words)"
 """
 
 
-def test_the_words_of_the_stages_go_there_and_an_own_mapping_takes_them_back(kit: Kit) -> None:
-    """УНФ fills its table of order states from them, and says the same id when its order moves on."""
-    folder = kit.folder / "own"
-    folder.mkdir()
-    (folder / "onec_unf.toml").write_text(UNF, encoding="utf-8")
+def with_unf(kit: Kit, mapping: str = "", **sections: Any) -> Hub:
+    """A shop's order in УНФ, and in a CRM where one decides over the stage."""
+    own = {}
+    if mapping:
+        (kit.folder / "own").mkdir()
+        (kit.folder / "own" / "onec_unf.toml").write_text(mapping, encoding="utf-8")
+        own = {"mappings": str(kit.folder / "own")}
     onec = {**ONEC, "protocol": "unf", "mapping": "onec_unf"}
     connections = {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": onec}
-    hub = kit.open(connections, [("deal", "shop", "onec", "always")], hub={"mappings": str(folder)})
+    flows = [("deal", "shop", "onec", "always")]
+    if sections:
+        connections["crm"] = {"role": "crm", "kinds": ["deal"]}
+        flows.append(("deal", "shop", "crm", "always"))
+    hub = kit.open(connections, flows, hub=own, **sections)
     assert hub.broken == {}
-    words = context(hub).words("order", "status")
-    assert words[:2] == [("new", "Новый"), ("in_work", "В работе")]
     give(hub, "onec", "product", "g1", BOLT)
     kit.world("shop").put("deal", ORDER)
     sync(hub)
-    batch = offer(hub)
-    assert batch.items[0].data["status"] in dict(words)
-    context(hub).confirm(batch.id)
-    back = {"number": "1043", "number_1c": "УНФ-1", "id_1c": "u1", "sum": "100.10", "currency": "RUB", "documents": []}
+    context(hub).confirm(offer(hub).id)
+    return hub
+
+
+def says(hub: Hub, word: str, state: str, **facts: Any) -> str:
+    """УНФ sends the order in this state; the deal's stage then."""
+    give(hub, "onec", "order", "1043", {**BACK, "cancelled": False, "status": word, "status_1c": state, **facts})
+    sync(hub)
+    return str(one(hub, record, kind="deal").stage)
+
+
+def test_the_words_of_the_stages_go_to_unf_and_its_states_come_back(kit: Kit) -> None:
+    """УНФ fills its table of order states from them, and says the same word when its order moves on."""
+    hub = with_unf(kit)
+    words = context(hub).words("order", "status")
+    assert words[:2] == [("new", "Новый"), ("in_work", "В работе")]
     for word, stage in (("new", "new"), ("in_work", "in_work"), ("shipped", "shipped"), ("ждёт", "shipped")):
-        give(hub, "onec", "order", "1043", {**back, "status_id": word, "status_1c": word})
-        assert one(hub, record, kind="deal").stage == stage, word
+        assert says(hub, word, word) == stage, word
         assert word == "ждёт" or offer(hub).items == [], "what it says itself is not offered back"
     (asked,) = rows(hub, conflict, state="open")
     assert (asked.field, asked.sides["onec/order"]) == ("stage", "ждёт"), "a word that is no stage is a question"
+
+
+def test_a_state_that_several_stages_share_leaves_the_deal_in_any_of_them(kit: Kit) -> None:
+    """УНФ's own three states: «В работе» stands for three stages, and УНФ names any of their words."""
+    hub = with_unf(kit)
+    assert says(hub, "shipped", "В работе") == "in_work", "the first of them on the way forward"
+    acts.set_stage(hub, "1043", "paid", "anna")
+    sync(hub)
+    (item,) = offer(hub).items
+    assert (item.data["status"], item.data["status_text"]) == ("paid", "Оплачен")
+    context(hub).confirm(offer(hub).id)
+    for word in ("in_work", "shipped", "paid"):
+        assert says(hub, word, "В работе", comment=word) == "paid", word
+    assert says(hub, "new", "Открыт") == "paid", "a state that lags behind takes nothing back"
+    assert rows(hub, conflict) == [], "and nobody is asked"
+    acts.set_stage(hub, "1043", "new", "anna")
+    sync(hub)
+    assert says(hub, "new", "Открыт", comment="ещё раз") == "new", "what a person decided stands"
+    assert says(hub, "lost", "Завершен") == "won", "it says itself that nothing was cancelled"
+    assert (rows(hub, conflict, state="open"), offer(hub).items) == ([], [])
+
+
+def test_stages_that_were_given_one_word_are_told_apart_by_where_the_deal_stands(kit: Kit) -> None:
+    hub = with_unf(kit, OWN_WORDS)
+    assert says(hub, "W", "У кладовщика") == "in_work"
+    acts.set_stage(hub, "1043", "shipped", "anna")
+    sync(hub)
+    assert says(hub, "W", "У кладовщика", comment="тот же") == "shipped"
+    assert says(hub, "F", "Закрыт") == "won"
+    assert rows(hub, conflict, state="open") == []
+
+
+def test_a_state_beyond_what_the_documents_say_is_heard_beside_them(kit: Kit) -> None:
+    hub = with_unf(kit)
+    assert says(hub, "in_work", "В работе", paid=True) == "paid"
+    assert says(hub, "shipped", "Отгружен", paid=True) == "shipped"
+    assert says(hub, "shipped", "Отгружен", paid=True, shipped=True) == "won"
+    assert rows(hub, conflict, state="open") == []
+
+
+@pytest.mark.parametrize(("owners", "stage"), [({}, "new"), ({"deal.stage": "join"}, "in_work")])
+def test_with_a_crm_one_setting_lets_the_accountants_state_move_the_deal(
+    kit: Kit, owners: dict[str, str], stage: str
+) -> None:
+    """As shipped the CRM decides over the stage; payments move it on all the same."""
+    hub = with_unf(kit, owners=owners)
+    (card,) = [r.external_id for r in rows(hub, link, connection="crm")]
+    assert says(hub, "in_work", "В работе") == stage
+    assert kit.world("crm").record("deal", card).data["stage"] == stage
+    assert says(hub, "in_work", "В работе", paid=True) == "paid"
+    assert kit.world("crm").record("deal", card).data["stage"] == "paid"
+    kit.world("crm").put("deal", {"stage": "shipped"}, card)
+    sync(hub)
+    assert says(hub, "in_work", "В работе", paid=True, comment="ещё") == "shipped"
+    assert rows(hub, conflict, state="open") == []

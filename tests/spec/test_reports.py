@@ -30,9 +30,9 @@ def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
         yield made
 
 
-def opened(kit: Kit, **sections: Any) -> Hub:
+def opened(kit: Kit, onec: dict[str, Any] | None = None, **sections: Any) -> Hub:
     hub = kit.open(
-        {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": ONEC, "mail": {"kinds": ["message"]}},
+        {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": {**ONEC, **(onec or {})}, "mail": {"kinds": ["message"]}},
         [("deal", "shop", "onec", "always")],
         **sections,
     )
@@ -74,6 +74,20 @@ def test_a_stage_that_accountings_documents_do_not_bear_out(kit: Kit, stage: str
     sync(hub)
     (row,) = reports.deals(hub)
     assert row["kinds"] == kinds, row["differences"]
+
+
+@pytest.mark.parametrize(("stage", "kinds"), [("shipped", ["shipment"]), ("new", ["status"])])
+def test_a_state_that_stages_share_is_no_difference_and_one_further_on_is(
+    kit: Kit, stage: str, kinds: list[str]
+) -> None:
+    """УНФ's «В работе» stands for all three open stages; whether it was shipped its documents say."""
+    hub = opened(kit, onec={"mapping": "onec_unf"})
+    context(hub).confirm(offer(hub).id)
+    back(hub, status="in_work", status_1c="В работе", cancelled=False)
+    acts.set_stage(hub, "1043", stage, "anna")
+    sync(hub)
+    (row,) = reports.deals(hub)
+    assert (row["kinds"], row["order_stage"]) == (kinds, "В работе")
 
 
 def test_an_order_that_only_accounting_knows_counts_in_its_total(kit: Kit) -> None:
