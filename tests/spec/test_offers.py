@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
+import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.base import Batch, RecordRefused, Request, Text
+from sync.flow import exchange
 from sync.flow.exchange import Context, waiting
 from sync.hub import acts
 from sync.hub.runtime import Hub
 from sync.hub.service import Service
 from sync.hub.trace import trace
+from sync.store import new_uid
 from sync.store.tables import conflict, intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows, sync
 
@@ -112,6 +117,34 @@ def test_nothing_is_offered_twice(kit: Kit) -> None:
     again = offer(hub)
     assert (numbers(again), again.items[0].data["sum"]) == (["W-1043"], "90")
     assert again.items[0].key != batch.items[0].key
+
+
+def test_two_queries_of_one_base_at_once_get_the_same_orders(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second comes while the first is choosing: it waits, and is given what the first was given."""
+    hub = two_shops(kit)
+    for number in ("1", "2"):
+        order(kit, hub, number)
+    begun, chosen, choosing = threading.Event(), threading.Event(), itertools.count()
+
+    def named() -> str:
+        if next(choosing):
+            chosen.set()  # two at once: what the lock is there against
+        elif begun.wait(5):
+            chosen.wait(0.3)
+        return new_uid()
+
+    monkeypatch.setattr(exchange, "new_uid", named)
+
+    def late() -> Batch:
+        begun.set()
+        return offer(hub)
+
+    with ThreadPoolExecutor(2) as both:
+        batches = [one.result(20) for one in (both.submit(offer, hub), both.submit(late))]
+    assert [numbers(batch) for batch in batches] == [["W-1", "W-2"]] * 2
+    assert batches[0] == batches[1]
+    assert {(row.state, row.batch) for row in rows(hub, intent)} == {("offered", offer(hub).id)}
+    assert not chosen.is_set()
 
 
 def test_an_order_that_comes_back_is_there_confirmed_or_not(kit: Kit) -> None:
