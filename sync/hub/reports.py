@@ -18,7 +18,7 @@ from sync.flow.translate import canonical_kind
 from sync.hub.agreement import ZERO, Books, Difference, Side, differences
 from sync.hub.runtime import Hub
 from sync.identity.names import may_agree
-from sync.model.settled import paid_and_shipped, uncounted
+from sync.model.settled import ordered, paid_and_shipped, uncounted
 from sync.reconcile.stages import stage_of_facts
 from sync.store.tables import conflict, document, link, quarantine, record
 
@@ -122,10 +122,11 @@ def _grouped(rows: Iterable[Any], column: str) -> dict[str, list[Any]]:
 def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions: list[Any], stopped: list[Any]) -> Any:
     sides = [(plug, one, _reading(plug, one)) for one in links if (plug := hub.plugs.get(one.connection)) is not None]
     ours = sorted((s for s in sides if s[0].role != "accounting"), key=lambda s: _ORDER.get(s[0].role, 9))
-    books_side = next((s for s in sides if s[0].role == "accounting"), None)
+    there = [s for s in sides if s[0].role == "accounting"]
+    books_side = there[0] if there else None
     sales = _sales(hub, deal, [reading for _, _, reading in ours])
-    accounting = {plug.name for plug, _, _ in sides if plug.role == "accounting"}
-    books = _books(hub, deal, books_side, [d for d in documents if d.connection in accounting])
+    documents = [d for d in documents if d.connection in {plug.name for plug, _, _ in there}]
+    books = _books(hub, deal, there, documents)
     found = differences(sales, books, may_agree)
     found += [_question(q) for q in questions] + [_stopped(q) for q in stopped]
     titles = books.titles
@@ -191,24 +192,29 @@ def _claims(pipeline: Pipeline, stage: str | None) -> Iterable[str]:
         yield "lost"
 
 
-def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
+def _books(hub: Hub, deal: Any, sides: list[Any], documents: list[Any]) -> Books:
+    """What accounting says. The first of several connections speaks for all, but for the sums: orders of different bases are
+    added up, as their payments are."""
     pipeline = hub.config.pipeline((deal.data or {}).get("pipeline"))
     titles = {s.name: s.title for p in hub.config.pipelines for s in p.stages}
-    if side is None:
+    if not sides:
         return Books(None, wanted=_wanted(hub), titles=titles)
-    plug, row, reading = side
-    orders = [d for d in documents if d.kind == "order" and d.connection == plug.name and not d.reversed]
+    plug, row, reading = sides[0]
+    together = ordered(documents, hub.config.bases) or [plug.name]
+    orders = [d for d in documents if d.kind == "order" and d.connection in together and not d.reversed]
     if reading is None:
         return Books(None, waiting=row.state == "offered", titles=titles)
     fields, client = reading
-    amount = sum((d.amount or ZERO for d in orders), ZERO) if orders else fields.get("amount")
+    currency = next((d.currency for d in orders if d.currency), fields.get("currency"))
+    counted = [d.amount or ZERO for d in orders if d.currency in (None, currency)]
+    amount = sum(counted, ZERO) if orders else fields.get("amount")
     order = Side(
         number=", ".join(d.number for d in orders if d.number) or fields.get("number"),
         client=client.get("company") or client.get("name"),
         inn=client.get("inn"),
         amount=amount,
-        currency=next((d.currency for d in orders if d.currency), fields.get("currency")),
-        lines=fields.get("lines"),
+        currency=currency,
+        lines=_lines([found[0].get("lines") for one, _, found in sides if one.name in together and found is not None]),
     )
     facts = (fields.get("paid"), fields.get("shipped"), True if row.deleted_at else fields.get("cancelled"))
     stage = stage_of_facts(pipeline.facts, *facts)
@@ -231,6 +237,11 @@ def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
         cancelled=facts[2],
         titles=titles,
     )
+
+
+def _lines(parts: list[Any]) -> list[Any] | None:
+    """The lines of all orders; None where one does not show its own."""
+    return None if None in parts else [row for rows in parts for row in rows]
 
 
 def _wanted(hub: Hub) -> bool:

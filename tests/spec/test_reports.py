@@ -30,9 +30,14 @@ def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
         yield made
 
 
-def opened(kit: Kit, onec: dict[str, Any] | None = None, **sections: Any) -> Hub:
+def opened(kit: Kit, onec: dict[str, Any] | None = None, books: dict[str, Any] | None = None, **sections: Any) -> Hub:
     hub = kit.open(
-        {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": {**ONEC, **(onec or {})}, "mail": {"kinds": ["message"]}},
+        {
+            "shop": {"role": "shop", "kinds": ["deal"]},
+            "onec": {**ONEC, **(onec or {})},
+            "mail": {"kinds": ["message"]},
+            **({"books": books} if books else {}),
+        },
         [("deal", "shop", "onec", "always")],
         **sections,
     )
@@ -74,6 +79,33 @@ def test_a_stage_that_accountings_documents_do_not_bear_out(kit: Kit, stage: str
     sync(hub)
     (row,) = reports.deals(hub)
     assert row["kinds"] == kinds, row["differences"]
+
+
+@pytest.mark.parametrize(
+    ("bases", "number", "amount"),
+    [
+        (("trade", "books"), "УТ-17, БП-3", "100.10"),
+        (("trade", "trade"), "УТ-17", "60.05"),
+        (("", ""), "УТ-17", "60.05"),
+    ],
+)
+def test_orders_of_different_bases_are_added_up(kit: Kit, bases: tuple[str, str], number: str, amount: str) -> None:
+    """One deal's goods stand in two bases; of one base, or where nobody says, each connection tells of the whole."""
+    books = {**ONEC, "login": "книги", "base": bases[1]}
+    hub = opened(kit, {"base": bases[0]}, books=books)
+    context(hub).confirm(offer(hub).id)
+    rest = {"currency": "RUB", "posted": True, "documents": []}
+    here, there = (
+        {"key": n, "sku": sku, "name": sku, "qty": "1", "sum": total}
+        for n, sku, total in (("1", "B-1", "60.05"), ("2", "B-1", "40.05"))
+    )
+    back(hub, sum="60.05", lines=[here])
+    order = {"number": "1043", "number_1c": "БП-3", "id_1c": "b3", "sum": "40.05", **rest, "lines": [there]}
+    assert give(hub, "books", "order", "1043", order) == "new"
+    (row,) = reports.deals(hub)
+    assert (row["order"], row["order_amount"]) == (number, Decimal(amount))
+    assert ("sum" in row["kinds"]) is (amount != "100.10")
+    assert any("строки" in text for text in row["differences"]) is (amount != "100.10"), row["differences"]
 
 
 @pytest.mark.parametrize(("stage", "kinds"), [("shipped", ["shipment"]), ("new", ["status"])])
