@@ -95,6 +95,7 @@ class Notices(Section):
     via: str = ""  # a mail connection
     to: tuple[str, ...] = ()
     report_to: tuple[str, ...] = ()  # who gets deals against accounting every day
+    report_days: int = Field(92, gt=0)  # for how long closed deals in which nothing differs stay in the report
     report_at: str = Field("08:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")  # by the firm's clock; "" for never
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,26 +20,39 @@ from sync.hub.runtime import Hub
 from sync.identity.names import may_agree
 from sync.model.settled import ordered, paid_and_shipped, uncounted
 from sync.reconcile.stages import stage_of_facts
-from sync.store.tables import conflict, document, link, quarantine, record
+from sync.store.tables import conflict, document, journal, link, quarantine, record
 
 _ORDER = {"crm": 0, "shop": 1, "form": 2}  # whose word the deal's own side is: where people work on it first
 SUMS = ("amount", "order_amount", "paid", "shipped")
 
 
-def deals(hub: Hub) -> list[dict[str, Any]]:
-    """One row per deal and one per order that only accounting knows; those with differences first.
+def deals(hub: Hub, days: int | None = None) -> list[dict[str, Any]]:
+    """One row per deal and one per order that only accounting knows; those with differences first. `days`: without the closed
+    deals in which nothing differs and nothing has moved for so long; None: all. See `of_what`.
 
     {number, client, stage, amount, order, order_date, counterparty, order_amount, gap, paid, shipped, currency, order_stage,
     differences: [text], kinds: [kind of each difference]}; sums are Decimals, texts in the hub's language, dates by the
     firm's clock.
     """
     with hub.store.read() as tx:
-        found = [_row(hub, deal, *parts) for deal, parts in _gathered(hub, tx)]
+        resting = _resting(hub, tx, days) if days is not None else frozenset[str]()
+        read = ((deal.uid, _row(hub, deal, *parts)) for deal, parts in _gathered(hub, tx))
+        found = [row for uid, row in read if row["differences"] or uid not in resting]
         found += _only_there(hub, tx)
     for row in found:
         both = row["order_amount"] is not None and row["amount"] is not None
         row["gap"] = row["order_amount"] - row["amount"] if both else None
     return sorted(found, key=lambda r: not r["differences"])
+
+
+def of_what(days: int | None) -> Text:
+    """Which deals the rows and totals are of."""
+    if days is None:
+        return Text("All deals.", "Все сделки.")
+    return Text(
+        f"Deals that are open, differ, or moved in the last {days} days; older ones: sverka report deals --all.",
+        f"Сделки открытые, с расхождениями и с изменениями за последние {days} дн.; более старые: sverka report deals --all.",
+    )
 
 
 def totals(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -110,6 +123,20 @@ def _gathered(hub: Hub, tx: Connection) -> Iterable[tuple[Any, tuple[Any, ...]]]
     for row in rows:
         uid = row.uid
         yield row, (links.get(uid, []), documents.get(uid, []), questions.get(uid, []), stopped.get(uid, []))
+
+
+def _resting(hub: Hub, tx: Connection, days: int) -> frozenset[str]:
+    """Closed deals of which no side and no document has said anything new for so long."""
+    closed = {s.name for p in hub.config.pipelines for s in p.stages if s.semantic != "open"}
+    return frozenset(
+        tx.execute(
+            sa.select(record.c.uid)
+            .join(journal, journal.c.record_uid == record.c.uid)
+            .where(record.c.kind == "deal", record.c.stage.in_(closed))
+            .group_by(record.c.uid)
+            .having(sa.func.max(journal.c.at) < hub.now() - timedelta(days=days))
+        ).scalars()
+    )
 
 
 def _grouped(rows: Iterable[Any], column: str) -> dict[str, list[Any]]:

@@ -85,6 +85,9 @@ def test_a_batch_stays_the_same_until_it_is_confirmed(kit: Kit) -> None:
     first = offer(hub, 2)
     assert numbers(first) == ["W-1", "W-2"]
     assert first.items[0].data["items"][0]["id"] == "g1", "the line carries the other side's own product"
+    assert first.items[0].data["status_text"] == "Новый", (
+        "УТ's table of states is filled with what people call the stages"
+    )
     order(kit, hub, "4")
     kit.world("shop").put("deal", {"comment": "изменён"}, "1")
     sync(hub)

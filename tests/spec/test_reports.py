@@ -212,6 +212,40 @@ def test_the_letter_comes_once_a_day_with_the_workbook(kit: Kit) -> None:
     assert len({n.key for n in rows(hub, notice)}) == 2
 
 
+def test_a_closed_deal_that_agrees_leaves_the_report_after_a_while(kit: Kit) -> None:
+    """An open one stays, one that differs stays however old it is, and what moves comes back."""
+    hub = opened(kit, notices={"report_days": 30})
+    for number in ("2", "3"):
+        kit.world("shop").put("deal", {**ORDER, "number": number})
+    sync(hub)
+    context(hub).confirm(offer(hub).id)
+    papers = [{"key": k, "kind": k, "amount": "100.10", "currency": "RUB"} for k in ("payment", "shipment")]
+    for number, total in (("1043", "100.10"), ("2", "90.00")):
+        back(hub, number, id_1c=f"u{number}", sum=total, paid=True, shipped=True, documents=papers)
+    back(hub, "3", id_1c="u3")
+    sync(hub)
+    assert [(r["number"], r["stage"]) for r in reports.deals(hub, 30) if not r["differences"]] == [
+        ("1043", "Завершён"),
+        ("3", "Новый"),
+    ]
+    kit.now.pass_(days=31)
+    lately = reports.deals(hub, 30)
+    assert [(r["number"], "sum" in r["kinds"]) for r in lately] == [("2", True), ("3", False)]
+    assert {r["number"] for r in reports.deals(hub)} == {"1043", "2", "3"}
+    assert "за последние 30 дн." in daily.body(lately, 30).ru
+    book = load_workbook(io.BytesIO(workbook.as_bytes(lately, "ru", reports.of_what(30))))
+    notes = [str(sheet.cell(sheet.max_row, 1).value) for sheet in book.worksheets]
+    assert ("за последние 30 дн." in notes[0], "за всё время" in notes[1]) == (True, True)
+    book.close()
+    back(
+        hub,
+        paid=True,
+        shipped=True,
+        documents=[*papers, {"key": "r", "kind": "refund", "amount": "0", "currency": "RUB"}],
+    )
+    assert "1043" in {r["number"] for r in reports.deals(hub, 30)}, "something has come of it since"
+
+
 def test_no_letter_where_nobody_wants_one(kit: Kit) -> None:
     hub = opened(kit)
     kit.now.pass_(hours=12)
