@@ -493,6 +493,16 @@ def test_a_state_beyond_what_the_documents_say_is_heard_beside_them(kit: Kit) ->
     assert rows(hub, conflict, state="open") == []
 
 
+@pytest.mark.parametrize(("owners", "stage"), [({}, "paid"), ({"deal.stage": "join"}, "shipped")])
+def test_a_state_beyond_the_documents_hides_no_payment_from_a_crm_that_decides(
+    kit: Kit, owners: dict[str, str], stage: str
+) -> None:
+    hub = with_unf(kit, owners=owners)
+    assert says(hub, "shipped", "Отгружен", paid=True) == stage
+    assert says(hub, "shipped", "Отгружен", paid=True, comment="то же") == stage
+    assert rows(hub, conflict, state="open") == []
+
+
 @pytest.mark.parametrize(("owners", "stage"), [({}, "new"), ({"deal.stage": "join"}, "in_work")])
 def test_with_a_crm_one_setting_lets_the_accountants_state_move_the_deal(
     kit: Kit, owners: dict[str, str], stage: str
