@@ -475,6 +475,18 @@ def test_a_state_that_several_stages_share_leaves_the_deal_in_any_of_them(kit: K
     assert (rows(hub, conflict, state="open"), offer(hub).items) == ([], [])
 
 
+def test_a_state_that_the_web_services_bring_moves_the_deal_as_well(kit: Kit) -> None:
+    unf = {"adapter": "onec_soap", "url": "http://127.0.0.1:9/unf", "login": "l", "password": "p", "code": "1"}
+    hub = kit.open({"shop": {"role": "shop", "kinds": ["deal"]}, "unf": unf}, [])
+    kit.world("shop").put("deal", ORDER)
+    sync(hub, trouble=True)
+    party = {"name": CLIENT["name"], "phones": [CLIENT["phone"]]}
+    for state, stage in (("Открыт", "new"), ("В работе", "in_work"), ("Завершен", "won"), ("В работе", "won")):
+        give(hub, "unf", "order", "1043", {**BACK, "counterparty": party, "status_1c": state, "cancelled": False})
+        assert one(hub, record, kind="deal").stage == stage, state
+    assert rows(hub, conflict) == []
+
+
 def test_stages_that_were_given_one_word_are_told_apart_by_where_the_deal_stands(kit: Kit) -> None:
     hub = with_unf(kit, OWN_WORDS)
     assert says(hub, "W", "У кладовщика") == "in_work"
