@@ -8,7 +8,7 @@ errors of `sync.errors` (re-exported here) and import nothing else of the hub.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, Any, ClassVar, Protocol
@@ -80,6 +80,14 @@ class Hint:
 
     kind: str
     id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """So many records of an arrival that `AdapterContext.taken` knows already: they were not read, and count as the same."""
+
+    kind: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +304,19 @@ class KeptInMemory:
         self._data[name] = data
 
 
+class Taken(Protocol):
+    """What the hub has taken of this connection, for an adapter that tells by the version alone, without reading a record,
+    that it is what it was. A version given here is the one that the adapter has given to a `Record` of the very same data.
+    Never called while the hub holds a transaction: between two items of `unpack`. What was yielded may not be taken yet: of an
+    id that was, ask no more in the same arrival."""
+
+    def any(self, kind: str) -> bool:
+        """Whether there is anything of the kind to ask about."""
+
+    def unchanged(self, kind: str, versions: Mapping[str, str]) -> Set[str]:
+        """Of {id: version} the ids that need not be read: shown once more, they would change nothing."""
+
+
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp"})  # endings of pictures' names
 
 
@@ -329,6 +350,7 @@ class AdapterContext:
     kept: Keeper = field(default_factory=KeptInMemory)
     pictures: Pictures = field(default_factory=NoPictures)
     address: str = ""  # where others reach the hub, without a slash at the end; "" when it is not known
+    taken: Taken | None = None  # None: everything is to be read
 
 
 class AdapterSettings(BaseModel):
@@ -410,8 +432,9 @@ class Adapter:
         """Verify and label what came to /in/<connection>; the answer is sent after the arrival is committed."""
         return Reception()
 
-    def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint]:
-        """What an arrival or file holds, streamed. RecordRefused when it cannot be read at all."""
+    def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint | Unchanged]:
+        """What an arrival or file holds, streamed. RecordRefused when it cannot be read at all. What `context.taken` knows may
+        come as a number of Unchanged."""
         return iter(())
 
     def server(self) -> ServerProtocol | None:
@@ -461,5 +484,7 @@ __all__ = [
     "ServerContext",
     "ServerProtocol",
     "SverkaError",
+    "Taken",
     "Text",
+    "Unchanged",
 ]

@@ -32,6 +32,7 @@ from adapters.base import (
     RetryLater,
     ServerProtocol,
     Text,
+    Unchanged,
 )
 
 T = TypeVar("T")
@@ -124,7 +125,7 @@ class FaultyAdapter(Adapter):
     def receive(self, arrival: Arrival) -> Reception:
         return self.inner.receive(arrival)
 
-    def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint]:
+    def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint | Unchanged]:
         return self.inner.unpack(arrival)
 
     def server(self) -> ServerProtocol | None:

@@ -18,6 +18,7 @@ from adapters.base import (
     Record,
     ServerProtocol,
     Text,
+    Unchanged,
 )
 from adapters.onec.exchange import HEADER_LOST, HEADER_REMEDY, STOCK_PATH, SiteExchange
 from adapters.onec.folder import Folder
@@ -37,8 +38,9 @@ class _OneC(Adapter):
     role: ClassVar[str] = "accounting"
     mapping: ClassVar[str] = "onec_ut"
 
-    def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint]:
-        return unpack(arrival, self.settings.zone_info, self.context.kept, self.context.pictures)
+    def unpack(self, arrival: Arrival) -> Iterator[Record | Problem | Hint | Unchanged]:
+        context = self.context
+        return unpack(arrival, self.settings.zone_info, context.kept, context.pictures, context.taken)
 
 
 class OneCSiteExchange(_OneC):

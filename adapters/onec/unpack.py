@@ -9,9 +9,10 @@ from functools import partial
 from typing import IO
 from zoneinfo import ZoneInfo
 
-from adapters.base import Arrival, Keeper, Pictures, Problem, Record, RecordRefused
+from adapters.base import Arrival, Keeper, Pictures, Problem, Record, RecordRefused, Taken, Unchanged
 from adapters.onec.archive import is_zip, open_archive
 from adapters.onec.cml.reader import records
+from adapters.onec.cml.unchanged import Sieve
 from adapters.onec.cml.xmlsafe import PADDING, ROOT, encoding_of
 
 _TAIL = 4096
@@ -19,24 +20,29 @@ _PART = 1024 * 1024
 
 
 def unpack(
-    arrival: Arrival, zone: ZoneInfo, kept: Keeper | None = None, pictures: Pictures | None = None
-) -> Iterator[Record | Problem]:
+    arrival: Arrival,
+    zone: ZoneInfo,
+    kept: Keeper | None = None,
+    pictures: Pictures | None = None,
+    taken: Taken | None = None,
+) -> Iterator[Record | Problem | Unchanged]:
     """What the file holds. In an archive a broken member is one Problem and the other members go on. `kept` remembers the
-    dictionaries that earlier files brought, `pictures` takes those of an archive.
+    dictionaries that earlier files brought, `pictures` takes those of an archive, `taken` knows what need not be read.
 
     RecordRefused when the arrival cannot be read at all.
     """
+    sieve = Sieve(taken) if taken is not None else None
     with arrival.open() as stream:
         head = stream.read(4)
     with arrival.open() as stream:
         if not is_zip(head):
-            yield from _named(arrival.name, records(stream, zone, kept))
+            yield from _named(arrival.name, records(stream, zone, kept, sieve))
             return
         with open_archive(stream) as archive:
             for member in archive.members:
                 try:
                     with archive.open(member) as part:
-                        yield from _named(f"{arrival.name}/{member.name}", records(part, zone, kept))
+                        yield from _named(f"{arrival.name}/{member.name}", records(part, zone, kept, sieve))
                 except RecordRefused as error:
                     yield Problem("file", f"{arrival.name}/{member.name}", error, cut=True)
             if pictures is None:
@@ -56,10 +62,10 @@ def resembles(head: bytes) -> bool:
     )
 
 
-def _named(name: str, items: Iterator[Record | Problem]) -> Iterator[Record | Problem]:
+def _named(name: str, items: Iterator[Record | Problem | Unchanged]) -> Iterator[Record | Problem | Unchanged]:
     """Problems get the file's name into their id: line 12 exists in every file."""
     for item in items:
-        yield item if isinstance(item, Record) else replace(item, id=f"{name}:{item.id}" if item.id else name)
+        yield replace(item, id=f"{name}:{item.id}" if item.id else name) if isinstance(item, Problem) else item
 
 
 def is_complete(stream: IO[bytes], size: int) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import Any
 
-from adapters.base import Adapter, Arrival, Hint, Problem, Reception, Record, RecordRefused
+from adapters.base import Adapter, Arrival, Hint, Problem, Reception, Record, RecordRefused, Unchanged
 from adapters.testing.hooks import Hooks, needs
 from adapters.testing.tools import arrival, assert_error, assert_json_like, assert_record, assert_text, nasty_arrivals
 
@@ -27,7 +30,7 @@ class ArrivalTests(Hooks):
         assert getattr(adapter.context.limiter, "waits", 0) == waits, "receive() calls the other side: it must be quick"
         return reception
 
-    def unpacked(self, adapter: Adapter, came: Arrival) -> list[Record | Problem | Hint]:
+    def unpacked(self, adapter: Adapter, came: Arrival) -> list[Record | Problem | Hint | Unchanged]:
         items = list(adapter.unpack(came))
         for item in items:
             if isinstance(item, Record):
@@ -35,6 +38,8 @@ class ArrivalTests(Hooks):
             elif isinstance(item, Problem):
                 assert all((item.kind, item.id)), "a Problem needs a kind and an id: it is quarantined under them"
                 assert_error(item.error, self.secrets)
+            elif isinstance(item, Unchanged):
+                assert adapter.context.taken is not None, "unpack() gives Unchanged, and nothing was said to be known"
             else:
                 assert isinstance(item, Hint), f"unpack() gives {type(item).__name__}"
         return items
@@ -94,8 +99,40 @@ class ArrivalTests(Hooks):
                 once, twice = ([_content(item) for item in self.unpacked(one, came)] for one in (adapter, other))
                 assert once == twice, f"unpacking {came.name} twice gives two results"
 
+    @needs("receives|files")
+    def test_what_the_hub_has_taken_is_counted_or_read(self) -> None:
+        """Asked or not whether records are what they were, an adapter loses none: they are read, or counted as Unchanged."""
+        given = [*(self.arrivals() if self.declared.receives else []), *(self.files() if self.declared.files else [])]
+        for came in given:
+            taken = _Taken()
+            with self.opened() as adapter:
+                adapter.context = replace(adapter.context, taken=taken)
+                first = self.unpacked(adapter, came)
+                taken.versions = {(r.kind, r.id): r.version for r in first if isinstance(r, Record) and r.version}
+                again = self.unpacked(adapter, came)
+            assert not any(isinstance(item, Unchanged) for item in first), (
+                "what nobody has taken is said to be unchanged"
+            )
+            read, left = ([i for i in some if not isinstance(i, Unchanged)] for some in (first, again))
+            counted = Counter({item.kind: item.number for item in again if isinstance(item, Unchanged)})
+            assert len(left) + counted.total() == len(read), f"{came.name}: what is not read is not counted"
+            assert all(_content(item) in map(_content, read) for item in left), f"{came.name} is read otherwise"
 
-def _content(item: Record | Problem | Hint) -> Any:
+
+class _Taken:
+    """What `Taken` promises, of what the test says."""
+
+    def __init__(self) -> None:
+        self.versions: dict[tuple[str, str], str] = {}
+
+    def any(self, kind: str) -> bool:
+        return True
+
+    def unchanged(self, kind: str, versions: Mapping[str, str]) -> Set[str]:
+        return {id for id, version in versions.items() if version and self.versions.get((kind, id)) == version}
+
+
+def _content(item: Record | Problem | Hint | Unchanged) -> Any:
     """What is compared: two errors that say the same are the same."""
     if isinstance(item, Problem):
         return item.kind, item.id, type(item.error), item.error.code, item.error.text, item.raw

@@ -16,7 +16,7 @@ from sync.flow import trouble
 from sync.flow.bulk_offers import absorb_offers
 from sync.flow.look import spreads
 from sync.flow.plug import Cause, Plug, Seen, Took, World
-from sync.flow.seen import among
+from sync.flow.seen import among, few_or_among
 from sync.flow.translate import columns, observed
 from sync.store.ids import new_uids
 from sync.store.tables import journal, link, record
@@ -57,7 +57,7 @@ def absorb_page(world: World, tx: Connection, plug: Plug, page: Sequence[Seen], 
         took.rest.sort(key=lambda seen: order[id(seen)])
     if passed:  # what waited with a question has come without it
         now = world.now()
-        for (name,) in among(world, tx, _OPEN, (plug.name, kind), passed):
+        for name in few_or_among(world, tx, [_OPEN], (plug.name, kind), passed):
             trouble.passed(tx, plug.name, kind, name, now)
     return took
 

@@ -86,13 +86,17 @@ def _write(it: Page, offers: list[Offer]) -> None:
             notes.append((*about, *said, "observed", name, dump_bytes(changes), ids[rec.id]))
         for why, moved in _reasons(one):
             notes.append((*about, *said, it.cause.why or why, name, dump_bytes(moved), None))
-        it.took.counts.add("changed" if one.own else "new")
+    known = sum(one.own is not None for one in offers)
+    it.took.counts.add("changed", known)
+    it.took.counts.add("new", len(offers) - known)
     rows.write()
     store.insert_many(it.tx, journal, _JOURNAL, notes)
 
 
 def _reasons(one: Offer) -> list[tuple[str, dict[str, Any]]]:
     """What changes in the record, by the reason for it."""
+    if not one.plan.values:
+        return []
     groups: dict[str, dict[str, Any]] = {}
     held = said_of(one.data)
     for name, value in one.plan.values.items():

@@ -19,7 +19,7 @@ from sync.flow.bulk_rows import many
 from sync.flow.look import spreads
 from sync.flow.offers import no_product
 from sync.flow.plug import Cause, Plug, Seen, Took, World
-from sync.flow.seen import among
+from sync.flow.seen import among, few_or_among
 from sync.flow.translate import observed, sale_price_keys
 from sync.flow.trouble import kept, refuse
 from sync.lens import Translated
@@ -197,7 +197,7 @@ def _settled(it: Page, offers: list[Offer]) -> list[Offer]:
     if not uids:
         return offers
     _lock(it, uids)
-    busy = {row[0] for sql in _BUSY for row in it.among(sql, (), uids)}
+    busy = few_or_among(it.world, it.tx, _BUSY, (), uids)
     links: dict[str, list[Any]] = {}
     for row in it.among(_LINKS, (it.plug.name, it.goods), uids):
         links.setdefault(row[0], []).append(row)

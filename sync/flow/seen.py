@@ -14,6 +14,7 @@ from adapters.base import Record
 from sync.flow.plug import Plug, Seen, World, storable
 from sync.store.types import PLAIN, dump_bytes, dumps
 
+_FEW = 1000
 _KNOWN = "SELECT external_id, shadow_hash, id FROM link WHERE connection = ? AND native_kind = ? AND external_id"
 
 
@@ -33,6 +34,18 @@ def among(world: World, tx: Connection, sql: str, values: tuple[str, ...], wante
         found = driver.execute(f"{sql.replace('?', '%s')} = ANY(%s)", (*values, list(wanted)))
     rows: Sequence[Any] = found.fetchall()
     return rows
+
+
+def few_or_among(
+    world: World, tx: Connection, queries: Sequence[str], values: tuple[str, ...], wanted: Sequence[str]
+) -> set[str]:
+    """Those wanted that any of the queries gives; of each the last condition is the bare name of its only column. Where they
+    give few rows in all, these are read, instead of looking up each that is wanted."""
+    few = " UNION ALL ".join(sql[: sql.rindex(" AND ")] for sql in queries) + f" LIMIT {_FEW}"
+    rows = tx.exec_driver_sql(few if world.store.sqlite else few.replace("?", "%s"), values * len(queries)).fetchall()
+    if len(rows) < _FEW:
+        return {row[0] for row in rows}.intersection(wanted)
+    return {row[0] for sql in queries for row in among(world, tx, sql, values, wanted)}
 
 
 def changed(

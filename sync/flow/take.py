@@ -19,12 +19,13 @@ from typing import IO, Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from adapters.base import Arrival, Hint, Problem, Record
+from adapters.base import Arrival, Hint, Problem, Record, Unchanged
 from sync.errors import NeedHuman, RecordRefused, RetryLater, Text
 from sync.flow import absence, deliver, told, trouble
 from sync.flow.absorb import Absorbed, absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_page
 from sync.flow.bulk_plain import known_by_now, without_known
+from sync.flow.known import rename
 from sync.flow.plug import Cause, Counts, Plug, Seen, Took, World, storable
 from sync.flow.seen import changed
 from sync.intake.spool import Spool
@@ -39,6 +40,7 @@ HELD = (
     CHUNK // 2
 )  # records of a file that are held at once, and of its transactions: with prices and stock they are large
 PART = CHUNK // 4  # so many are at hand as fields and rows at a time
+Item = Record | Problem | Hint | Unchanged
 _TELL = 1.0  # seconds between two notes of how far a large arrival is
 _ARRIVAL = sa.select(inbox).where(inbox.c.id == THIS)
 _DONE = inbox.update().where(inbox.c.id == THIS)
@@ -101,7 +103,7 @@ def _not_taken(world: World, inbox_id: int, number: int) -> dict[str, str] | Non
     return {"en": f"records not taken: {number}; {first['en']}", "ru": f"не принято записей: {number}; {first['ru']}"}
 
 
-def _items(plug: Plug, spool: Spool, row: Any) -> Iterator[Record | Problem | Hint]:
+def _items(plug: Plug, spool: Spool, row: Any) -> Iterator[Item]:
     if row.via == "poll":
         if row.request:  # one record with its raw source
             one = row.request
@@ -155,14 +157,14 @@ def arrival_of(spool: Spool, row: Any) -> Arrival:
     )
 
 
-def chunks(items: Iterator[Record | Problem | Hint]) -> Iterator[list[Record | Problem | Hint]]:
+def chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
     """At most HELD neighbours of one kind together, in their order."""
     for _, group in itertools.groupby(items, lambda i: (type(i), i.kind)):
         while part := list(itertools.islice(group, HELD)):
             yield part
 
 
-def take_chunk(world: World, plug: Plug, items: list[Record | Problem | Hint], cause: Cause) -> Counts:
+def take_chunk(world: World, plug: Plug, items: list[Item], cause: Cause) -> Counts:
     """Some neighbours of one kind."""
     counts = Counts()
     records: list[Record] = []
@@ -180,6 +182,8 @@ def take_chunk(world: World, plug: Plug, items: list[Record | Problem | Hint], c
                     raw=item.raw or None,
                 )
             counts.add("failed")
+        elif isinstance(item, Unchanged):
+            counts.add("same", item.number)
         elif isinstance(item, Hint):
             counts.add(_follow(world, plug, item, cause, counts))
         else:
@@ -215,10 +219,12 @@ def _take_records(
             with world.store.read() as tx:
                 rest = changed(world, tx, plug, records)
                 counts.add("same", len(records) - len(rest))
+                differing = {seen.record.id for seen in rest}
                 if lens.kind in BULK_KINDS and len(rest) * FEW < len(records):
                     news = without_known(world, tx, plug, rest)
                     counts.add("skipped", len(rest) - len(news))
                     rest = news
+            rename(world, plug, [rec for rec in records if rec.version and rec.id not in differing])
         else:
             counts.add("same", len(records) - len(rest))
         if rest and lens.kind in BULK_KINDS:

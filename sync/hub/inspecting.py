@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from pydantic import SecretStr
 
-from adapters.base import Adapter, AdapterContext, Arrival, Hint, Problem, Record
+from adapters.base import Adapter, AdapterContext, Arrival, Hint, Problem, Record, Unchanged
 from sync.errors import BadConfig, RecordRefused, SverkaError, Text
 from sync.hub.plugins import adapter_class, available, mapping_folder
 from sync.lens import Mapping, load
@@ -190,6 +190,8 @@ def _rows(name: str, arrival: Arrival, mappings: Path | None) -> Iterator[dict[s
     source, mapping = _open(name, mappings)
     hinted = False
     for item in source.unpack(arrival):
+        if isinstance(item, Unchanged):
+            continue  # nobody says here that anything is
         hinted = hinted or isinstance(item, Hint)
         yield _row(name, item, mapping)
     if hinted and arrival.method:  # what a webhook carries besides is not taken by the hub, and shown here all the same

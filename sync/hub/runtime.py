@@ -19,6 +19,7 @@ from adapters.base import Adapter, AdapterContext, Limiter, NoPictures
 from sync import config as configuration
 from sync.config import Config, Connection, Web
 from sync.errors import SverkaError
+from sync.flow.known import TakenFromStore
 from sync.flow.plug import Plug, World
 from sync.flow.whose import own_of
 from sync.hub.plugins import adapter_class, assert_own_packages, mapping_folder
@@ -141,8 +142,9 @@ class Hub:
         log = logging.getLogger(f"sverka.{connection.name}")
         kept = KeptInStore(self.store, connection.name, self.now, frozen=self.frozen)
         pictures = NoPictures() if self.frozen else PictureFolder(self.config.hub.pictures, connection.name)
+        taken = None if self.frozen else TakenFromStore(lambda: self.world, connection.name)
         language, address = self.config.hub.language, _address(self.config.web)
-        return AdapterContext(connection.name, limiter, self.now, log, language, kept, pictures, address)
+        return AdapterContext(connection.name, limiter, self.now, log, language, kept, pictures, address, taken)
 
 
 def _address(web: Web) -> str:

@@ -17,9 +17,11 @@ from adapters.base import (
     PreconditionFailed,
     Problem,
     Reception,
+    Record,
     RecordRefused,
     SverkaError,
     Text,
+    Unchanged,
 )
 from adapters.events import EventsAdapter
 from adapters.memory import MemoryAdapter, world
@@ -461,7 +463,25 @@ class ClockInside(EventsAdapter):
             yield replace(item, id=f"{item.id}-{datetime.now(UTC).isoformat()}")
 
 
+class SkipsWithoutCounting(EventsAdapter):
+    def unpack(self, came):
+        taken = self.context.taken
+        for item in super().unpack(came):
+            if not isinstance(item, Record):
+                yield item
+            elif taken is None or not taken.unchanged(item.kind, {item.id: "1"}):
+                yield replace(item, version="1")
+
+
+class CountsUnasked(EventsAdapter):
+    def unpack(self, came):
+        yield from super().unpack(came)
+        yield Unchanged("event", 1)
+
+
 EVENTS = [
+    (SkipsWithoutCounting, "test_what_the_hub_has_taken_is_counted_or_read", "not counted"),
+    (CountsUnasked, "test_good_arrivals_are_accepted", "nothing was said to be known"),
     (RaisesOnBytes, "test_receive_survives_anything", "UnicodeDecodeError"),
     (Remembers, "test_receive_survives_anything", "otherwise the second time"),
     (CallsOut, "test_receive_survives_anything", "must be quick"),

@@ -536,6 +536,22 @@ def test_small_portions_of_a_slow_stream_make_no_difference() -> None:
     assert [repr(item) for item in records(Slow(body))] == [repr(item) for item in read(body)]
 
 
+@pytest.mark.parametrize("size", [1, 13, 1000])
+def test_an_unknown_entity_is_named_in_its_own_line_however_the_file_comes(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(io.BytesIO):
+        def read(self, wanted: int | None = -1) -> bytes:
+            return super().read(size)
+
+    monkeypatch.setattr(xmlsafe, "PROLOGUE", 200)
+    body = catalogue(product("a"), product("b", "<Описание>&nbsp;</Описание>"), product("c"))
+    first, problem = records(Slow(body.encode()))
+    assert isinstance(problem, Problem)
+    assert first.id == "a"
+    assert "line 6: Entity 'nbsp' not defined" in problem.error.text.en
+
+
 def test_a_comment_or_instruction_between_records_is_skipped() -> None:
     items = read(
         catalogue(product("a"), "<!-- x --><?y z?>", product("b", "<!-- n --><Артикул>1<!-- m -->2</Артикул>"))

@@ -17,6 +17,7 @@ from adapters.onec.cml.xmlsafe import NAMES, ByTag, children, text
 
 DICTIONARY = 200_000  # values of properties remembered from one file; the ids of those beyond stay ids
 REMEMBERED = 50_000  # of them from one file to the next
+NO_CHARACTERISTIC = "00000000-0000-0000-0000-000000000000"
 _KEPT = "properties"
 _ROWS = frozenset({"ЗначениеРеквизита", "ЗначенияСвойства", "ЗначениеСвойства", "ХарактеристикаТовара"})
 _SERVICES = {"услуга": "service", "работа": "service"}
@@ -90,6 +91,19 @@ def _newest(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
     """Both, the latest declared last; where they are too many, the oldest go."""
     both = {id: word for id, word in old.items() if id not in new} | new
     return dict(list(both.items())[-REMEMBERED:])
+
+
+def split_id(id: str, characteristic: str = "") -> tuple[str, str, str]:
+    """(full id, product, characteristic): the characteristic (Характеристика) comes within the id or beside it.
+
+    >>> split_id("a", "b")
+    ('a#b', 'a', 'b')
+    """
+    product, _, inner = id.partition("#")
+    inner = inner or characteristic.rpartition("#")[2]
+    if inner == NO_CHARACTERISTIC:
+        inner = ""
+    return (f"{product}#{inner}", product, inner) if inner else (product, product, "")
 
 
 def pairs(element: etree._Element, key_tag: str) -> dict[str, str]:

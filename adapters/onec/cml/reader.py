@@ -19,25 +19,36 @@ is ever concluded from what a file lacks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, overload
 from zoneinfo import ZoneInfo
 
 from lxml import etree
 
-from adapters.base import Keeper, Native, Problem, Record, RecordRefused, Text
+from adapters.base import Keeper, Native, Problem, Record, RecordRefused, Text, Unchanged
 from adapters.onec.cml.orders_in import DEFAULT_ZONE, order_record
-from adapters.onec.cml.parts import GOODS, ID, MARK, OF, OFFERS, STOCK, Dictionary
-from adapters.onec.cml.xmlsafe import NAMES, child, children, elements, forget_before, parent_name, text
+from adapters.onec.cml.parts import GOODS, ID, MARK, OF, OFFERS, STOCK, Dictionary, split_id
+from adapters.onec.cml.unchanged import Sieve, Sifted
+from adapters.onec.cml.xmlsafe import NAMES, Portions, child, children, elements, forget_before, parent_name, text
 
-NO_CHARACTERISTIC = "00000000-0000-0000-0000-000000000000"
 _TOGETHER = 8  # records whose elements are freed at once
 _PROPERTIES = frozenset({"Свойство", "СвойствоНоменклатуры"})
 _TAGS = _PROPERTIES | {"Товар", "Предложение", "Группа", "ТипыЦен", "Склады", "Документ", "Справочник"}
 
 
-def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | None = None) -> Iterator[Record | Problem]:
+@overload
+def records(
+    stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | None = None
+) -> Iterator[Record | Problem]: ...
+@overload
+def records(
+    stream: IO[bytes], zone: ZoneInfo, kept: Keeper | None, sieve: Sieve | None
+) -> Iterator[Record | Problem | Unchanged]: ...
+def records(
+    stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | None = None, sieve: Sieve | None = None
+) -> Iterator[Record | Problem | Unchanged]:
     """Everything that one CommerceML file holds. `zone` is the time zone of the 1C base (its documents carry none); `kept`
-    remembers the dictionary of properties for the files that come without it.
+    remembers the dictionary of properties for the files that come without it. With a `sieve` goods and offers have versions,
+    and those that the hub holds already are only counted, at the end (see unchanged).
 
     A record that cannot be read becomes a Problem and its neighbours go on. A file that breaks in the middle ends with
     a Problem naming the line; RecordRefused when nothing at all could be read.
@@ -45,8 +56,10 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | Non
     count, words = 0, Dictionary(kept)
     goods: etree._Element | None = None  # the list that the last Товар stood in, and whether it is a catalogue's
     wanted = True
+    sifted = Sifted(sieve, words) if sieve is not None else None
+    mark = sifted.attribute if sifted is not None else ""
     try:
-        for element in elements(stream, _TAGS, _PROPERTIES):
+        for element in elements(stream, _TAGS, _PROPERTIES, sifted.begin if sifted is not None else Portions):
             name = NAMES[element.tag]
             # `or` is quicker than `in`, and all other elements together are a thousandth of these
             if name == "Товар" or name == "Предложение":
@@ -55,9 +68,14 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | Non
                     goods, wanted = parent, _holder(element) not in ("Документ", "ПодчиненныйДокумент")
                 if kind == "product" and not wanted:
                     continue
+                version = element.get(mark, "") if mark else ""
                 try:
-                    found: Record | Problem = _product(element, words) if kind == "product" else _offer(element)
+                    found: Record | Problem = (
+                        _product(element, version, words) if kind == "product" else _offer(element, version)
+                    )
                 except RecordRefused as error:
+                    if version:
+                        del element.attrib[mark]
                     found = _problem(kind, element, error)
                 count += 1
                 if not count % _TOGETHER:
@@ -68,10 +86,12 @@ def records(stream: IO[bytes], zone: ZoneInfo = DEFAULT_ZONE, kept: Keeper | Non
                 count += 1
                 yield item
     except RecordRefused as error:
-        if not count:
+        if not count and not (sifted is not None and sifted.same):
             raise
         yield Problem("file", "", error, cut=True)
     words.remember()
+    if sifted is not None:
+        yield from (Unchanged(kind, number) for kind, number in sifted.same.items())
 
 
 def _convert(name: str, element: etree._Element, zone: ZoneInfo, words: Dictionary) -> Iterator[Record | Problem]:
@@ -153,20 +173,7 @@ def _deleted(element: etree._Element) -> bool:
     return element.get("Статус") == "Удален" or text(mark).lower() == "true"
 
 
-def split_id(id: str, characteristic: str = "") -> tuple[str, str, str]:
-    """(full id, product, characteristic): the characteristic (Характеристика) comes within the id or beside it.
-
-    >>> split_id("a", "b")
-    ('a#b', 'a', 'b')
-    """
-    product, _, inner = id.partition("#")
-    inner = inner or characteristic.rpartition("#")[2]
-    if inner == NO_CHARACTERISTIC:
-        inner = ""
-    return (f"{product}#{inner}", product, inner) if inner else (product, product, "")
-
-
-def _product(element: etree._Element, words: Dictionary) -> Record:
+def _product(element: etree._Element, version: str, words: Dictionary) -> Record:
     data: Native = {}
     for part in element:
         action = GOODS[part.tag]
@@ -176,10 +183,10 @@ def _product(element: etree._Element, words: Dictionary) -> Record:
             action(data, part)
     if (properties := data.get("properties")) and (found := words.resolved(properties)):
         data["attributes"] = found
-    return _record("product", element, data)
+    return _record("product", element, version, data)
 
 
-def _offer(element: etree._Element) -> Record:
+def _offer(element: etree._Element, version: str) -> Record:
     data: Native = {}
     stocks: list[Native] = []
     for part in element:
@@ -196,10 +203,10 @@ def _offer(element: etree._Element) -> Record:
         del data["quantity"]  # said to be nothing, which is not zero
     if stocks:
         data["stocks"] = stocks
-    return _record("offer", element, data)
+    return _record("offer", element, version, data)
 
 
-def _record(kind: str, element: etree._Element, data: Native) -> Record:
+def _record(kind: str, element: etree._Element, version: str, data: Native) -> Record:
     """The record of what was read; its id, and whether it is deleted, are taken out of it."""
     deleted = element.get("Статус") == "Удален" or data.pop(MARK, "").lower() == "true"
     data.pop(MARK, None)
@@ -212,7 +219,7 @@ def _record(kind: str, element: etree._Element, data: Native) -> Record:
             data["characteristic"], data["variant_of"] = characteristic, product
     if kind == "offer":
         data["product"] = id
-    return Record(kind, id, data, "", deleted)
+    return Record(kind, id, data, version, deleted)
 
 
 def _stock_row(element: etree._Element, stocks: list[Native]) -> None:

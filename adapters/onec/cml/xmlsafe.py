@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, Literal
 
 from lxml import etree
@@ -16,6 +16,7 @@ from lxml import etree
 from adapters.base import RecordRefused, Text
 
 ROOT = "КоммерческаяИнформация"
+ROOT_MARK = b"<?root?>"  # an instruction of ours before the root
 CHUNK = 32 * 1024
 PROLOGUE = 64 * 1024  # everything before the root element must fit
 _ROOTS = (ROOT.encode(), ROOT.encode("cp1251"))
@@ -111,8 +112,27 @@ def forget_before(element: etree._Element) -> None:
         previous = element.getprevious()
 
 
-def elements(stream: IO[bytes], tags: frozenset[str], lists: frozenset[str]) -> Iterator[etree._Element]:
+class Portions:
+    """A file as the parser is fed with it: its first bytes as they were made ready, then the stream."""
+
+    blank = False  # what was read last stands for records that need not be looked at
+
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        self._rest, self._stream = head, stream
+
+    def read(self, size: int = CHUNK) -> bytes:
+        rest, self._rest = self._rest, b""
+        return rest or self._stream.read(size)
+
+
+def elements(
+    stream: IO[bytes],
+    tags: frozenset[str],
+    lists: frozenset[str],
+    portions: Callable[[bytes, IO[bytes]], Portions] = Portions,
+) -> Iterator[etree._Element]:
     """Elements whose local name is in `tags`, each when it is complete. Only those in `lists` are looked into for more.
+    `portions` may leave out of a file what need not be parsed.
 
     RecordRefused (codes cml.empty, cml.root, cml.doctype, cml.encoding, cml.broken, cml.too_large); everything before a
     break is yielded first.
@@ -122,11 +142,13 @@ def elements(stream: IO[bytes], tags: frozenset[str], lists: frozenset[str]) -> 
     # No events of elements: a call at the beginning and end of each would take a seventh of the time
     parser = _parser("pi", undeclared_1251(head))
     ended = Ended(tags, lists)
-    gap, chunk, whole = 0, head, False
+    source = portions(head, stream)
+    gap, chunk, whole = 0, source.read(), False
     recent: list[bytes] = []  # what the last element of the tree may stand in
     broken: tuple[int, str] | None = None
     while broken is None:
-        recent.append(chunk)
+        if not source.blank:
+            recent.append(chunk)
         try:
             if chunk:
                 parser.feed(chunk)
@@ -135,8 +157,10 @@ def elements(stream: IO[bytes], tags: frozenset[str], lists: frozenset[str]) -> 
         except etree.XMLSyntaxError as error:
             broken = _break(parser, error)
             whole = broken is not None and bool(chunk) and _behind_the_end(parser)
-            if whole and _padded(chunk, stream):
+            if whole and _padded(chunk, source):
                 broken, chunk = None, b""
+        else:
+            broken = _unsaid(parser)
         for _, instruction in parser.read_events():
             ended.saw(instruction)  # type: ignore[arg-type]
         found = False
@@ -145,13 +169,15 @@ def elements(stream: IO[bytes], tags: frozenset[str], lists: frozenset[str]) -> 
             yield element
         if found:
             gap, recent = 0, recent[-2:]
+        elif source.blank:
+            gap = 0
         else:
             gap += len(chunk)
         if gap > MAX_GAP:
             raise _too_large(gap)
         if not chunk:
             break
-        chunk = stream.read(CHUNK) if broken is None else b""
+        chunk = source.read() if broken is None else b""
     if broken is not None:
         if ended.last is not None and _stands_whole(ended.last, b"".join(recent), head):
             yield ended.last
@@ -180,7 +206,7 @@ def _marked(head: bytes) -> bytes:
     end = "?>".encode(wide)
     if head.startswith("<?xml".encode(wide), at):
         at = head.index(end, at) + len(end)
-    return head[:at] + "<?root?>".encode(wide) + head[at:]
+    return head[:at] + ROOT_MARK.decode().encode(wide) + head[at:]
 
 
 class Ended:
@@ -261,6 +287,12 @@ def _break(parser: etree.XMLPullParser, error: etree.XMLSyntaxError) -> tuple[in
     return (found[0] if found else None) if len(log) else (error.lineno or 0, str(error.msg))
 
 
+def _unsaid(parser: etree.XMLPullParser) -> tuple[int, str] | None:
+    """A break that feeding does not raise (an unknown entity): the next portion would be reported in its place."""
+    log: Any = parser.feed_error_log
+    return next(((one.line, one.message) for one in log if one.level == etree.ErrorLevels.FATAL), None)
+
+
 def _trimmed(head: bytes) -> bytes:
     """Without blank lines before the declaration, which XML does not allow and programs on the way put there."""
     mark = b"\xef\xbb\xbf" if head.startswith(b"\xef\xbb\xbf") else b""
@@ -296,13 +328,13 @@ def _behind_the_end(parser: etree.XMLPullParser) -> bool:
     return bool(len(log)) and log[0].type == etree.ErrorTypes.ERR_DOCUMENT_END
 
 
-def _padded(chunk: bytes, stream: IO[bytes]) -> bool:
+def _padded(chunk: bytes, source: Portions) -> bool:
     """Whether all that stands there is padding (NULs, Ctrl-Z)."""
     end = chunk.rstrip(PADDING)
     last = end.rpartition(b"<")[2]
     if end and not (end.endswith(b">") and any(name in last for name in _ROOTS)):
         return False
-    while rest := stream.read(CHUNK):
+    while rest := source.read():
         if rest.strip(PADDING):
             return False
     return True
