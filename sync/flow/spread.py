@@ -18,7 +18,7 @@ from sync.delivery import intents
 from sync.errors import NeedHuman, SverkaError
 from sync.flow import dependencies, goods, references, trouble
 from sync.flow.plug import Cause, Plug, World
-from sync.flow.stages import meant
+from sync.flow.stages import meant, title_of
 from sync.flow.weave import note, typed
 from sync.identity import merging
 from sync.identity.golden import named_by_domain
@@ -222,8 +222,7 @@ def outgoing(
     """The native record for the other side, from the canonical one, its client, and the goods as they are known there."""
     view: dict[str, Any] = {**data, "uid": row.uid, "number": number or data.get("number")}
     if row.kind == "deal":
-        stages = world.config.pipeline(data.get("pipeline")).stages
-        view["stage_title"] = next((one.title for one in stages if one.name == data.get("stage")), None)
+        view["stage_title"] = title_of(world.config.pipeline(data.get("pipeline")), data.get("stage"))
     if row.client_uid:
         client = _client_and_person(tx, row)
         view["client"] = {

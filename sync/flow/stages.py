@@ -22,6 +22,11 @@ def graph_of(pipeline: Pipeline) -> Graph:
     return Graph.of([(s.name, s.semantic) for s in pipeline.stages], steps, pipeline.lost_reason)
 
 
+def title_of(pipeline: Pipeline, stage: str | None) -> str | None:
+    """What people call a stage."""
+    return next((one.title for one in pipeline.stages if one.name == stage), None)
+
+
 def meant(lens: Lens, pipeline: Pipeline, fields: Mapping[str, Any], current: str | None) -> Any:
     """The stage that `fields` (`stage`: a word, `stage_title`: what it is called) speak of, seen from the deal's `current` one.
 
