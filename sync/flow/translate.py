@@ -76,7 +76,7 @@ def observed(
         own = config.pipeline(fields.get("pipeline") or pipeline)
         if lens is not None and {"stage", "stage_title"} & fields.keys():
             fields["stage"] = meant(lens, own, fields, current)
-            if fields["stage"] is None and "stage" not in found.fields:
+            if fields["stage"] is None and "stage" not in lens.two_way:  # nothing said is no empty stage
                 del fields["stage"]
         fields.pop("stage_title", None)
         if plug.role == "accounting":

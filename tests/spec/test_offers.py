@@ -493,6 +493,8 @@ def test_stages_that_were_given_one_word_are_told_apart_by_where_the_deal_stands
     acts.set_stage(hub, "1043", "shipped", "anna")
     sync(hub)
     assert says(hub, "W", "У кладовщика", comment="тот же") == "shipped"
+    assert says(hub, "lost", "Закрыт") == "shipped"
+    assert rows(hub, conflict) == [], "a loss that УНФ itself denies is nothing said, not an emptied field"
     assert says(hub, "F", "Закрыт") == "won"
     assert rows(hub, conflict, state="open") == []
 
