@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from sync.errors import BadConfig, Text
-from sync.model.records import KINDS
+from sync.model.records import KINDS, UNDECIDED
 from sync.reconcile.stages import faults
 
 Role = Literal["form", "shop", "mail", "crm", "accounting"]
@@ -95,6 +95,7 @@ class Notices(Section):
     via: str = ""  # a mail connection
     to: tuple[str, ...] = ()
     report_to: tuple[str, ...] = ()  # who gets deals against accounting every day
+    report_days: int = Field(92, gt=0)  # for how long closed deals in which nothing differs stay in the report
     report_at: str = Field("08:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")  # by the firm's clock; "" for never
 
 
@@ -379,7 +380,7 @@ def cannot_delete(config: Config, kind: str, connection: str, able: list[str]) -
 
 def _check_owners(config: Config, path: Path, source: str) -> None:
     """Every key is a field of a kind, every value somebody who can own it."""
-    fields = [f"{kind}.{field}" for kind in WHOLE_KINDS for field in KINDS[kind].model_fields if field != "documents"]
+    fields = [f"{kind}.{field}" for kind in WHOLE_KINDS for field in KINDS[kind].model_fields if field not in UNDECIDED]
     sides = [*ROLES, "hub", *(f"connection:{name}" for name in config.connections)]
     for key, owner in config.owners.items():
         line = _line(source, ["owners", key])

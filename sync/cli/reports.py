@@ -28,19 +28,23 @@ def deals(
     context: typer.Context,
     xlsx: Annotated[Path | None, typer.Option(help="Write a workbook to this file.")] = None,
     as_json: AsJson = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Closed deals that have rested for longer than notices.report_days, too.")
+    ] = False,
     mail: Annotated[bool, typer.Option("--mail", help="Send it now to notices.report_to.")] = False,
 ) -> None:
     """Deals against the accounting system's orders and documents: every difference named, differences first."""
     with reporting(), Hub.open(context.obj, frozen=not mail) as hub:
-        rows = reports.deals(hub)
+        days = None if everything else hub.config.notices.report_days
+        rows = reports.deals(hub, days)
         language = hub.config.hub.language
         if xlsx is not None:
-            _save(xlsx, workbook.as_bytes(rows, language))
+            _save(xlsx, workbook.as_bytes(rows, language, reports.of_what(days)))
         if mail:
-            daily.send(hub, rows)
+            daily.send(hub, rows, days)
     found = reports.totals(rows)
     if as_json:
-        print_json({"rows": rows, "totals": found})
+        print_json({"rows": rows, "totals": found, "of": reports.of_what(days).say(language)})
         return
     if xlsx is None:
         _table(rows, language)
@@ -48,7 +52,7 @@ def deals(
         f"Сделок {found['deals']}, с расхождениями {found['different']}.",
         f"{found['deals']} deals, {found['different']} with differences.",
     )
-    said = " ".join([said, *(both(one.ru, one.en) for one in reports.said(rows))])
+    said = " ".join([said, *(both(one.ru, one.en) for one in (*reports.said(rows), reports.of_what(days)))])
     console.print(f"{xlsx}: {said}" if xlsx else said, markup=False, soft_wrap=True)
     if mail:
         console.print(both("Письмо поставлено в очередь отправки.", "The letter was queued."), markup=False)

@@ -160,6 +160,9 @@ TEXTS = {
         "Сделки и документы учёта: каждое расхождение названо, расхождения первыми."
     ),
     "Write a workbook to this file.": "Записать таблицу XLSX в этот файл.",
+    "Closed deals that have rested for longer than notices.report_days, too.": (
+        "Вместе с закрытыми сделками, в которых ничего не менялось дольше notices.report_days."
+    ),
     "Send it now to notices.report_to.": "Отправить сейчас по notices.report_to.",
     # identity
     "Answer contact events one after another against a base of clients, as the hub would log them.": (

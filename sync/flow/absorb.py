@@ -77,7 +77,12 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     deletes.settle(world, tx, plug, rec, known, uid, found.kind, cause)
     name_problems(world, tx, plug, rec, found, uid, cause)
     fields = observed(
-        world.config, plug, found, deleted=rec.deleted, numbered=known is not None and known.number is not None
+        world.config,
+        plug,
+        found,
+        deleted=rec.deleted,
+        numbered=known is not None and known.number is not None,
+        lens=plug.mapping.lens(rec.kind),
     )
     if made:
         data = _first_values(world, tx, plug, uid, found.kind, fields, cause, link_id)

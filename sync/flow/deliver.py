@@ -270,7 +270,8 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
         return
     kind = tx.execute(_KIND, {"this": row.record_uid}).scalar_one()
     found = lens.get(rec.data)
-    seen = observed(world.config, plug, found, deleted=False, numbered=row.number is not None)
+    stage = row.fields.get("stage")
+    seen = observed(world.config, plug, found, deleted=False, numbered=row.number is not None, lens=lens, current=stage)
     known = find_link(tx, plug.name, rec.kind, rec.id)
     agreed = dict(known.base or {}) if known is not None else {}
     base = {**agreed, **made.agreed(lens, row, loads(dumps(seen)))}

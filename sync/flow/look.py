@@ -13,12 +13,14 @@ from sqlalchemy.engine import Connection
 from sync.config import Pipeline
 from sync.errors import RecordRefused
 from sync.flow.plug import Plug, World
+from sync.flow.stages import graph_of, meant
 from sync.flow.translate import canonical_kind, observed, sale_price_keys
 from sync.lens import Lens, Translated
 from sync.model.compare import same
 from sync.model.records import KINDS
 from sync.reconcile import INEXPRESSIBLE, Side
 from sync.reconcile.rows import in_our_words
+from sync.reconcile.sides import NEVER
 from sync.reconcile.stages import stage_of_facts
 from sync.store.tables import intent, link
 
@@ -86,8 +88,20 @@ def look(
     keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
     found = lens.get(row.shadow)
     numbered = row.number is not None or _names_another(world, tx, plug, kind, data, row, found)
-    seen = observed(world.config, plug, found, deleted=gone, numbered=numbered, price_keys=keys, pipeline=pipeline.name)
+    seen = observed(
+        world.config,
+        plug,
+        found,
+        deleted=gone,
+        numbered=numbered,
+        price_keys=keys,
+        pipeline=pipeline.name,
+        lens=lens,
+        current=data.get("stage"),
+    )
     facts = _facts(plug, kind, gone, seen, pipeline)
+    told = kind == "deal" and plug.role == "accounting" and "stage" not in lens.two_way  # it is told stages, and lags
+    fact = _beyond(lens, pipeline, found, seen, data.get("stage")) if facts and told else NEVER
     base = _typed(kind, row.base if row.base or row.number is None else _offered(tx, row, seen))
     base |= {f: seen[f] for f, value in _typed(kind, sent).items() if f in seen and same(f, seen[f], value)}
     can = plug.adapter.capabilities
@@ -105,6 +119,8 @@ def look(
         _image(lens, row.shadow),
         None if row.untold is None else frozenset(row.untold),
         facts,
+        fact,
+        frozenset({"stage"} & seen.keys()) if told else frozenset(),
         row.native_kind in can.stepwise,
         fetches=frozenset(seen) - facts - {"stage"} if row.native_kind in can.offers else frozenset(),
     )
@@ -137,6 +153,16 @@ def _facts(plug: Plug, kind: str, gone: bool, seen: dict[str, Any], pipeline: Pi
         return frozenset()
     seen["stage"] = stage
     return frozenset({"stage"})
+
+
+def _beyond(lens: Lens, pipeline: Pipeline, found: Translated, seen: dict[str, Any], current: str | None) -> Any:
+    """Where the side's own state is further on than what its facts stand for, that is what it shows, and the facts' stage
+    stands beside it; NEVER elsewhere."""
+    fact, own = seen["stage"], meant(lens, pipeline, found.fields, current)
+    if own in (None, fact) or not graph_of(pipeline).reachable(fact, own):
+        return NEVER
+    seen["stage"] = own
+    return fact
 
 
 def _offered(tx: Connection, row: Any, seen: Mapping[str, Any]) -> dict[str, Any]:

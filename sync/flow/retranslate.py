@@ -164,6 +164,8 @@ class _Reader:
             numbered=numbered,
             price_keys=self._keys,
             pipeline=own,
+            lens=self.lens,
+            current=(one.base or {}).get("stage"),
         )
         said: dict[str, Any] = loads(dumps(fields))
         return said

@@ -18,6 +18,7 @@ from sync.delivery import intents
 from sync.errors import NeedHuman, SverkaError
 from sync.flow import dependencies, goods, references, trouble
 from sync.flow.plug import Cause, Plug, World
+from sync.flow.stages import meant, title_of
 from sync.flow.weave import note, typed
 from sync.identity import merging
 from sync.identity.golden import named_by_domain
@@ -220,6 +221,8 @@ def outgoing(
 ) -> dict[str, Any]:
     """The native record for the other side, from the canonical one, its client, and the goods as they are known there."""
     view: dict[str, Any] = {**data, "uid": row.uid, "number": number or data.get("number")}
+    if row.kind == "deal":
+        view["stage_title"] = title_of(world.config.pipeline(data.get("pipeline")), data.get("stage"))
     if row.client_uid:
         client = _client_and_person(tx, row)
         view["client"] = {
@@ -325,6 +328,8 @@ def _offered_already(
     if there is None or there.shadow is None:
         return False
     before, shown = typed(row.kind, last.fields), lens.get(there.shadow).fields
+    if "stage" in shown:
+        shown["stage"] = meant(lens, world.config.pipeline(data.get("pipeline")), shown, before.get("stage"))
     said = {f: before[f] for f in before.keys() & shown.keys() & data.keys() if _shows(f, data[f], shown[f], lens)}
     said = {f: value for f, value in said.items() if not same(f, value, data[f])}
     # what nobody knew when it was offered, as facts of accounting: whether it is paid or cancelled

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from sync.config import Config
 from sync.flow.plug import Plug
-from sync.lens import Translated
+from sync.flow.stages import meant
+from sync.lens import Lens, Translated
 from sync.reconcile.stages import stage_of_facts
 from sync.store.tables import link, record
 
@@ -55,11 +56,14 @@ def observed(
     numbered: bool,
     price_keys: frozenset[str] | None = None,
     pipeline: str | None = None,
+    lens: Lens | None = None,
+    current: str | None = None,
 ) -> dict[str, Any]:
     """What this side says of the fields that are reconciled.
 
     Documents are rows of their own and have no side here. A number that we gave the other side is not news. The
     accounting side's facts stand for a stage, by the table of the deal's own `pipeline`, or of the one that this side names.
+    A state of its own is read through `lens`, seen from the stage in which the deal stands (`current`).
     """
     if found.kind == "offer":
         return _offer(price_keys, found.fields)
@@ -70,10 +74,16 @@ def observed(
     if found.kind == "deal":
         if numbered:
             fields.pop("number", None)
+        own = config.pipeline(fields.get("pipeline") or pipeline)
+        if lens is not None and {"stage", "stage_title"} & fields.keys():
+            fields["stage"] = meant(lens, own, fields, current)
+            if fields["stage"] is None and "stage" not in lens.two_way:  # nothing said is no empty stage
+                del fields["stage"]
+        fields.pop("stage_title", None)
         if plug.role == "accounting":
             cancelled = True if deleted else fields.get("cancelled")
             stage = stage_of_facts(
-                config.pipeline(fields.get("pipeline") or pipeline).facts,
+                own.facts,
                 fields.get("paid"),
                 fields.get("shipped"),
                 cancelled,

@@ -387,8 +387,8 @@ def differing(world: World, tx: Connection, row: Any, one: Any) -> list[Differen
         return []
     side, differences = found.side, []
     for name, value in side.seen.items():
-        if name in side.facts or (name in data and same(name, value, data[name])):
-            continue  # what facts stand for moves a stage on, and need not be where it is now
+        if name in side.facts or name in side.onward or (name in data and same(name, value, data[name])):
+            continue  # what facts or a lagging state stand for moves a stage on, and need not be where it is now
         image = side.image(name, data.get(name))
         if image is not INEXPRESSIBLE and same(name, value, image):
             continue

@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from sync.config import Pipeline
 from sync.delivery import intents
 from sync.errors import Text
 from sync.flow import goods, references, totals, trouble
@@ -19,10 +18,11 @@ from sync.flow.look import MISSING, Look, look, side_names
 from sync.flow.look import side_name as side_name  # where others look for it
 from sync.flow.look import takes_part as takes_part
 from sync.flow.plug import Cause, World
+from sync.flow.stages import graph_of as graph_of
 from sync.flow.translate import SAID, columns
 from sync.model.compare import same
 from sync.model.records import KINDS
-from sync.reconcile import INEXPRESSIBLE, Conflict, Graph, Plan, Side, decide, policy_for
+from sync.reconcile import INEXPRESSIBLE, Conflict, Plan, Side, decide, policy_for
 from sync.store.asked import THIS
 from sync.store.tables import conflict, edit, journal, link, record
 from sync.store.types import dumps, loads
@@ -128,12 +128,6 @@ def by_hand(tx: Connection, uid: str, field: str) -> bool:
     )
     last = next((n.why for n in notes if field in n.changes and n.why != "offered" and n.why[:6] != "wrote:"), "")
     return last == "human" or last.startswith("undo:")
-
-
-def graph_of(pipeline: Pipeline) -> Graph:
-    """The stages of a pipeline as the decision wants them."""
-    steps = {s.name: s.next for s in pipeline.stages if s.next is not None}
-    return Graph.of([(s.name, s.semantic) for s in pipeline.stages], steps, pipeline.lost_reason)
 
 
 def typed(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:

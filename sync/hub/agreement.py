@@ -60,6 +60,7 @@ class Books:
     )  # kinds of documents that it cannot tell now: their sums are what was known last
     uncounted: Sequence[Paper] = ()  # documents whose part in the two sums nobody can tell
     stage: str | None = None  # the stage that its facts stand for
+    shown: str | None = None  # what it calls the stage itself
     cancelled: bool | None = None
     titles: Mapping[str, str] = field(default_factory=dict)  # stage → what people call it
 

@@ -12,7 +12,7 @@ from sync.flow.look import takes_part
 from sync.flow.plug import Plug
 from sync.flow.translate import canonical_kind
 from sync.hub.runtime import Hub
-from sync.model.records import KINDS
+from sync.model.records import KINDS, UNDECIDED
 from sync.reconcile import policy_for
 from sync.reconcile.policy import DEFAULTS, Policy
 
@@ -220,7 +220,7 @@ def owners(hub: Hub) -> Iterator[tuple[str, str, Policy]]:
     """(kind, field, effective policy) of every reconciled field."""
     for kind in ("lead", "deal", "company", "contact", "product"):
         for field in KINDS[kind].model_fields:
-            if field != "documents":
+            if field not in UNDECIDED:
                 yield kind, field, policy_for(kind, field, hub.config.owners)
 
 

@@ -36,20 +36,21 @@ def morning(hub: Hub) -> int:
     if not due(hub):
         return 0
     now = reports.local(hub, hub.now())
-    rows = reports.deals(hub)
+    days = hub.config.notices.report_days
+    rows = reports.deals(hub, days)
     with hub.store.begin() as tx:
         hub.store.lock_key(tx, _key(now))
         if tx.execute(sa.select(notice.c.id).where(notice.c.key == _key(now))).first() is not None:
             return 0
         text = subject(rows, now)
         tx.execute(notice.insert().values(key=_key(now), at=hub.now(), text={"en": text.en, "ru": text.ru}))
-        _plan(hub, tx, rows, now, _key(now))
+        _plan(hub, tx, rows, days, now, _key(now))
     hub.wake(hub.config.notices.via)
     return 1
 
 
-def send(hub: Hub, rows: list[dict[str, Any]]) -> None:
-    """Send the letter now, asked by a person. BadConfig when nobody is named to get it."""
+def send(hub: Hub, rows: list[dict[str, Any]], days: int | None = None) -> None:
+    """Send the letter now, asked by a person; `days` as the rows were asked for. BadConfig when nobody is named to get it."""
     notices = hub.config.notices
     if not (notices.via and notices.report_to):
         raise BadConfig(
@@ -62,7 +63,7 @@ def send(hub: Hub, rows: list[dict[str, Any]]) -> None:
         )
     now = reports.local(hub, hub.now())
     with hub.store.begin() as tx:
-        _plan(hub, tx, rows, now, f"report:asked:{now.isoformat()}")
+        _plan(hub, tx, rows, days, now, f"report:asked:{now.isoformat()}")
     hub.wake(notices.via)
 
 
@@ -70,10 +71,10 @@ def _key(now: datetime) -> str:
     return f"report:{now.date().isoformat()}"
 
 
-def _plan(hub: Hub, tx: Any, rows: list[dict[str, Any]], now: datetime, key: str) -> None:
+def _plan(hub: Hub, tx: Any, rows: list[dict[str, Any]], days: int | None, now: datetime, key: str) -> None:
     language, day = hub.config.hub.language, now.date().isoformat()
     name = f"sverka-{day}.xlsx"
-    content = base64.b64encode(workbook.as_bytes(rows, language)).decode()
+    content = base64.b64encode(workbook.as_bytes(rows, language, reports.of_what(days))).decode()
     intents.plan(
         tx,
         record_uid=f"notice:{key}"[:36],
@@ -83,7 +84,7 @@ def _plan(hub: Hub, tx: Any, rows: list[dict[str, Any]], now: datetime, key: str
         data={
             "to": list(hub.config.notices.report_to),
             "subject": subject(rows, now).say(language),
-            "text": body(rows).say(language),
+            "text": body(rows, days).say(language),
             "files": [{"name": name, "type": XLSX, "base64": content}],
         },
         fields={},
@@ -106,8 +107,8 @@ def subject(rows: list[dict[str, Any]], now: datetime) -> Text:
     )
 
 
-def body(rows: list[dict[str, Any]]) -> Text:
-    """Totals of both sides, then what differs, deal by deal."""
+def body(rows: list[dict[str, Any]], days: int | None = None) -> Text:
+    """Which deals they are, totals of both sides, then what differs, deal by deal."""
     different = [r for r in rows if r["differences"]]
     lines = [
         f"{_number(r)} · {r['client'] or r['counterparty'] or '?'}: {'; '.join(r['differences'])}" for r in different
@@ -115,13 +116,16 @@ def body(rows: list[dict[str, Any]]) -> Text:
     more = len(lines) - _SHOWN
     shown = "\n".join(lines[:_SHOWN])
     sums = [_sums(currency, some) for currency, some in reports.by_currency(rows).items()]
+    scope = reports.of_what(days)
     en = (
-        "\n".join(one.en for one in sums)
+        f"{scope.en}\n\n"
+        + "\n".join(one.en for one in sums)
         + f"\n{shown or 'No differences.'}"
         + (f"\n… and {more} more in the workbook." if more > 0 else "")
     )
     ru = (
-        "\n".join(one.ru for one in sums)
+        f"{scope.ru}\n\n"
+        + "\n".join(one.ru for one in sums)
         + f"\n{shown or 'Расхождений нет.'}"
         + (f"\n… и ещё {more}: все в таблице." if more > 0 else "")
     )

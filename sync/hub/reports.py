@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,32 +13,46 @@ from sqlalchemy.engine import Connection
 from sync.config import Pipeline
 from sync.errors import Text
 from sync.flow.plug import Plug
+from sync.flow.stages import graph_of, meant
 from sync.flow.translate import canonical_kind
 from sync.hub.agreement import ZERO, Books, Difference, Side, differences
 from sync.hub.runtime import Hub
 from sync.identity.names import may_agree
-from sync.model.settled import paid_and_shipped, uncounted
+from sync.model.settled import ordered, paid_and_shipped, uncounted
 from sync.reconcile.stages import stage_of_facts
-from sync.store.tables import conflict, document, link, quarantine, record
+from sync.store.tables import conflict, document, journal, link, quarantine, record
 
 _ORDER = {"crm": 0, "shop": 1, "form": 2}  # whose word the deal's own side is: where people work on it first
 SUMS = ("amount", "order_amount", "paid", "shipped")
 
 
-def deals(hub: Hub) -> list[dict[str, Any]]:
-    """One row per deal and one per order that only accounting knows; those with differences first.
+def deals(hub: Hub, days: int | None = None) -> list[dict[str, Any]]:
+    """One row per deal and one per order that only accounting knows; those with differences first. `days`: without the closed
+    deals in which nothing differs and nothing has moved for so long; None: all. See `of_what`.
 
     {number, client, stage, amount, order, order_date, counterparty, order_amount, gap, paid, shipped, currency, order_stage,
     differences: [text], kinds: [kind of each difference]}; sums are Decimals, texts in the hub's language, dates by the
     firm's clock.
     """
     with hub.store.read() as tx:
-        found = [_row(hub, deal, *parts) for deal, parts in _gathered(hub, tx)]
+        resting = _resting(hub, tx, days) if days is not None else frozenset[str]()
+        read = ((deal.uid, _row(hub, deal, *parts)) for deal, parts in _gathered(hub, tx))
+        found = [row for uid, row in read if row["differences"] or uid not in resting]
         found += _only_there(hub, tx)
     for row in found:
         both = row["order_amount"] is not None and row["amount"] is not None
         row["gap"] = row["order_amount"] - row["amount"] if both else None
     return sorted(found, key=lambda r: not r["differences"])
+
+
+def of_what(days: int | None) -> Text:
+    """Which deals the rows and totals are of."""
+    if days is None:
+        return Text("All deals.", "Все сделки.")
+    return Text(
+        f"Deals that are open, differ, or moved in the last {days} days; older ones: sverka report deals --all.",
+        f"Сделки открытые, с расхождениями и с изменениями за последние {days} дн.; более старые: sverka report deals --all.",
+    )
 
 
 def totals(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -111,6 +125,20 @@ def _gathered(hub: Hub, tx: Connection) -> Iterable[tuple[Any, tuple[Any, ...]]]
         yield row, (links.get(uid, []), documents.get(uid, []), questions.get(uid, []), stopped.get(uid, []))
 
 
+def _resting(hub: Hub, tx: Connection, days: int) -> frozenset[str]:
+    """Closed deals of which no side and no document has said anything new for so long."""
+    closed = {s.name for p in hub.config.pipelines for s in p.stages if s.semantic != "open"}
+    return frozenset(
+        tx.execute(
+            sa.select(record.c.uid)
+            .join(journal, journal.c.record_uid == record.c.uid)
+            .where(record.c.kind == "deal", record.c.stage.in_(closed))
+            .group_by(record.c.uid)
+            .having(sa.func.max(journal.c.at) < hub.now() - timedelta(days=days))
+        ).scalars()
+    )
+
+
 def _grouped(rows: Iterable[Any], column: str) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for row in rows:
@@ -121,10 +149,11 @@ def _grouped(rows: Iterable[Any], column: str) -> dict[str, list[Any]]:
 def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions: list[Any], stopped: list[Any]) -> Any:
     sides = [(plug, one, _reading(plug, one)) for one in links if (plug := hub.plugs.get(one.connection)) is not None]
     ours = sorted((s for s in sides if s[0].role != "accounting"), key=lambda s: _ORDER.get(s[0].role, 9))
-    books_side = next((s for s in sides if s[0].role == "accounting"), None)
+    there = [s for s in sides if s[0].role == "accounting"]
+    books_side = there[0] if there else None
     sales = _sales(hub, deal, [reading for _, _, reading in ours])
-    accounting = {plug.name for plug, _, _ in sides if plug.role == "accounting"}
-    books = _books(hub, deal, books_side, [d for d in documents if d.connection in accounting])
+    documents = [d for d in documents if d.connection in {plug.name for plug, _, _ in there}]
+    books = _books(hub, deal, there, documents)
     found = differences(sales, books, may_agree)
     found += [_question(q) for q in questions] + [_stopped(q) for q in stopped]
     titles = books.titles
@@ -142,7 +171,7 @@ def _row(hub: Hub, deal: Any, links: list[Any], documents: list[Any], questions:
         "paid": books.paid,
         "shipped": books.shipped,
         "currency": sales.currency or (order.currency if order else None),
-        "order_stage": titles.get(books.stage or "", books.stage),
+        "order_stage": books.shown or titles.get(books.stage or "", books.stage),
         "differences": [one.text.say(language) for one in found],
         "kinds": [one.kind for one in found],
     }
@@ -190,33 +219,56 @@ def _claims(pipeline: Pipeline, stage: str | None) -> Iterable[str]:
         yield "lost"
 
 
-def _books(hub: Hub, deal: Any, side: Any, documents: list[Any]) -> Books:
+def _books(hub: Hub, deal: Any, sides: list[Any], documents: list[Any]) -> Books:
+    """What accounting says. The first of several connections speaks for all, but for the sums: orders of different bases are
+    added up, as their payments are."""
     pipeline = hub.config.pipeline((deal.data or {}).get("pipeline"))
     titles = {s.name: s.title for p in hub.config.pipelines for s in p.stages}
-    if side is None:
+    if not sides:
         return Books(None, wanted=_wanted(hub), titles=titles)
-    plug, row, reading = side
-    orders = [d for d in documents if d.kind == "order" and d.connection == plug.name and not d.reversed]
+    plug, row, reading = sides[0]
+    together = ordered(documents, hub.config.bases) or [plug.name]
+    orders = [d for d in documents if d.kind == "order" and d.connection in together and not d.reversed]
     if reading is None:
         return Books(None, waiting=row.state == "offered", titles=titles)
     fields, client = reading
-    amount = sum((d.amount or ZERO for d in orders), ZERO) if orders else fields.get("amount")
+    currency = next((d.currency for d in orders if d.currency), fields.get("currency"))
+    counted = [d.amount or ZERO for d in orders if d.currency in (None, currency)]
+    amount = sum(counted, ZERO) if orders else fields.get("amount")
     order = Side(
         number=", ".join(d.number for d in orders if d.number) or fields.get("number"),
         client=client.get("company") or client.get("name"),
         inn=client.get("inn"),
         amount=amount,
-        currency=next((d.currency for d in orders if d.currency), fields.get("currency")),
-        lines=fields.get("lines"),
+        currency=currency,
+        lines=_lines([found[0].get("lines") for one, _, found in sides if one.name in together and found is not None]),
     )
     facts = (fields.get("paid"), fields.get("shipped"), True if row.deleted_at else fields.get("cancelled"))
-    stage = stage_of_facts(pipeline.facts, *facts) or fields.get("stage")
+    stage = stage_of_facts(pipeline.facts, *facts)
+    shown = titles.get(stage or "", stage) or fields.get("stage_title")
+    if stage is None:
+        stage = meant(plug.mapping.lens(row.native_kind), pipeline, fields, deal.stage)
+        if "stage_title" in fields and stage and graph_of(pipeline).reachable(stage, deal.stage or ""):
+            stage = deal.stage  # a state that is shared by stages, or lags behind them, is no difference
     paid, shipped = paid_and_shipped(documents, deal.currency, hub.config.bases)
     silent = frozenset(d["kind"] for d in fields.get("documents") or [] if d.get("unknown"))
     left_out = uncounted(documents, deal.currency)
     return Books(
-        order, paid, shipped, silent=silent, uncounted=left_out, stage=stage, cancelled=facts[2], titles=titles
+        order,
+        paid,
+        shipped,
+        silent=silent,
+        uncounted=left_out,
+        stage=stage,
+        shown=shown,
+        cancelled=facts[2],
+        titles=titles,
     )
+
+
+def _lines(parts: list[Any]) -> list[Any] | None:
+    """The lines of all orders; None where one does not show its own."""
+    return None if None in parts else [row for rows in parts for row in rows]
 
 
 def _wanted(hub: Hub) -> bool:

@@ -1,4 +1,4 @@
-"""The accountant's workbook: all deals with differences first, only what differs, and the totals of both sides."""
+"""The accountant's workbook: the deals with differences first, only what differs, and the totals of both sides."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from sync.errors import Text
 from sync.hub.reports import SUMS, by_currency, totals
 
 FIELDS = (
@@ -64,14 +65,16 @@ _NAMES = {
     "ru": {"all": "Сделки", "different": "Расхождения", "total": "Итого"},
     "en": {"all": "Deals", "different": "Differences", "total": "Total"},
 }
+_OF_DIFFERENCES = Text("Every deal that differs, however old.", "Все сделки с расхождениями, за всё время.")
 _MONEY = (*SUMS, "gap")
 _MONEY_SHOWN = "#,##0.00;[Red]-#,##0.00"
 _WRAPPED = ("client", "counterparty", "differences")
 _LINE = 15  # points
 
 
-def write(rows: list[dict[str, Any]], language: str, target: Path | IO[bytes]) -> None:
-    """Rows of `reports.deals` as a workbook: all deals (differences first) and only what differs, each with its totals."""
+def write(rows: list[dict[str, Any]], language: str, target: Path | IO[bytes], scope: Text | None = None) -> None:
+    """Rows of `reports.deals` as a workbook: all of them (differences first) and only what differs, each with its totals, and
+    under the totals what they are of (`scope`)."""
     from openpyxl import Workbook
 
     book = Workbook()
@@ -79,18 +82,23 @@ def write(rows: list[dict[str, Any]], language: str, target: Path | IO[bytes]) -
     assert sheet is not None
     names = _NAMES[language]
     sheet.title = names["all"]
-    _fill(sheet, rows, language)
-    _fill(book.create_sheet(names["different"]), [r for r in rows if r["differences"]], language)
+    _fill(sheet, rows, language, scope)
+    _fill(
+        book.create_sheet(names["different"]),
+        [r for r in rows if r["differences"]],
+        language,
+        _OF_DIFFERENCES if scope else None,
+    )
     book.save(target)
 
 
-def as_bytes(rows: list[dict[str, Any]], language: str) -> bytes:
+def as_bytes(rows: list[dict[str, Any]], language: str, scope: Text | None = None) -> bytes:
     stream = io.BytesIO()
-    write(rows, language, stream)
+    write(rows, language, stream, scope)
     return stream.getvalue()
 
 
-def _fill(sheet: Any, rows: list[dict[str, Any]], language: str) -> None:
+def _fill(sheet: Any, rows: list[dict[str, Any]], language: str, scope: Text | None) -> None:
     from openpyxl.styles import PatternFill
     from openpyxl.utils import get_column_letter
 
@@ -104,6 +112,8 @@ def _fill(sheet: Any, rows: list[dict[str, Any]], language: str) -> None:
     sheet.auto_filter.ref = f"A1:{last}{max(1, len(rows) + 1)}"  # the totals stay where they are when rows are filtered
     _add_totals(sheet, rows, language)
     _format(sheet)
+    if scope is not None:
+        sheet.append([scope.say(language)])
     sheet.freeze_panes = "B2"
     sheet.print_title_rows = "1:1"
     sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A4

@@ -7,7 +7,8 @@ is already the wanted one, and checks the second on the patched record before it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -140,6 +141,17 @@ class Lens:
         if name in self.row_writers:
             after = numbered(self._row_plans[name], self.row_writers[name], after)
         return self.get(after).fields.get(name)
+
+    def words(self, name: str, values: Iterable[Any]) -> dict[Any, list[Any]]:
+        """What the create section puts at the very place from which a field is read: each word with the values that are given
+        by it. Empty where it puts nothing there."""
+        found: dict[Any, list[Any]] = {}
+        for source in [one for path, one in self.create_fields if path.text == self._paths.get(name)]:
+            for value in values:
+                with suppress(Bad):  # a value that this side has no word for
+                    view = {name: value}
+                    found.setdefault(source.run(view, (view, 0)), []).append(value)
+        return found
 
     def create(self, view: Mapping[str, Any]) -> dict[str, Any]:
         """The whole native record for a new one, from the canonical view. What the view does not know is left out."""

@@ -102,6 +102,7 @@ class Deal(Whole):
     title: Str | None = None
     pipeline: Str | None = None
     stage: Str | None = None
+    stage_title: Str | None = None  # what people call it; only a way of saying `stage`, kept nowhere
     responsible: Str | None = None  # as of a lead
     lost_reason: Str | None = None
     amount: Money | None = None
@@ -202,6 +203,9 @@ KINDS: dict[str, type[Canonical]] = {
     "group": Named,
     "activity": Activity,
 }
+
+# What no side decides over: rows of their own, and a stage's name, which is only another way of saying the stage
+UNDECIDED = frozenset({"documents", "stage_title"})
 
 # The identifiers by which a mapping's `client` section describes whom a record is about.
 CLIENT_FIELDS = frozenset(

@@ -75,6 +75,20 @@ def paid_and_shipped(
     return _over(groups, by_side, "payment"), _over(groups, by_side, "shipment")
 
 
+def ordered(papers: Sequence[Paper], bases: Mapping[str, str]) -> list[str]:
+    """The connections whose orders together make up the deal: of each base the one that shows the fuller sum of orders. Empty
+    unless different bases show some: then each connection tells of the whole."""
+    by_side: dict[str, Decimal] = defaultdict(Decimal)
+    for one in papers:
+        if one.kind == "order" and not one.reversed:
+            by_side[one.connection] += one.amount or ZERO
+    fullest: dict[str, str] = {}
+    for name, base in _groups(papers, {name: bases.get(name, "") for name in by_side}).items():
+        if base not in fullest or by_side[name] > by_side[fullest[base]]:
+            fullest[base] = name
+    return list(fullest.values()) if len(fullest) > 1 else []
+
+
 def _groups(papers: Iterable[Paper], bases: Mapping[str, str]) -> dict[str, str]:
     """Connection → its base, for those that say one. Bases of which two connections show one document are one base."""
     group = {name: base for name, base in bases.items() if base}

@@ -19,11 +19,12 @@ it keeps its own word, and that counts as agreed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
 from sync.model.compare import empty, same
-from sync.reconcile.guards import REASON, illegal, moved_on, needs_reason, on_the_way, torn_money
+from sync.reconcile.guards import REASON, illegal, lags, moved_on, needs_reason, on_the_way, torn_money
 from sync.reconcile.policy import Policy
 from sync.reconcile.rows import merge_rows, merge_sets
 from sync.reconcile.sides import HUB, INEXPRESSIBLE, NEVER, Conflict, Found, Plan, Side
@@ -119,11 +120,13 @@ def _decide_stage(
 ) -> None:
     knowing, current = [s for s in sides if name in s.seen], record.get(name)
     facts = [s for s in knowing if name in s.facts]
-    others, held = [s for s in knowing if s not in facts] if facts else knowing, record.get(name, NEVER)
+    others, held = [s for s in knowing if s not in facts or s.fact is not NEVER], record.get(name, NEVER)
+    others = [_standing_still(s, name) if lags(s, name, held, graph) else s for s in others]
     value, why, by = _value(name, policy, graph, held, *_movers(name, held, others))
     for side in facts:
         if value is not INEXPRESSIBLE and _moved(side, name, record.get(name, NEVER)):
-            value, why, by = moved_on(side, side.seen[name], (value, why, by), graph)
+            fact = side.seen[name] if side.fact is NEVER else side.fact
+            value, why, by = moved_on(side, fact, (value, why, by), graph)
     human = (by == HUB and why != "observed") or (name in by_hand and value == current)
     if human and why == "join":  # what a person decided is not decided once more by the graph
         why, by = "human", HUB
@@ -139,6 +142,11 @@ def _decide_stage(
         return
     plan.carry_out(record, name, value, knowing, (why, by))
     on_the_way(plan, name, sides, graph, plan.values.get(REASON, record.get(REASON)))
+
+
+def _standing_still(side: Side, name: str) -> Side:
+    """The side as if what it shows had been agreed."""
+    return replace(side, base={**side.base, name: side.seen[name]})
 
 
 def _value(

@@ -21,6 +21,11 @@ def illegal(start: Any, value: Any, name: str, knowing: Sequence[Side], graph: G
     )
 
 
+def lags(side: Side, name: str, held: Any, graph: Graph) -> bool:
+    """Whether a side that is only heard ahead of the record shows a stage that the record has left behind, or stands in."""
+    return name in side.onward and isinstance(held, str) and held != "" and graph.reachable(side.seen[name], held)
+
+
 def moved_on(side: Side, fact: str, found: Found, graph: Graph) -> Found:
     """News of what happened (paid, shipped, cancelled) moves a deal on from wherever the others put it, never back."""
     value = found[0]

@@ -34,6 +34,8 @@ class Side:
     image: Callable[[str, Any], Any] = _identity  # how the side would show a value; INEXPRESSIBLE where it cannot
     untold: frozenset[str] | None = None  # fields in which the record moved since this side showed it; None: not known
     facts: frozenset[str] = frozenset()  # fields that follow from facts which this side alone can know
+    fact: Any = NEVER  # the stage that the facts stand for, where the side shows a further one of its own beside it
+    onward: frozenset[str] = frozenset()  # fields of which only what is ahead of the record is news: it may lag behind
     stepwise: bool = False  # its stage is moved one step at a time
     graph: Graph | None = None  # of its own stages; None: the record's
     fetches: frozenset[str] = frozenset()  # fields that it is not written but fetches in an offer

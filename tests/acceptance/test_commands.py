@@ -100,9 +100,13 @@ def test_a_report_that_cannot_be_written_says_which_file(tmp_path: Path) -> None
     done = commands.here("report", "deals", "--xlsx", str(tmp_path / "absent" / "deals.xlsx"))
     assert (done.returncode, done.stdout) == (1, "")
     assert "deals.xlsx cannot be written" in done.stderr
-    assert commands.here("report", "deals", "--xlsx", str(tmp_path / "deals.xlsx")).stdout.endswith(
-        "0 deals, 0 with differences.\n"
-    )
+    for more, of_what in (
+        ((), "in the last 92 days; older ones: sverka report deals --all."),
+        (("--all",), "All deals."),
+    ):
+        said = commands.here("report", "deals", "--xlsx", str(tmp_path / "deals.xlsx"), *more).stdout
+        assert "0 deals, 0 with differences. " in said
+        assert said.endswith(f"{of_what}\n"), "it says what it is of"
 
 
 def test_sync_beside_a_service_and_a_second_service(tmp_path: Path) -> None:

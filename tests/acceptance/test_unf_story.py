@@ -42,6 +42,16 @@ first_run = "go"
 """
 
 
+# The exchange node's table: УНФ's own three states, one of which three stages share
+STATES = {
+    "new": "Открыт",
+    "in_work": "В работе",
+    "paid": "В работе",
+    "shipped": "В работе",
+    "won": "Завершен",
+}
+
+
 class Firm(Stage):
     """The shop, УНФ, and the hub as a process of its own."""
 
@@ -56,7 +66,12 @@ class Firm(Stage):
         self.shop.stop()
 
     def unf(self) -> UnfClient:
-        options: dict[str, Any] = {"bitrix": True, "subordinate": True, "sleep": lambda seconds: None}
+        options: dict[str, Any] = {
+            "bitrix": True,
+            "subordinate": True,
+            "statuses": STATES,
+            "sleep": lambda seconds: None,
+        }
         return UnfClient(self.onec, f"{self.address}/exchange/onec", "1c", "1c-secret", **options)
 
     def until(self, found: Callable[[], Any]) -> Any:
@@ -88,6 +103,9 @@ def test_unf_takes_an_order_and_gives_back_sums_states_and_a_cancellation(tmp_pa
         total = firm.onec.total(there)
         assert total == Decimal(firm.trace("1043")["amount"])  # type: ignore[index]
         assert [row.get("product") for row in there["lines"]][:1] == [tea]
+        assert (there["status"], stage(firm, "1043")) == ("Открыт", "new")
+        firm.onec.set_status("1043", "В работе")
+        assert firm.until(lambda: stage(firm, "1043") == "in_work"), "the first of the stages that share the state"
         firm.onec.pay("1043", "60.05")
         assert firm.until(lambda: sums(firm) == (Decimal("60.05"), Decimal(0))), "a part is a sum"
         firm.onec.pay("1043", total - Decimal("60.05"))

@@ -129,7 +129,7 @@ def test_unf_says_yes_and_no_itself() -> None:
     assert problems == []
     assert facts(orders["W1-2001"]) == (False, True, False)
     assert facts(orders["W1-2002"]) == (False, False, True)
-    assert (orders["W1-2001"].data["status_1c"], orders["W1-2001"].data["status_id"]) == ("В работе", "in_work")
+    assert (orders["W1-2001"].data["status_1c"], orders["W1-2001"].data["status"]) == ("В работе", "in_work")
 
 
 def test_unf_subordinate_documents() -> None:

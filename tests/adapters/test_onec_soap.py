@@ -17,7 +17,7 @@ from zeep.transports import Transport
 
 from adapters.base import AdapterContext, BadConfig, Change, OutcomeUnknown, Record, RecordRefused, RetryLater
 from adapters.onec.cml.reader import records
-from adapters.onec.soap import OneCSoap
+from adapters.onec.soap import OneCSoap, bounded
 from adapters.onec.soap.service import _as_it_came
 from adapters.onec.soap.settings import SoapSettings
 from sync.lens import load
@@ -299,3 +299,20 @@ def test_pictures_are_fetched_when_new_or_changed_and_never_stop_the_goods(base:
         assert asked[-1] == "b2", "after a refusal the goods go on without pictures"
     finally:
         one.close()
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MAX_ANSWER", 50_000), ("RATIO_FREE", 50_000)])
+def test_an_answer_that_unpacks_beyond_measure_is_refused_before_it_is_whole(
+    base: SoapPeer, opened: Any, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    """By its size, or by how often it packs; what packs as CommerceML does goes through."""
+    one = opened()
+    assert [r.id for r in drain(one, "product")[0]] == ["b1"]
+    base.state["items"].append(["2026-02-02T00:00:00", ITEMS.format(id="b2", sku="Б-9", name="я" * 400_000)])
+    assert len(drain(one, "product")[0]) == 2
+    monkeypatch.setattr(bounded, bound, most)
+    with pytest.raises(RecordRefused) as caught:
+        drain(one, "product")
+    assert (caught.value.code, caught.value.setting) == ("soap.size", "group")
+    base.state["items"].pop()
+    assert [r.id for r in drain(one, "product")[0]] == ["b1"], "the next answer is read again"

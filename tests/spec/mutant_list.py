@@ -708,6 +708,15 @@ MUTANTS: list[Mutant] = [
         "named",
         named("audit", "a_life_replays_to_what_stands"),
     ),
+    Mutant(
+        "a state that lags behind is news",
+        "R3",
+        "sync/reconcile/decide.py",
+        "others = [_standing_still(s, name) if lags(s, name, held, graph) else s for s in others]",
+        "others = list(others)",
+        "named",
+        named("offers", "a_state_that_several_stages_share_leaves_the_deal_in_any_of_them"),
+    ),
     # documents behind a deal ------------------------------------------------------------------------------------------
     Mutant(
         "what a side cannot tell is taken back",

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
+import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.base import Batch, RecordRefused, Request, Text
+from sync.flow import exchange
 from sync.flow.exchange import Context, waiting
 from sync.hub import acts
 from sync.hub.runtime import Hub
 from sync.hub.service import Service
 from sync.hub.trace import trace
+from sync.store import new_uid
 from sync.store.tables import conflict, intent, journal, link, quarantine, record
 from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows, sync
 
@@ -80,6 +85,9 @@ def test_a_batch_stays_the_same_until_it_is_confirmed(kit: Kit) -> None:
     first = offer(hub, 2)
     assert numbers(first) == ["W-1", "W-2"]
     assert first.items[0].data["items"][0]["id"] == "g1", "the line carries the other side's own product"
+    assert first.items[0].data["status_text"] == "Новый", (
+        "УТ's table of states is filled with what people call the stages"
+    )
     order(kit, hub, "4")
     kit.world("shop").put("deal", {"comment": "изменён"}, "1")
     sync(hub)
@@ -112,6 +120,34 @@ def test_nothing_is_offered_twice(kit: Kit) -> None:
     again = offer(hub)
     assert (numbers(again), again.items[0].data["sum"]) == (["W-1043"], "90")
     assert again.items[0].key != batch.items[0].key
+
+
+def test_two_queries_of_one_base_at_once_get_the_same_orders(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second comes while the first is choosing: it waits, and is given what the first was given."""
+    hub = two_shops(kit)
+    for number in ("1", "2"):
+        order(kit, hub, number)
+    begun, chosen, choosing = threading.Event(), threading.Event(), itertools.count()
+
+    def named() -> str:
+        if next(choosing):
+            chosen.set()  # two at once: what the lock is there against
+        elif begun.wait(5):
+            chosen.wait(0.3)
+        return new_uid()
+
+    monkeypatch.setattr(exchange, "new_uid", named)
+
+    def late() -> Batch:
+        begun.set()
+        return offer(hub)
+
+    with ThreadPoolExecutor(2) as both:
+        batches = [one.result(20) for one in (both.submit(offer, hub), both.submit(late))]
+    assert [numbers(batch) for batch in batches] == [["W-1", "W-2"]] * 2
+    assert batches[0] == batches[1]
+    assert {(row.state, row.batch) for row in rows(hub, intent)} == {("offered", offer(hub).id)}
+    assert not chosen.is_set()
 
 
 def test_an_order_that_comes_back_is_there_confirmed_or_not(kit: Kit) -> None:
@@ -360,37 +396,139 @@ def test_what_1c_never_asks_to_import_is_taken_by_the_hub_itself(kit: Kit, monke
     assert "settle" in made, "and so it does as a service"
 
 
-UNF = """
+BACK = {"number": "1043", "number_1c": "УНФ-1", "id_1c": "u1", "sum": "100.10", "currency": "RUB", "documents": []}
+OWN_WORDS = """
 system = "onec_unf"
 version = 1
+[tables.words]
+new = "N"
+in_work = "W"
+paid = "W"
+shipped = "W"
+won = "F"
+lost = "F"
 [order]
 kind = "deal"
-[order.fields]
-stage = { get = "status_id" }
+[order.create.fields]
+status = "stage | lookup(words)"
 """
 
 
-def test_the_words_of_the_stages_go_there_and_an_own_mapping_takes_them_back(kit: Kit) -> None:
-    """УНФ fills its table of order states from them, and says the same id when its order moves on."""
-    folder = kit.folder / "own"
-    folder.mkdir()
-    (folder / "onec_unf.toml").write_text(UNF, encoding="utf-8")
+def with_unf(kit: Kit, mapping: str = "", **sections: Any) -> Hub:
+    """A shop's order in УНФ, and in a CRM where one decides over the stage."""
+    own = {}
+    if mapping:
+        (kit.folder / "own").mkdir()
+        (kit.folder / "own" / "onec_unf.toml").write_text(mapping, encoding="utf-8")
+        own = {"mappings": str(kit.folder / "own")}
     onec = {**ONEC, "protocol": "unf", "mapping": "onec_unf"}
     connections = {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": onec}
-    hub = kit.open(connections, [("deal", "shop", "onec", "always")], hub={"mappings": str(folder)})
+    flows = [("deal", "shop", "onec", "always")]
+    if sections:
+        connections["crm"] = {"role": "crm", "kinds": ["deal"]}
+        flows.append(("deal", "shop", "crm", "always"))
+    hub = kit.open(connections, flows, hub=own, **sections)
     assert hub.broken == {}
-    words = context(hub).words("order", "status")
-    assert words[:2] == [("new", "Новый"), ("in_work", "В работе")]
     give(hub, "onec", "product", "g1", BOLT)
     kit.world("shop").put("deal", ORDER)
     sync(hub)
-    batch = offer(hub)
-    assert batch.items[0].data["status"] in dict(words)
-    context(hub).confirm(batch.id)
-    back = {"number": "1043", "number_1c": "УНФ-1", "id_1c": "u1", "sum": "100.10", "currency": "RUB", "documents": []}
+    context(hub).confirm(offer(hub).id)
+    return hub
+
+
+def says(hub: Hub, word: str, state: str, **facts: Any) -> str:
+    """УНФ sends the order in this state; the deal's stage then."""
+    give(hub, "onec", "order", "1043", {**BACK, "cancelled": False, "status": word, "status_1c": state, **facts})
+    sync(hub)
+    return str(one(hub, record, kind="deal").stage)
+
+
+def test_the_words_of_the_stages_go_to_unf_and_its_states_come_back(kit: Kit) -> None:
+    """УНФ fills its table of order states from them, and says the same word when its order moves on."""
+    hub = with_unf(kit)
+    words = context(hub).words("order", "status")
+    assert words[:2] == [("new", "Новый"), ("in_work", "В работе")]
     for word, stage in (("new", "new"), ("in_work", "in_work"), ("shipped", "shipped"), ("ждёт", "shipped")):
-        give(hub, "onec", "order", "1043", {**back, "status_id": word, "status_1c": word})
-        assert one(hub, record, kind="deal").stage == stage, word
+        assert says(hub, word, word) == stage, word
         assert word == "ждёт" or offer(hub).items == [], "what it says itself is not offered back"
     (asked,) = rows(hub, conflict, state="open")
     assert (asked.field, asked.sides["onec/order"]) == ("stage", "ждёт"), "a word that is no stage is a question"
+
+
+def test_a_state_that_several_stages_share_leaves_the_deal_in_any_of_them(kit: Kit) -> None:
+    """УНФ's own three states: «В работе» stands for three stages, and УНФ names any of their words."""
+    hub = with_unf(kit)
+    assert says(hub, "shipped", "В работе") == "in_work", "the first of them on the way forward"
+    acts.set_stage(hub, "1043", "paid", "anna")
+    sync(hub)
+    (item,) = offer(hub).items
+    assert (item.data["status"], item.data["status_text"]) == ("paid", "Оплачен")
+    context(hub).confirm(offer(hub).id)
+    for word in ("in_work", "shipped", "paid"):
+        assert says(hub, word, "В работе", comment=word) == "paid", word
+    assert says(hub, "new", "Открыт") == "paid", "a state that lags behind takes nothing back"
+    assert rows(hub, conflict) == [], "and nobody is asked"
+    acts.set_stage(hub, "1043", "new", "anna")
+    sync(hub)
+    assert says(hub, "new", "Открыт", comment="ещё раз") == "new", "what a person decided stands"
+    assert says(hub, "lost", "Завершен") == "won", "it says itself that nothing was cancelled"
+    assert (rows(hub, conflict, state="open"), offer(hub).items) == ([], [])
+
+
+def test_a_state_that_the_web_services_bring_moves_the_deal_as_well(kit: Kit) -> None:
+    unf = {"adapter": "onec_soap", "url": "http://127.0.0.1:9/unf", "login": "l", "password": "p", "code": "1"}
+    hub = kit.open({"shop": {"role": "shop", "kinds": ["deal"]}, "unf": unf}, [])
+    kit.world("shop").put("deal", ORDER)
+    sync(hub, trouble=True)
+    party = {"name": CLIENT["name"], "phones": [CLIENT["phone"]]}
+    for state, stage in (("Открыт", "new"), ("В работе", "in_work"), ("Завершен", "won"), ("В работе", "won")):
+        give(hub, "unf", "order", "1043", {**BACK, "counterparty": party, "status_1c": state, "cancelled": False})
+        assert one(hub, record, kind="deal").stage == stage, state
+    assert rows(hub, conflict) == []
+
+
+def test_stages_that_were_given_one_word_are_told_apart_by_where_the_deal_stands(kit: Kit) -> None:
+    hub = with_unf(kit, OWN_WORDS)
+    assert says(hub, "W", "У кладовщика") == "in_work"
+    acts.set_stage(hub, "1043", "shipped", "anna")
+    sync(hub)
+    assert says(hub, "W", "У кладовщика", comment="тот же") == "shipped"
+    assert says(hub, "lost", "Закрыт") == "shipped"
+    assert rows(hub, conflict) == [], "a loss that УНФ itself denies is nothing said, not an emptied field"
+    assert says(hub, "F", "Закрыт") == "won"
+    assert rows(hub, conflict, state="open") == []
+
+
+def test_a_state_beyond_what_the_documents_say_is_heard_beside_them(kit: Kit) -> None:
+    hub = with_unf(kit)
+    assert says(hub, "in_work", "В работе", paid=True) == "paid"
+    assert says(hub, "shipped", "Отгружен", paid=True) == "shipped"
+    assert says(hub, "shipped", "Отгружен", paid=True, shipped=True) == "won"
+    assert rows(hub, conflict, state="open") == []
+
+
+@pytest.mark.parametrize(("owners", "stage"), [({}, "paid"), ({"deal.stage": "join"}, "shipped")])
+def test_a_state_beyond_the_documents_hides_no_payment_from_a_crm_that_decides(
+    kit: Kit, owners: dict[str, str], stage: str
+) -> None:
+    hub = with_unf(kit, owners=owners)
+    assert says(hub, "shipped", "Отгружен", paid=True) == stage
+    assert says(hub, "shipped", "Отгружен", paid=True, comment="то же") == stage
+    assert rows(hub, conflict, state="open") == []
+
+
+@pytest.mark.parametrize(("owners", "stage"), [({}, "new"), ({"deal.stage": "join"}, "in_work")])
+def test_with_a_crm_one_setting_lets_the_accountants_state_move_the_deal(
+    kit: Kit, owners: dict[str, str], stage: str
+) -> None:
+    """As shipped the CRM decides over the stage; payments move it on all the same."""
+    hub = with_unf(kit, owners=owners)
+    (card,) = [r.external_id for r in rows(hub, link, connection="crm")]
+    assert says(hub, "in_work", "В работе") == stage
+    assert kit.world("crm").record("deal", card).data["stage"] == stage
+    assert says(hub, "in_work", "В работе", paid=True) == "paid"
+    assert kit.world("crm").record("deal", card).data["stage"] == "paid"
+    kit.world("crm").put("deal", {"stage": "shipped"}, card)
+    sync(hub)
+    assert says(hub, "in_work", "В работе", paid=True, comment="ещё") == "shipped"
+    assert rows(hub, conflict, state="open") == []

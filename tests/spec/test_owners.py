@@ -11,7 +11,7 @@ import pytest
 from adapters.memory import MemoryAdapter
 from sync.hub import checks
 from sync.hub.trace import trace
-from sync.model.records import KINDS
+from sync.model.records import KINDS, UNDECIDED
 from sync.store.tables import record
 from tests.spec.hubs import Kit, give, one, open_kit, sync
 from tests.spec.test_offers import BOLT, ONEC
@@ -51,7 +51,7 @@ def test_the_effective_owner_of_every_field_in_words(kit: Kit) -> None:
     assert found["deal.responsible"] == "b24 decides, on records that it holds (shipped default)"
     assert found.pop("task.*") == "the hub alone: its tasks are kept here and written to no system (always)"
     kinds = ("lead", "deal", "company", "contact", "product")
-    assert set(found) == {f"{k}.{f}" for k in kinds for f in KINDS[k].model_fields if f != "documents"}
+    assert set(found) == {f"{k}.{f}" for k in kinds for f in KINDS[k].model_fields if f not in UNDECIDED}
     for key, text in checks.explained(hub):
         assert text.ru != text.en, key
         assert "(" in text.ru

@@ -30,9 +30,14 @@ def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
         yield made
 
 
-def opened(kit: Kit, **sections: Any) -> Hub:
+def opened(kit: Kit, onec: dict[str, Any] | None = None, books: dict[str, Any] | None = None, **sections: Any) -> Hub:
     hub = kit.open(
-        {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": ONEC, "mail": {"kinds": ["message"]}},
+        {
+            "shop": {"role": "shop", "kinds": ["deal"]},
+            "onec": {**ONEC, **(onec or {})},
+            "mail": {"kinds": ["message"]},
+            **({"books": books} if books else {}),
+        },
         [("deal", "shop", "onec", "always")],
         **sections,
     )
@@ -74,6 +79,47 @@ def test_a_stage_that_accountings_documents_do_not_bear_out(kit: Kit, stage: str
     sync(hub)
     (row,) = reports.deals(hub)
     assert row["kinds"] == kinds, row["differences"]
+
+
+@pytest.mark.parametrize(
+    ("bases", "number", "amount"),
+    [
+        (("trade", "books"), "УТ-17, БП-3", "100.10"),
+        (("trade", "trade"), "УТ-17", "60.05"),
+        (("", ""), "УТ-17", "60.05"),
+    ],
+)
+def test_orders_of_different_bases_are_added_up(kit: Kit, bases: tuple[str, str], number: str, amount: str) -> None:
+    """One deal's goods stand in two bases; of one base, or where nobody says, each connection tells of the whole."""
+    books = {**ONEC, "login": "книги", "base": bases[1]}
+    hub = opened(kit, {"base": bases[0]}, books=books)
+    context(hub).confirm(offer(hub).id)
+    rest = {"currency": "RUB", "posted": True, "documents": []}
+    here, there = (
+        {"key": n, "sku": sku, "name": sku, "qty": "1", "sum": total}
+        for n, sku, total in (("1", "B-1", "60.05"), ("2", "B-1", "40.05"))
+    )
+    back(hub, sum="60.05", lines=[here])
+    order = {"number": "1043", "number_1c": "БП-3", "id_1c": "b3", "sum": "40.05", **rest, "lines": [there]}
+    assert give(hub, "books", "order", "1043", order) == "new"
+    (row,) = reports.deals(hub)
+    assert (row["order"], row["order_amount"]) == (number, Decimal(amount))
+    assert ("sum" in row["kinds"]) is (amount != "100.10")
+    assert any("строки" in text for text in row["differences"]) is (amount != "100.10"), row["differences"]
+
+
+@pytest.mark.parametrize(("stage", "kinds"), [("shipped", ["shipment"]), ("new", ["status"])])
+def test_a_state_that_stages_share_is_no_difference_and_one_further_on_is(
+    kit: Kit, stage: str, kinds: list[str]
+) -> None:
+    """УНФ's «В работе» stands for all three open stages; whether it was shipped its documents say."""
+    hub = opened(kit, onec={"mapping": "onec_unf"})
+    context(hub).confirm(offer(hub).id)
+    back(hub, status="in_work", status_1c="В работе", cancelled=False)
+    acts.set_stage(hub, "1043", stage, "anna")
+    sync(hub)
+    (row,) = reports.deals(hub)
+    assert (row["kinds"], row["order_stage"]) == (kinds, "В работе")
 
 
 def test_an_order_that_only_accounting_knows_counts_in_its_total(kit: Kit) -> None:
@@ -164,6 +210,40 @@ def test_the_letter_comes_once_a_day_with_the_workbook(kit: Kit) -> None:
     kit.now.pass_(hours=4)
     assert works.tick(hub).writes == 1
     assert len({n.key for n in rows(hub, notice)}) == 2
+
+
+def test_a_closed_deal_that_agrees_leaves_the_report_after_a_while(kit: Kit) -> None:
+    """An open one stays, one that differs stays however old it is, and what moves comes back."""
+    hub = opened(kit, notices={"report_days": 30})
+    for number in ("2", "3"):
+        kit.world("shop").put("deal", {**ORDER, "number": number})
+    sync(hub)
+    context(hub).confirm(offer(hub).id)
+    papers = [{"key": k, "kind": k, "amount": "100.10", "currency": "RUB"} for k in ("payment", "shipment")]
+    for number, total in (("1043", "100.10"), ("2", "90.00")):
+        back(hub, number, id_1c=f"u{number}", sum=total, paid=True, shipped=True, documents=papers)
+    back(hub, "3", id_1c="u3")
+    sync(hub)
+    assert [(r["number"], r["stage"]) for r in reports.deals(hub, 30) if not r["differences"]] == [
+        ("1043", "Завершён"),
+        ("3", "Новый"),
+    ]
+    kit.now.pass_(days=31)
+    lately = reports.deals(hub, 30)
+    assert [(r["number"], "sum" in r["kinds"]) for r in lately] == [("2", True), ("3", False)]
+    assert {r["number"] for r in reports.deals(hub)} == {"1043", "2", "3"}
+    assert "за последние 30 дн." in daily.body(lately, 30).ru
+    book = load_workbook(io.BytesIO(workbook.as_bytes(lately, "ru", reports.of_what(30))))
+    notes = [str(sheet.cell(sheet.max_row, 1).value) for sheet in book.worksheets]
+    assert ("за последние 30 дн." in notes[0], "за всё время" in notes[1]) == (True, True)
+    book.close()
+    back(
+        hub,
+        paid=True,
+        shipped=True,
+        documents=[*papers, {"key": "r", "kind": "refund", "amount": "0", "currency": "RUB"}],
+    )
+    assert "1043" in {r["number"] for r in reports.deals(hub, 30)}, "something has come of it since"
 
 
 def test_no_letter_where_nobody_wants_one(kit: Kit) -> None:

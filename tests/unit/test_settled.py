@@ -7,7 +7,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from sync.model.settled import paid_and_shipped, uncounted
+from sync.model.settled import ordered, paid_and_shipped, uncounted
 
 
 @dataclass(frozen=True)
@@ -83,3 +83,14 @@ def test_what_nobody_can_count_is_named_and_nothing_else() -> None:
     gone = [P("payment", D(1), currency="USD", posted=False), P("refund", None, reversed=True)]
     assert uncounted([*fine, *named, *gone], "RUB") == named
     assert uncounted(named[:1], None) == [], "the deal says no currency"
+
+
+def test_orders_of_different_bases_make_up_a_deal_the_fuller_of_each() -> None:
+    split = [P("order", D(60), "trade", key="a"), P("order", D(40), "books", key="b")]
+    less = P("order", D(30), "exchange", key="b")
+    bases = {"trade": "t", "books": "b", "exchange": "b"}
+    assert set(ordered([*split, less], bases)) == set(ordered([less, *split], bases)) == {"trade", "books"}
+    assert ordered(split, {"trade": "t"}) == ordered(split, {}) == [], "nobody says that they differ"
+    assert ordered([split[0], P("order", D(40), "books", key="b", reversed=True)], bases) == []
+    one = [P("order", D(60), name, key="a", date="d") for name in ("trade", "books")]
+    assert ordered(one, bases) == [], "both show one document: that is one base, whatever is said"

@@ -138,12 +138,13 @@ def to_utc(value: str, zone: ZoneInfo) -> str:
 
 
 def _facts(data: Native, requisites: dict[str, str], zone: ZoneInfo) -> None:
-    """paid, shipped, cancelled, posted, deletion_mark, number_1c, date_1c, status_1c, status_id: each only when known."""
+    """paid, shipped, cancelled, posted, deletion_mark, number_1c, date_1c, status_1c (the state's
+    name), status (the word of the node's table for it): each only when known."""
     known: Native = {
         "number_1c": requisites.get("Номер по 1С"),
         "date_1c": to_utc(requisites.get("Дата по 1С", ""), zone) or None,
         "status_1c": requisites.get("Статус заказа"),
-        "status_id": requisites.get("Статуса заказа ИД") or requisites.get("Статус заказа ИД"),
+        "status": requisites.get("Статуса заказа ИД") or requisites.get("Статус заказа ИД"),
         "posted": truth(requisites.get("Проведен")),
         "deletion_mark": truth(requisites.get("ПометкаУдаления")),
         "paid": truth(requisites.get("Оплачен") or requisites.get("Заказ оплачен")),

@@ -21,6 +21,7 @@ from requests.auth import HTTPBasicAuth
 from zeep.transports import Transport
 
 from adapters.base import AdapterContext, BadConfig, OutcomeUnknown, RecordRefused, RetryLater, SverkaError, Text
+from adapters.onec.soap.bounded import MAX_ANSWER, MAX_RATIO, TooLarge, bounded
 from adapters.onec.soap.settings import SoapSettings
 
 _ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
@@ -40,6 +41,7 @@ class Service:
         login, password = settings.login.encode(), settings.password.get_secret_value().encode()
         self._session.auth = HTTPBasicAuth(login, password)
         self._session.verify = settings.verify_tls
+        self._session.hooks["response"].append(bounded)
         self._client: Any = None  # zeep has no types of its own
         self._proxy: Any = None
 
@@ -95,6 +97,8 @@ class Service:
             )
         except (requests.RequestException, zeep.exceptions.Error, etree.XMLSyntaxError, ValueError) as error:
             raise self._unreadable(error) from None
+        except TooLarge:
+            raise _too_large("?wsdl") from None
         self._proxy = self._client.create_service(self._binding(), address)
 
     def _binding(self) -> str:
@@ -122,6 +126,8 @@ class Service:
             raise self._away() from None
         except requests.RequestException:
             raise (self._unknown() if writing else self._away()) from None
+        except TooLarge:
+            raise (self._unknown() if writing else _too_large(operation)) from None
         except (zeep.exceptions.Error, TypeError, ValueError) as error:
             raise RecordRefused(
                 Text(f"{operation} does not take these arguments ({type(error).__name__})",
@@ -191,6 +197,23 @@ class Service:
             remedy=Text("Publish the web services of the base: Configurator → Administration → Publish on a web server.",
                         "Опубликуйте веб-сервисы базы: Конфигуратор → Администрирование → Публикация на веб-сервере."),
         )  # fmt: skip
+
+
+def _too_large(operation: str) -> RecordRefused:
+    return RecordRefused(
+        Text(
+            f"1C's answer to {operation} unpacks to more than {MAX_ANSWER // 1024**3} GB or over {MAX_RATIO} times its size; "
+            "nothing was taken",
+            f"ответ 1С на {operation} распаковывается больше чем в {MAX_ANSWER // 1024**3} ГБ или более чем в {MAX_RATIO} раз; "
+            "ничего не взято",
+        ),
+        code="soap.size",
+        setting="group",
+        remedy=Text(
+            "Ask for less: set group or warehouse of the connection.",
+            "Запрашивайте меньше: задайте group или warehouse подключения.",
+        ),
+    )
 
 
 def _as_it_came(content: bytes) -> IO[bytes] | None:
