@@ -252,7 +252,7 @@ def a_stage_moved_in_the_crm_reaches_the_shop_and_1c(stage: CrmStage, order: dic
     assert wait_for(lambda: stage.status(order) == "processing"), stage.output
     assert wait_for(lambda: stage.stage_of("1043") == "in_work")
     # 1C takes the word of the next offer; what its own order is to be, its node's table says
-    assert stage.exchanged(lambda: stage.onec.order("1043")["requisites"]["Статус заказа"] == "in_work")
+    assert stage.exchanged(lambda: stage.onec.order("1043")["requisites"]["Статус заказа"] == "В работе")
 
 
 def payment_and_shipment_in_1c_move_the_card(stage: CrmStage, order: dict[str, Any]) -> None:
