@@ -20,7 +20,7 @@ from sync.flow.seen import among, few_or_among
 from sync.flow.translate import columns, observed
 from sync.store.ids import new_uids
 from sync.store.tables import journal, link, record
-from sync.store.types import dump_bytes, stamp
+from sync.store.types import dump_buffer, stamp
 
 BULK_KINDS = frozenset({"product", "group", "price_type", "warehouse", "offer"})
 CHUNK = 2000  # records of one transaction, about a tenth of a second; a commit costs as much as fifty of them
@@ -114,12 +114,12 @@ def _insert(
     cause: Cause,
 ) -> None:
     now = stamp(world.now())
-    records, bindings, notes = [], [], []
+    records, bindings, notes, nothing = [], [], [], dump_buffer([])
     for uid, (seen, fields) in zip(new_uids(len(fresh)), fresh, strict=True):
-        rec, data, cells = seen.record, dump_bytes(fields), columns(kind, fields)
+        rec, data, cells = seen.record, dump_buffer(fields), columns(kind, fields)
         records.append((uid, kind, cells.get("number"), cells.get("title"), data, now, now))
-        shown = (rec.version, seen.shadow, seen.hash, data)
-        bindings.append((plug.name, native_kind, rec.id, uid, *shown, "linked", now, b"[]"))
+        shown = (rec.version, bytearray(seen.shadow), bytearray(seen.hash), data)
+        bindings.append((plug.name, native_kind, rec.id, uid, *shown, "linked", now, nothing))
         notes.append((now, cause.run_id, cause.inbox_id, uid, kind, plug.name, "created", plug.name, data))
     world.store.insert_many(tx, record, _RECORD, records)
     world.store.insert_many(tx, link, _LINK, bindings)

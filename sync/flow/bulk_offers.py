@@ -18,7 +18,7 @@ from sync.flow.plug import Cause, Plug, Seen, Took, World
 from sync.flow.translate import columns
 from sync.store.ids import new_uids
 from sync.store.tables import journal, link, record
-from sync.store.types import dump_bytes, dumps, loads, stamp
+from sync.store.types import dump_buffer, dumps, loads, stamp
 
 _JOURNAL = ("at", "run_id", "inbox_id", "record_uid", "kind", "connection", "why", "who", "changes", "link_id")
 _RECORD = ("uid", "kind", "number", "title", "data", "created_at", "updated_at")
@@ -65,8 +65,8 @@ def _write(it: Page, offers: list[Offer]) -> None:
     for one in begun:
         data = {**one.data, **one.plan.values}
         cells = columns("product", data)
-        records.append((one.uid, "product", cells.get("number"), cells.get("title"), dump_bytes(data), now, now))
-        goods.append((name, it.goods, one.wanted, one.uid, b"{}", "linked", now))
+        records.append((one.uid, "product", cells.get("number"), cells.get("title"), dump_buffer(data), now, now))
+        goods.append((name, it.goods, one.wanted, one.uid, dump_buffer({}), "linked", now))
     store.insert_many(it.tx, record, _RECORD, records)
     store.insert_many(it.tx, link, _GOODS_LINK, goods)
     _records(it, [one for one in offers if one.uid not in first])
@@ -77,15 +77,15 @@ def _write(it: Page, offers: list[Offer]) -> None:
     for one in offers:
         rec, said = one.seen.record, (one.uid, "product", name)
         if one.uid in first:
-            notes.append((*about, *said, it.cause.why or "created", name, dump_bytes(first[one.uid]), None))
+            notes.append((*about, *said, it.cause.why or "created", name, dump_buffer(first[one.uid]), None))
         before = sides.shown(it.plug, lens.get(loads(one.own.shadow)), deleted=False) if one.own else {}
         if news := sides.changes(before, sides.shown(it.plug, one.found, deleted=False)):
-            notes.append((*about, *said, "seen" if one.own else "linked", name, dump_bytes(news), ids[rec.id]))
+            notes.append((*about, *said, "seen" if one.own else "linked", name, dump_buffer(news), ids[rec.id]))
         changes = rows.bring(PRICES, one.uid, one.found.fields.get("prices"))
         if changes := changes | rows.bring(STOCKS, one.uid, one.found.fields.get("stocks")):
-            notes.append((*about, *said, "observed", name, dump_bytes(changes), ids[rec.id]))
+            notes.append((*about, *said, "observed", name, dump_buffer(changes), ids[rec.id]))
         for why, moved in _reasons(one):
-            notes.append((*about, *said, it.cause.why or why, name, dump_bytes(moved), None))
+            notes.append((*about, *said, it.cause.why or why, name, dump_buffer(moved), None))
     known = sum(one.own is not None for one in offers)
     it.took.counts.add("changed", known)
     it.took.counts.add("new", len(offers) - known)
@@ -108,7 +108,7 @@ def _records(it: Page, offers: list[Offer]) -> None:
     """Records that were there before."""
     it.many(
         f"UPDATE record SET data = {it.world.store.json_mark}, updated_at = ? WHERE uid = ?",
-        [(dump_bytes({**one.data, **one.plan.values}), it.now, one.uid) for one in offers if one.plan.values],
+        [(dump_buffer({**one.data, **one.plan.values}), it.now, one.uid) for one in offers if one.plan.values],
     )
 
 
@@ -122,11 +122,11 @@ def _links(it: Page, offers: list[Offer]) -> dict[str, int]:
         rec, seen = one.seen.record, one.seen
         agreed = one.plan.agreed.get(side, {})
         if one.own is None:
-            shown = (rec.version, seen.shadow, seen.hash, dump_bytes(agreed))
-            new.append((ids[rec.id], it.plug.name, it.kind, rec.id, one.uid, *shown, "linked", it.now, b"[]"))
+            shown = (rec.version, bytearray(seen.shadow), bytearray(seen.hash), dump_buffer(agreed))
+            new.append((ids[rec.id], it.plug.name, it.kind, rec.id, one.uid, *shown, "linked", it.now, dump_buffer([])))
         else:
             base = dumps({**loads(one.own.base or "{}"), **agreed}) if agreed else one.own.base
-            known.append((rec.version, seen.shadow, seen.hash, base, _untold(one), one.own.id))
+            known.append((rec.version, bytearray(seen.shadow), bytearray(seen.hash), base, _untold(one), one.own.id))
     shadow = it.world.store.json_mark
     it.many(
         f"UPDATE link SET version = ?, shadow = {shadow}, shadow_hash = ?, base = ?, untold = ? WHERE id = ?", known

@@ -30,6 +30,12 @@ def dump_bytes(value: Any) -> bytes:
     return orjson.dumps(value, _fallback, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
 
 
+def dump_buffer(value: Any) -> bytearray:
+    """The same for driver-level statements: Python's SQLite looks twice for a way to store each `bytes` or None, a microsecond
+    each, and takes a bytearray as it is."""
+    return bytearray(orjson.dumps(value, _fallback, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME))
+
+
 # orjson.dumps(value, None, PLAIN) is the same of what JSON itself holds, so that it reads back as it was; TypeError for
 # anything else
 PLAIN = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME

@@ -121,8 +121,8 @@ class Store:
     def insert_many(
         self, tx: Connection, table: sa.Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]
     ) -> None:
-        """The hot path: driver-level rows, values already in stored form (see store.types); JSON as bytes, which are neither
-        decoded nor encoded again on their way."""
+        """The hot path: driver-level rows, values already in stored form (see store.types); JSON as `dump_buffer` gives it,
+        which is neither decoded nor encoded again on its way."""
         rows = list(rows)
         if not rows:
             return

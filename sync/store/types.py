@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, DateTime, Dialect, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from sync.model.json import PLAIN, dump_bytes, dumps, loads
+from sync.model.json import PLAIN, dump_buffer, dump_bytes, dumps, loads
 from sync.model.types import MONEY_PLACES, PRICE_PLACES, QTY_PLACES, decimal_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Json",
     "Moment",
     "Scaled",
+    "dump_buffer",
     "dump_bytes",
     "dumps",
     "loads",

@@ -17,7 +17,7 @@ from sync.errors import BadConfig, Fatal
 from sync.store import Store, engine, new_uid, points
 from sync.store.migrate import upgrade, version
 from sync.store.tables import document, journal, metadata, price, record
-from sync.store.types import dump_bytes, dumps, loads, scaled, stamp
+from sync.store.types import dump_buffer, dumps, loads, scaled, stamp
 
 NOW = datetime(2026, 3, 1, 9, 0, 0, 123456, tzinfo=UTC)
 
@@ -181,7 +181,7 @@ def test_many_rows_at_once(store: Store) -> None:
             tx,
             journal,
             columns,
-            [(stamp(NOW), str(n), "deal", "c", "w", "w", dump_bytes({"n": n})) for n in range(500)],
+            [(stamp(NOW), str(n), "deal", "c", "w", "w", dump_buffer({"n": n})) for n in range(500)],
         )
         store.insert_many(tx, journal, columns, [])
         found = tx.execute(sa.select(journal).order_by(journal.c.id)).all()
