@@ -33,7 +33,7 @@ def dump_bytes(value: Any) -> bytes:
 def dump_buffer(value: Any) -> bytearray:
     """The same for driver-level statements: Python's SQLite looks twice for a way to store each `bytes` or None, a microsecond
     each, and takes a bytearray as it is."""
-    return bytearray(orjson.dumps(value, _fallback, orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME))
+    return bytearray(dump_bytes(value))
 
 
 # orjson.dumps(value, None, PLAIN) is the same of what JSON itself holds, so that it reads back as it was; TypeError for
