@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from sync.config import Pipeline
 from sync.errors import RecordRefused
 from sync.flow.plug import Plug, World
-from sync.flow.stages import graph_of, meant
+from sync.flow.stages import graph_of, meant, state_of
 from sync.flow.translate import canonical_kind, observed, sale_price_keys
 from sync.lens import Lens, Translated
 from sync.model.compare import same
@@ -98,10 +98,11 @@ def look(
         pipeline=pipeline.name,
         lens=lens,
         current=data.get("stage"),
+        agreed=row.base,
     )
     facts = _facts(plug, kind, gone, seen, pipeline)
     told = kind == "deal" and plug.role == "accounting" and "stage" not in lens.two_way  # it is told stages, and lags
-    fact = _beyond(lens, pipeline, found, seen, data.get("stage")) if facts and told else NEVER
+    fact = _beyond(lens, pipeline, found, seen, data.get("stage"), row.base) if facts and told else NEVER
     base = _typed(kind, row.base if row.base or row.number is None else _offered(tx, row, seen))
     base |= {f: seen[f] for f, value in _typed(kind, sent).items() if f in seen and same(f, seen[f], value)}
     can = plug.adapter.capabilities
@@ -121,6 +122,7 @@ def look(
         facts,
         fact,
         frozenset({"stage"} & seen.keys()) if told else frozenset(),
+        state_of(found.fields) if told else "",
         row.native_kind in can.stepwise,
         fetches=frozenset(seen) - facts - {"stage"} if row.native_kind in can.offers else frozenset(),
     )
@@ -155,10 +157,17 @@ def _facts(plug: Plug, kind: str, gone: bool, seen: dict[str, Any], pipeline: Pi
     return frozenset({"stage"})
 
 
-def _beyond(lens: Lens, pipeline: Pipeline, found: Translated, seen: dict[str, Any], current: str | None) -> Any:
+def _beyond(
+    lens: Lens,
+    pipeline: Pipeline,
+    found: Translated,
+    seen: dict[str, Any],
+    current: str | None,
+    agreed: Mapping[str, Any] | None,
+) -> Any:
     """Where the side's own state is further on than what its facts stand for, that is what it shows, and the facts' stage
     stands beside it; NEVER elsewhere."""
-    fact, own = seen["stage"], meant(lens, pipeline, found.fields, current)
+    fact, own = seen["stage"], meant(lens, pipeline, found.fields, current, agreed)
     if own in (None, fact) or not graph_of(pipeline).reachable(fact, own):
         return NEVER
     seen["stage"] = own

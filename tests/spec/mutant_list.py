@@ -712,10 +712,19 @@ MUTANTS: list[Mutant] = [
         "a state that lags behind is news",
         "R3",
         "sync/reconcile/decide.py",
-        "others = [_standing_still(s, name) if lags(s, name, held, graph) else s for s in others]",
-        "others = list(others)",
+        '== side.state != "") or lags(side, name, held, graph)',
+        '== side.state != "")',
         "named",
-        named("offers", "a_state_that_several_stages_share_leaves_the_deal_in_any_of_them"),
+        "../unit/test_decide.py::test_a_side_with_states_of_its_own_goes_back_where_its_state_does",
+    ),
+    Mutant(
+        "an accountant's step back is taken for a lag",
+        "R3",
+        "sync/reconcile/guards.py",
+        "    return graph.order.index(now) < graph.order.index(was) and graph.reachable(now, held)",
+        "    return False",
+        "named",
+        "../unit/test_decide.py::test_a_side_with_states_of_its_own_goes_back_where_its_state_does",
     ),
     # documents behind a deal ------------------------------------------------------------------------------------------
     Mutant(
