@@ -482,7 +482,7 @@ MUTANTS: list[Mutant] = [
         "base stays behind",
         "E3 I1",
         WEAVE,
-        'values["base"] = {**(one.base or {}), **loads(dumps(agreed))}',
+        'values["base"] = {**(_base(tx, one) or {}), **loads(dumps(agreed))}',
         'values["base"] = one.base or {}',
         "crash",
         scene("edits"),
