@@ -1,8 +1,8 @@
 """Which of a pipeline's stages a side means that has words of its own for them, and may have one word for several. Pure.
 
 A side that is given stages and says back in which state its record is names the state by the word that it was given, and by
-what people call it there. Where two stages share one state it names either word. So the two are
-taken together: the state stands for the stages that either of them means, and for all between these.
+what people call it. Where two stages share one state it names one of their words. So the two are taken together: the state
+stands for the stages that either of them means, and for all between these.
 """
 
 from __future__ import annotations
