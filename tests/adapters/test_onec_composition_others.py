@@ -217,6 +217,58 @@ def test_bp_takes_lines_with_the_discount_not_yet_taken_off(
     assert fields["amount"] == Decimal("179.99")
 
 
+def serviced(firm: Firm) -> str:
+    """A service in БП's catalogue."""
+    return str(firm.base.put(GOODS, Description="Доставка по городу", Услуга=True)["Ref_Key"])
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+def test_bp_keeps_services_among_the_goods(base: ODataPeer, opened: list[OneCOData]) -> None:
+    """Also one that is only told in words, or without a quantity; what is lent (ВозвратнаяТара) was not ordered."""
+    firm = Firm(base, opened, "bp")
+    words = {"Номенклатура_Key": "00000000-0000-0000-0000-000000000000", "Содержание": "Монтаж", "Сумма": "60",
+             "СуммаНДС": "10", "СтавкаНДС": "НДС20"}  # fmt: skip
+    tare = [{"Номенклатура_Key": firm.nut, "Количество": "1", "Сумма": "7"}]
+    base.put(
+        firm.set, Ref_Key=firm.key, Товары=[*firm.rows("Товары"), words], ВозвратнаяТара=tare, СуммаДокумента="200"
+    )
+    firm.look()
+    bolts, nuts, work = firm.lines()
+    assert (work["name"], work.get("product"), work["sum"]) == ("Монтаж", None, Decimal(60))
+    delivery = new(firm, product=serviced(firm), name="Доставка по городу", sku=None, sum=Decimal(12), qty=Decimal(1))
+    fields = firm.say([{**bolts, "qty": Decimal(3), "sum": Decimal(135)}, nuts, work, delivery])
+    assert [row["Содержание"] for row in firm.rows("Товары")][2:] == ["Монтаж", "Доставка по городу"]
+    assert firm.rows("Товары")[2]["Сумма"] == "60", "untouched"
+    assert firm.rows("ВозвратнаяТара")[0]["Сумма"] == "7"
+    assert fields["amount"] == sum(line["sum"] for line in fields["lines"]) == Decimal(257)
+    with pytest.raises(RecordRefused, match="Монтаж"):
+        firm.look()
+        firm.say([*firm.lines()[:2], {**firm.lines()[2], "sum": Decimal(61)}, firm.lines()[3]])
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+def test_bp_of_a_release_that_keeps_services_apart(
+    base: ODataPeer, opened: list[OneCOData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a service has no discount: what the deal takes off it is in its price."""
+    tables = base.entities[ORDERS["bp"]].tables
+    monkeypatch.setitem(tables, "Услуги", tables["УдалитьУслуги"])
+    firm = Firm(base, opened, "bp")
+    service = serviced(firm)
+    fields = firm.say(
+        [*firm.lines(), new(firm, product=service, name="Доставка по городу", sku=None, discount=Decimal(3))]
+    )
+    (row,) = firm.rows("Услуги")
+    assert numbers(row, "Количество", "Цена", "Сумма", "СуммаНДС") == [10, 1, Decimal("9.99"), Decimal("1.67")]
+    assert (len(firm.rows("Товары")), fields["amount"]) == (2, Decimal("149.99"))
+    firm.look()
+    fields = firm.say([*firm.lines()[:2], {**firm.lines()[2], "qty": Decimal(5), "sum": Decimal(20)}])
+    assert numbers(firm.rows("Услуги")[0], "Количество", "Цена", "Сумма") == [5, 4, 20]
+    firm.look()
+    assert firm.say(firm.lines()[:2])["amount"] == Decimal(140)
+    assert firm.rows("Услуги") == []
+
+
 @pytest.mark.parametrize("base", ["unf", "bp"], indirect=True)
 @pytest.mark.parametrize(("kind", "rates"), [("Общая", 1), ("Пониженная", 0), ("", 0), ("Общая", 2)])
 def test_a_rate_that_the_deal_does_not_say_is_that_of_the_same_kind_of_goods(

@@ -398,8 +398,10 @@ def _added_by_unf(row: dict[str, Any]) -> Decimal:
 
 
 def _added_by_bp(row: dict[str, Any]) -> Decimal:
+    """Of all parts but what is given back (ВозвратнаяТара), less the discounts of lines and of the whole."""
     taxed = () if row["СуммаВключаетНДС"] else ("СуммаНДС",)
-    return _sum(row["Товары"], "Сумма", *taxed) - _sum([*row["Товары"], row], "СуммаСкидки")
+    rows = [one for part in ("Товары", "УдалитьУслуги", "Услуги") for one in row.get(part) or []]
+    return _sum(rows, "Сумма", *taxed) - _sum([*row["Товары"], row], "СуммаСкидки")
 
 
 # 1C adds the document's sum up itself when it writes, whatever was sent

@@ -152,13 +152,14 @@ class Composition:
             rounded(number(old, "Цена") * old_units),
         )
         points = number(old, part.bonus) if part.bonus else ZERO
-        made = priced(held, (old_units, part.units(row)), qty, net + points, discount)
+        discounted = part.discount in columns  # БП's services of earlier releases have no discount of their own
+        made = priced(held, (old_units, part.units(row)), qty, net + points, discount if discounted else ZERO)
         row |= {
             "Цена": made.price,
             "Сумма": net + made.manual if part.before_discount else net,
             column: rate,
             "СуммаНДС": tax,
-            part.discount: made.manual,
+            **({part.discount: made.manual} if discounted else {}),
             **({part.with_vat: total} if part.with_vat else {}),
         }
         percents = {part.percent: made.percent(made.manual), AUTOMATIC_PERCENT: made.percent(made.automatic)}
@@ -166,7 +167,7 @@ class Composition:
         return row | {name: value for name, value in more.items() if name in columns}
 
     def _table(self, line: Native) -> str:
-        """БП of some releases keeps services apart."""
+        """БП keeps services among the goods; releases before that had a part of its own for them."""
         item = self.goods.get(str(line.get("product") or "").partition("#")[0], {})
         return "Услуги" if item.get("Услуга") and "Услуги" in self.schema.tables else self.part.tables[0]
 
