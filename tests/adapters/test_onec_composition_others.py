@@ -166,12 +166,48 @@ def test_unf_without_vat_in_its_prices(base: ODataPeer, opened: list[OneCOData])
 
 
 @pytest.mark.parametrize("base", ["unf"], indirect=True)
-@pytest.mark.parametrize("gone", [True, False])
-def test_what_delivery_costs_is_left_to_unf(base: ODataPeer, opened: list[OneCOData], gone: bool) -> None:
+@pytest.mark.parametrize("included", [True, False])
+def test_what_delivery_costs_in_unf_is_written_with_its_vat(
+    base: ODataPeer, opened: list[OneCOData], included: bool
+) -> None:
+    """Of a new sum, and of none: its VAT by the rate that it has there."""
+    firm = Firm(base, opened, "unf", СуммаВключаетНДС=included, СтоимостьДоставки="60", СуммаНДСДоставки="12")
+    bolts, works, delivery = firm.lines()
+    whole = delivery["sum"]
+    fields = firm.say([bolts, works, {**delivery, "sum": whole * 2}])
+    assert numbers(base.row(firm.set, firm.key), "СтоимостьДоставки", "СуммаНДСДоставки") == [120, 24]
+    assert fields["amount"] == sum(line["sum"] for line in fields["lines"])
+    assert fields["amount"] == bolts["sum"] + works["sum"] + whole * 2
+    paid = sum(numbers(row, "СуммаОплаты")[0] for row in firm.rows("ПлатежныйКалендарь"))
+    assert paid == fields["amount"], "the steps of payment follow"
+    assert not [c for c in base.calls("PATCH") if "Запасы" in str(c)], "the goods are not sent"
+    firm.look()
+    fields = firm.say(firm.lines()[:2])
+    assert numbers(base.row(firm.set, firm.key), "СтоимостьДоставки", "СуммаНДСДоставки") == [0, 0]
+    assert fields["amount"] == bolts["sum"] + works["sum"]
+
+
+@pytest.mark.parametrize("base", ["unf"], indirect=True)
+def test_what_is_not_clear_of_delivery_is_left_to_unf(
+    base: ODataPeer, opened: list[OneCOData], monkeypatch: pytest.MonkeyPatch
+) -> None:
     firm = Firm(base, opened, "unf")
     bolts, works, delivery = firm.lines()
+    for more in (
+        [{**delivery, "qty": Decimal(2)}],
+        [{**delivery, "sum": Decimal(-1)}],
+        [delivery, {**delivery, "sum": 1}],
+    ):
+        with pytest.raises(RecordRefused, match="Доставка"):
+            firm.say([bolts, works, *more])
+    monkeypatch.delitem(base.entities[firm.set].props, "СуммаНДСДоставки")
+    firm.look()
+    with pytest.raises(RecordRefused, match="СтоимостьДоставки"):
+        firm.say([bolts, works])
+    base.put(firm.set, Ref_Key=firm.key, СтоимостьДоставки="0", СуммаДокумента="141")
+    firm.look()
     with pytest.raises(RecordRefused, match="Доставка"):
-        firm.say([bolts, works, *([] if gone else [{**delivery, "sum": Decimal(1)}])])
+        firm.say([bolts, works, delivery])
 
 
 @pytest.mark.parametrize("base", ["unf"], indirect=True)

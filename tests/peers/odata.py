@@ -302,7 +302,11 @@ class ODataPeer(HttpPeer):
         if row.get("Posted") and "Статус" in values and row["Ref_Key"] in self.state["unpostable"]:
             raise Refused(-1, "Не удалось провести документ", 500)
         self._set(name, entity, row, {k: v for k, v in values.items() if k not in entity.keys})
-        if "СуммаДокумента" in entity.props and values.keys() & entity.tables.keys():
+        if "СуммаДокумента" in entity.props and values.keys() & {
+            *entity.tables,
+            "СтоимостьДоставки",
+            "СуммаНДСДоставки",
+        }:
             row["СуммаДокумента"] = str(ADDED[name](row)) if name in ADDED else row["СуммаДокумента"]
         return single(self.root, name, entity, row, detail)
 
