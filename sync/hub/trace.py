@@ -38,6 +38,10 @@ MOST_PICTURES = 6
 CAUSES = {
     "both_moved": {"en": "both sides changed it", "ru": "изменили обе стороны"},
     "illegal_transition": {"en": "the step is not allowed by itself", "ru": "такой переход сам собой не разрешён"},
+    "owners_differ": {
+        "en": "systems that all decide it say different things; [owners] can name one of them: connection:NAME",
+        "ru": "системы, каждая из которых решает, говорят разное; в [owners] можно назвать одну: connection:ИМЯ",
+    },
     "unknown_stage": {
         "en": "the pipeline has no such stage: [tables] in the mapping of that connection says which one the word means",
         "ru": "в воронке нет такого этапа: какой он, говорит [tables] в файле соответствий этого подключения",

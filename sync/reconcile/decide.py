@@ -99,6 +99,7 @@ def _decide_field(
             return
     value, why, by = _value(name, policy, graph, current, knowing, moved, level)
     if value is INEXPRESSIBLE:
+        why = "owners_differ" if why == "both_moved" and _owners_differ(name, policy, knowing) else why
         plan.conflicts.append(_conflict(name, why, record, knowing))
     else:
         plan.carry_out(record, name, value, knowing, (why, by))
@@ -196,6 +197,8 @@ def _value(
         return (by.seen[name] if news else current), ("human" if by is hub else "owner"), by.name
     if hub is not None and not owners and all(s is hub for s in moved):
         return hub.seen[name], "human", HUB
+    if len(moved) == 1 and moved[0] in owners:
+        moved = [*moved, *_of_another_mind(name, moved[0], owners)]
     # Rule 3 at its plainest
     if len(moved) == 1 and policy.merge != "union" and not (known and _behind(moved[0], name, current)):
         return moved[0].seen[name], ("human" if moved[0] is hub else "observed"), moved[0].name
@@ -254,6 +257,20 @@ def _meet(
         if end is not None:
             return end, "join", next(s.name for s in moved if s.seen[name] == end)
     return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in _new(name, moved)) else "both_moved"), ""
+
+
+def _owners_differ(name: str, policy: Policy, knowing: Sequence[Side]) -> bool:
+    """Whether several sides decide over the field, and do not say the same."""
+    return policy.owner != "" and len(_distinct(name, [s for s in knowing if s.answers_to(policy.owner)])) > 1
+
+
+def _of_another_mind(name: str, mover: Side, owners: Sequence[Side]) -> list[Side]:
+    """Other owners that stand still, and have not said what the mover said before: what it says now is not theirs either. Who
+    only has not heard of it yet showed the same before."""
+    was = mover.base.get(name, NEVER)
+    if was is NEVER:
+        return []
+    return [s for s in owners if s is not mover and name in s.base and not same(name, s.base[name], was)]
 
 
 def _new(name: str, sides: Sequence[Side]) -> list[Side]:

@@ -57,7 +57,7 @@ class Side:
 @dataclass(frozen=True, slots=True)
 class Conflict:
     field: str
-    cause: str  # both_moved, diverged, illegal_transition, needs_reason, unknown_stage
+    cause: str  # both_moved, owners_differ, diverged, illegal_transition, needs_reason, unknown_stage
     sides: Mapping[str, Any]
     base: Any  # what had been agreed with those who moved; the record may hold another value since
     moved: tuple[str, ...] = ()  # the sides that brought it about

@@ -273,6 +273,10 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "conflict.diverged": ("the sides differ", "стороны различаются"),
     "conflict.needs_reason": ("a lost deal needs a reason", "для проигранной сделки нужна причина"),
     "conflict.illegal_transition": ("the stage cannot change so", "такой переход этапа недопустим"),
+    "conflict.owners_differ": (
+        "systems that all decide it say different things; [owners] can name one of them: connection:NAME",
+        "системы, каждая из которых решает, говорят разное; в [owners] можно назвать одну: connection:ИМЯ",
+    ),
     "conflict.unknown_stage": (
         "the pipeline has no such stage: [tables] in the mapping of that connection says which one the word means",
         "в воронке нет такого этапа: какой он, говорит [tables] в файле соответствий этого подключения",

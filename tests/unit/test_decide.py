@@ -39,7 +39,32 @@ def test_an_owner_that_says_nothing_has_no_say() -> None:
 
 def test_two_owners_that_disagree_are_no_owner() -> None:
     one, two = side("onec", "B", "A"), replace(side("onec", "C", "A"), name="other/deal")
-    assert plan("A", one, two, policy=Policy("accounting")).conflicts[0].cause == "both_moved"
+    assert plan("A", one, two, policy=Policy("accounting")).conflicts[0].cause == "owners_differ"
+
+
+@pytest.mark.parametrize(
+    ("record", "mover", "other", "value"),
+    [
+        ("A", ("A", "B"), ("A", "A"), "B"),  # the other has not heard of it yet
+        (
+            "AB",
+            ("A", "C"),
+            ("B", "B"),
+            None,
+        ),  # it never said what the mover said: a person has decided, and is asked again
+        ("AB", ("A", "B"), ("B", "B"), "B"),  # now they say the same
+    ],
+)
+def test_one_of_two_owners_moves(
+    record: str, mover: tuple[str, str], other: tuple[str, str], value: str | None
+) -> None:
+    one, two = side("onec", mover[1], mover[0]), replace(side("onec", other[1], other[0]), name="other/deal")
+    for sides in ((one, two), (two, one)):
+        found = plan(record, *sides, side("crm", record, record), policy=Policy("accounting"))
+        assert found.values == ({} if value is None else {"title": value})
+        assert [c.cause for c in found.conflicts] == (["owners_differ"] if value is None else [])
+    found = plan(record, one, two, policy=Policy("connection:onec"))
+    assert found.values == {"title": mover[1]}, "a single one is named"
 
 
 def test_who_moved_is_followed() -> None:
