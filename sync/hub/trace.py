@@ -39,8 +39,8 @@ CAUSES = {
     "both_moved": {"en": "both sides changed it", "ru": "изменили обе стороны"},
     "illegal_transition": {"en": "the step is not allowed by itself", "ru": "такой переход сам собой не разрешён"},
     "owners_differ": {
-        "en": "systems that all decide it say different things; [owners] can name one of them: connection:NAME",
-        "ru": "системы, каждая из которых решает, говорят разное; в [owners] можно назвать одну: connection:ИМЯ",
+        "en": "several systems decide it, and they differ; [owners] can name one of them: connection:NAME",
+        "ru": "решают несколько систем, и говорят они разное; назвать одну можно в [owners]: connection:ИМЯ",
     },
     "unknown_stage": {
         "en": "the pipeline has no such stage: [tables] in the mapping of that connection says which one the word means",

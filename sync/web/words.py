@@ -274,8 +274,8 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "conflict.needs_reason": ("a lost deal needs a reason", "для проигранной сделки нужна причина"),
     "conflict.illegal_transition": ("the stage cannot change so", "такой переход этапа недопустим"),
     "conflict.owners_differ": (
-        "systems that all decide it say different things; [owners] can name one of them: connection:NAME",
-        "системы, каждая из которых решает, говорят разное; в [owners] можно назвать одну: connection:ИМЯ",
+        "several systems decide it, and they differ; [owners] can name one of them: connection:NAME",
+        "решают несколько систем, и говорят они разное; назвать одну можно в [owners]: connection:ИМЯ",
     ),
     "conflict.unknown_stage": (
         "the pipeline has no such stage: [tables] in the mapping of that connection says which one the word means",
