@@ -173,7 +173,7 @@ def _bases(hub: Hub) -> Iterator[Line]:
             "base",
             True,
             Text(
-                f"{silent}: base is not set, so it is not known whose books they show. What {names} tell of one deal's payments "
+                f"{silent}: base is not set: whose books they show is not known. What {names} tell of one deal's payments "
                 "is taken for the same money: the fuller sum counts. Where they are different bases, say which: base.",
                 f"{silent}: не указано base, неизвестно, чьи это базы. Оплаты одной сделки, о которых говорят {names}, "
                 "считаются одними и теми же: берётся бо́льшая сумма. Если это разные базы, укажите, какие: base.",
