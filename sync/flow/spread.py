@@ -19,18 +19,20 @@ from sync.errors import NeedHuman, SverkaError
 from sync.flow import dependencies, goods, references, trouble
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.stages import meant, title_of
-from sync.flow.weave import note, typed
+from sync.flow.weave import note, typed, typed_field
 from sync.identity import merging
 from sync.identity.golden import named_by_domain
 from sync.lens import Lens
 from sync.model.compare import same
+from sync.model.records import KINDS
 from sync.reconcile.rows import in_our_words
 from sync.store.asked import THIS
-from sync.store.tables import intent, link, record
+from sync.store.tables import conflict, intent, link, record
 from sync.store.types import dumps
 
 _NUMBER_LENGTH = 11  # the shortest number field of the systems that fetch
 _RECORD = sa.select(record).where(record.c.uid == THIS)
+_ASKED = sa.select(conflict.c.field, conflict.c.sides).where(conflict.c.record_uid == THIS, conflict.c.state == "open")
 _LINKS = sa.select(link).where(link.c.record_uid == THIS).order_by(link.c.id)
 _CREATED_NOW = sa.select(intent.c.connection).where(
     intent.c.record_uid == THIS, intent.c.op == "create", intent.c.state.not_in(("done", "dropped"))
@@ -109,6 +111,8 @@ def _one(
     there_once = there is not None and not _made_again(tx, there)
     if not offers and (there_once or native not in capabilities.creates):
         return _its_client(world, tx, row, target, there, cause)
+    if offers and there is not None:
+        data = {**data, **_asked_about(world, tx, row, data, target)}
     number = there.number if there is not None else _free_number(tx, world, target, native, row, links)
     lens = target.mapping.lens(native)
     try:
@@ -135,6 +139,20 @@ def _one(
     if made:  # what it waited for has come, or it is another one than was refused
         trouble.passed(tx, target.name, native, row.uid, world.now(), "delivery")
     return 1 if made else 0
+
+
+def _asked_about(world: World, tx: Connection, row: Any, data: Mapping[str, Any], target: Plug) -> dict[str, Any]:
+    """What a person is being asked about, as the other side shows it: an offer brings the whole record, and the question must
+    not be answered by it. A stage that the pipeline does not have is not said at all."""
+    shown = {}
+    for one in tx.execute(_ASKED, {"this": row.uid}):
+        for side, value in one.sides.items():
+            if side.partition("/")[0] == target.name and one.field in KINDS[row.kind].model_fields:
+                shown[one.field] = typed_field(row.kind, one.field, value)
+    stages = [one.name for one in world.config.pipeline(data.get("pipeline")).stages]
+    if shown.get("stage", stages[0]) not in stages:
+        shown["stage"] = None
+    return shown
 
 
 def _made_again(tx: Connection, there: Any) -> bool:
@@ -320,13 +338,33 @@ def _offered_already(
     query = sa.select(intent).where(*mine, intent.c.state.in_(("done", "offered", "planned")))
     last = tx.execute(query.order_by(intent.c.id.desc()).limit(2)).all()
     if last and dumps(last[0].data) == dumps(dict(native_data)):
-        return True
+        return not _decided_against(tx, target, last[0])
     counted = next((one for one in last if one.state != "planned"), None)
     if counted is None or not _its_own_word(world, tx, row, data, target, lens, there, links, counted):
         return False
     if last[0].state == "planned":
         tx.execute(intent.update().where(intent.c.id == last[0].id).values(state="dropped", done_at=world.now()))
     return True
+
+
+def _decided_against(tx: Connection, target: Plug, offer: Any) -> bool:
+    """Whether a person has decided, since this offer was confirmed, for another value than the other side showed: it is told
+    once more, though the record says what it said."""
+    if offer.state != "done":
+        return False
+    decided = tx.execute(
+        sa.select(conflict.c.field, conflict.c.sides, conflict.c.decision).where(
+            conflict.c.record_uid == offer.record_uid,
+            conflict.c.state == "decided",
+            conflict.c.closed_at > offer.done_at,
+        )
+    )
+    return any(
+        one.field in offer.fields and dumps(value) != dumps(one.decision["value"])
+        for one in decided
+        for side, value in one.sides.items()
+        if side.partition("/")[0] == target.name
+    )
 
 
 def _its_own_word(

@@ -492,14 +492,35 @@ def test_an_accountants_step_back_is_a_question(kit: Kit) -> None:
     assert (one(hub, record, kind="deal").stage, rows(hub, conflict, state="open")) == ("in_work", [])
     assert says(hub, "new", "Открыт") == "in_work"
     (asked,) = rows(hub, conflict, state="open")
+    assert offer(hub).items == [], "while it is asked nothing is told"
     acts.decide_conflict(hub, asked.id, "hub", "anna")
     sync(hub)
+    (item,) = offer(hub).items
+    assert item.data["status"] == "in_work", "the decision goes to УНФ"
+    context(hub).confirm(offer(hub).id)
     assert says(hub, "new", "Открыт", comment="ещё раз") == "in_work", "what a person decided stands"
+    assert offer(hub).items == [], "and is told once"
     assert rows(hub, conflict, state="open") == []
     assert says(hub, "won", "Завершен") == "won"
     assert says(hub, "in_work", "В работе") == "won", "a finished order that is opened again is one, too"
     assert says(hub, "won", "Завершен") == "won"
     assert rows(hub, conflict, state="open") == [], "and no question any more when the accountant thinks better of it"
+
+
+@pytest.mark.parametrize(("word", "state", "told"), [("in_work", "В работе", "in_work"), ("ждёт", "Ждём", None)])
+def test_what_is_asked_about_is_not_answered_by_the_next_offer(
+    kit: Kit, word: str, state: str, told: str | None
+) -> None:
+    """The whole order goes to УНФ when anything of it changes: in what is a question, with УНФ's own word, or with none."""
+    hub = with_unf(kit)
+    assert says(hub, "shipped", "Отгружен") == "shipped"
+    assert says(hub, word, state) == "shipped"
+    assert len(rows(hub, conflict, state="open")) == 1
+    (order,) = [r.external_id for r in rows(hub, link, connection="shop")]
+    kit.world("shop").put("deal", {"comment": "позвоните"}, order)
+    sync(hub)
+    (item,) = offer(hub).items
+    assert (item.data["comment"], item.data.get("status")) == ("позвоните", told)
 
 
 def test_a_step_back_that_the_pipeline_allows_is_followed(kit: Kit) -> None:
