@@ -507,6 +507,24 @@ def test_an_accountants_step_back_is_a_question(kit: Kit) -> None:
     assert rows(hub, conflict, state="open") == [], "and no question any more when the accountant thinks better of it"
 
 
+def test_a_decision_is_offered_though_the_record_stays_as_it_was(kit: Kit) -> None:
+    hub = with_unf(kit)
+    acts.set_stage(hub, "1043", "shipped", "anna")
+    sync(hub)
+    context(hub).confirm(offer(hub).id)
+    assert says(hub, "shipped", "Отгружен") == "shipped"
+    assert says(hub, "in_work", "В работе") == "shipped"
+    assert offer(hub).items == []
+    (asked,) = rows(hub, conflict, state="open")
+    acts.decide_conflict(hub, asked.id, "hub", "anna")
+    sync(hub)
+    (item,) = offer(hub).items
+    assert item.data["status"] == "shipped", "nothing has changed since it was told, but in УНФ"
+    context(hub).confirm(offer(hub).id)
+    assert says(hub, "in_work", "В работе", comment="ещё раз") == "shipped", "not yet carried out there"
+    assert (offer(hub).items, rows(hub, conflict, state="open")) == ([], []), "and it is told once"
+
+
 @pytest.mark.parametrize(("word", "state", "told"), [("in_work", "В работе", "in_work"), ("ждёт", "Ждём", None)])
 def test_what_is_asked_about_is_not_answered_by_the_next_offer(
     kit: Kit, word: str, state: str, told: str | None
