@@ -337,10 +337,11 @@ def _offered_already(
     )
     query = sa.select(intent).where(*mine, intent.c.state.in_(("done", "offered", "planned")))
     last = tx.execute(query.order_by(intent.c.id.desc()).limit(2)).all()
-    if last and dumps(last[0].data) == dumps(dict(native_data)):
-        return not _decided_against(tx, target, last[0])
     counted = next((one for one in last if one.state != "planned"), None)
-    if counted is None or not _its_own_word(world, tx, row, data, target, lens, there, links, counted):
+    decided = counted is not None and _decided_against(tx, target, counted)
+    if last and dumps(last[0].data) == dumps(dict(native_data)):
+        return last[0] is not counted or not decided
+    if counted is None or decided or not _its_own_word(world, tx, row, data, target, lens, there, links, counted):
         return False
     if last[0].state == "planned":
         tx.execute(intent.update().where(intent.c.id == last[0].id).values(state="dropped", done_at=world.now()))
