@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.base import KeptInMemory, Problem, Record, RecordRefused
-from adapters.onec.cml import parts, records, xmlsafe
+from adapters.onec.cml import parts, prologue, records, xmlsafe
 from adapters.onec.cml.reader import split_id
 from adapters.onec.unpack import is_complete
 from sync.lens.load import load
@@ -544,7 +544,7 @@ def test_an_unknown_entity_is_named_in_its_own_line_however_the_file_comes(
         def read(self, wanted: int | None = -1) -> bytes:
             return super().read(size)
 
-    monkeypatch.setattr(xmlsafe, "PROLOGUE", 200)
+    monkeypatch.setattr(prologue, "PROLOGUE", 200)
     body = catalogue(product("a"), product("b", "<Описание>&nbsp;</Описание>"), product("c"))
     first, problem = records(Slow(body.encode()))
     assert isinstance(problem, Problem)
