@@ -371,7 +371,7 @@ _EVENT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(_EVENT, max_size=6))
 def test_any_events_are_answered_alike_when_they_come_again(events: list[dict[str, Any]]) -> None:
     answers = []
