@@ -12,7 +12,7 @@ import pytest
 
 from adapters.base import Capabilities, Page
 from sync.errors import BadConfig
-from sync.flow.verify import Report
+from sync.flow.drift import Report
 from sync.hub import acts, verifying
 from sync.hub.runtime import Hub
 from sync.hub.service import Service
