@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,15 +17,9 @@ from sync.hub.runs import Run
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, cursor, inbox, intent, journal, link, plan, quarantine, record
 from sync.store.tables import run as run_table
-from tests.spec.hubs import BOTH, CLIENT, Kit, contents, dying, give, one, open_kit, rows, sync, total
+from tests.spec.hubs import CLIENT, Kit, contents, dying, give, one, rows, sync, total
 
 DEAL = {"title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB", "client": CLIENT}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as opened:
-        yield opened
 
 
 def shop(kit: Kit, kinds: tuple[str, ...] = ("deal",), **more: Any) -> Hub:

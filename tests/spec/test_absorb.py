@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -37,7 +36,6 @@ from sync.store.tables import (
     task,
 )
 from tests.spec.hubs import (
-    BOTH,
     CLIENT,
     Kit,
     dying,
@@ -45,7 +43,6 @@ from tests.spec.hubs import (
     every_death,
     give,
     one,
-    open_kit,
     plain,
     push,
     rows,
@@ -61,12 +58,6 @@ LEAD = {
     "Textarea": "Нужен шкаф",
 }
 DEAL = {"number": "1043", "title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB", "client": CLIENT}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def forms(kit: Kit) -> Hub:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,8 @@ from sync.hub import acts, commands, works
 from sync.hub.runtime import Hub
 from sync.store import points
 from sync.store.tables import conflict, inbox, intent, journal, link, quarantine, record
-from tests.spec.hubs import BOTH, Kit, contents, dying, empty, every_death, one, open_kit, plain, rows, sync, total
+from tests.spec.hubs import Kit, contents, dying, empty, every_death, one, plain, rows, sync, total
 from tests.spec.test_weave import DEAL, data, quiet
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def one_way(kit: Kit, **crm: Any) -> Hub:

@@ -17,7 +17,7 @@ from sync.intake import inbox as module
 from sync.intake.inbox import REPEAT_WINDOW, InboxWriter, Incoming, Stored, put
 from sync.store import Store
 from sync.store.tables import inbox
-from tests.spec.hubs import BOTH, START, shared_store
+from tests.spec.hubs import START
 
 
 def incoming(body: bytes = b"x", at: datetime = START, **more: Any) -> Incoming:
@@ -32,13 +32,6 @@ def store_all(store: Store, *items: Incoming) -> list[Stored]:
 def kept(store: Store) -> list[Any]:
     with store.read() as tx:
         return list(tx.execute(sa.select(inbox).order_by(inbox.c.id)))
-
-
-@pytest.fixture(params=BOTH)
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    opened = shared_store(request)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

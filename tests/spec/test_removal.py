@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +15,10 @@ from sync.errors import BadConfig
 from sync.hub import acts, approvals, audit, commands, trace, undo, works
 from sync.hub.runtime import Hub
 from sync.store.tables import command, conflict, intent, journal, link, plan, quarantine, record, run
-from tests.spec.hubs import BOTH, CLIENT, Kit, contents, dying, every_death, one, open_kit, rows, sync, total
+from tests.spec.hubs import CLIENT, Kit, contents, dying, every_death, one, rows, sync, total
 
 DEAL = {"title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB", "client": CLIENT}
 PROPAGATE = {"deletes": {"deal": "propagate"}}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as opened:
-        yield opened
 
 
 def opened(kit: Kit, number: int = 1, *, crm: dict[str, Any] | None = None, **sections: Any) -> Hub:
