@@ -30,9 +30,8 @@ from sync.store.types import dump_bytes, dumps, loads
 
 BATCH = 100  # links of one transaction: a third of a second where every one of them changes
 _EXAMPLES = 5
-_DERIVED = frozenset(
-    {"stage", "active", "archived", "price", "stock"}
-)  # said by other fields than the one of that name
+# Said by other fields than the one of that name
+_DERIVED = frozenset({"stage", "active", "archived", "price", "stock"})
 
 
 def wanted(world: World, plug: Plug) -> list[str]:

@@ -55,9 +55,8 @@ class Books:
     shipped: Decimal = ZERO
     waiting: bool = False  # offered, and not fetched yet
     wanted: bool = True  # a flow sends such deals there
-    silent: frozenset[str] = (
-        frozenset()
-    )  # kinds of documents that it cannot tell now: their sums are what was known last
+    # Kinds of documents that it cannot tell now: their sums are what was known last
+    silent: frozenset[str] = frozenset()
     uncounted: Sequence[Paper] = ()  # documents whose part in the two sums nobody can tell
     stage: str | None = None  # the stage that its facts stand for
     shown: str | None = None  # what it calls the stage itself
