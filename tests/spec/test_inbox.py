@@ -41,6 +41,19 @@ def writer(store: Store) -> Iterator[InboxWriter]:
     made.close()
 
 
+def sizes_of_commits(writer: InboxWriter) -> list[int]:
+    """Grows with every transaction that the writer makes from now on."""
+    sizes: list[int] = []
+    original = writer._commit
+
+    def counting(batch: Any) -> None:
+        sizes.append(len(batch))
+        original(batch)
+
+    writer._commit = counting  # type: ignore[method-assign]
+    return sizes
+
+
 def test_acknowledged_means_on_disk(store: Store, writer: InboxWriter) -> None:
     done = writer.submit(incoming(b"first", request={"method": "POST"})).result(10)
     other = Store.open(store.url)  # as another process sees it
@@ -104,14 +117,7 @@ def test_files_are_known_by_their_own_key_or_name(store: Store) -> None:
 
 
 def test_many_threads_share_transactions_and_each_gets_its_own_row(store: Store, writer: InboxWriter) -> None:
-    commits: list[int] = []
-    original = writer._commit
-
-    def counting(batch: Any) -> None:
-        commits.append(len(batch))
-        original(batch)
-
-    writer._commit = counting  # type: ignore[method-assign]
+    commits = sizes_of_commits(writer)
     found: dict[str, Stored] = {}
 
     def post(number: int) -> None:
@@ -133,14 +139,7 @@ def test_many_threads_share_transactions_and_each_gets_its_own_row(store: Store,
 def test_requests_of_an_event_loop_share_transactions_and_each_gets_its_own_row(
     store: Store, writer: InboxWriter
 ) -> None:
-    commits: list[int] = []
-    original = writer._commit
-
-    def counting(batch: Any) -> None:
-        commits.append(len(batch))
-        original(batch)
-
-    writer._commit = counting  # type: ignore[method-assign]
+    commits = sizes_of_commits(writer)
 
     async def post() -> list[Stored]:
         return await asyncio.gather(
