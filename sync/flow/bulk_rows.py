@@ -17,26 +17,30 @@ from sync.store.tables import price, stock
 
 class Goods(NamedTuple):
     """One table: its key's column, the columns of its values with the amount first, the amount's name in an offer and its
-    places, and the values of an offer's row in stored form."""
+    places, and what stands beside the amount in an offer's row, in stored form."""
 
     table: sa.Table
     key: str
     columns: tuple[str, ...]
     amount: str
     places: int
-    stored: Callable[[dict[str, Any]], tuple[Any, ...]]
+    beside: Callable[[dict[str, Any]], tuple[Any, ...]]
 
 
-# The lens has rounded the amounts to their places already
 PRICES = Goods(
     price,
     "price_type",
     ("value", "currency"),
     "value",
     PRICE_PLACES,
-    lambda row: (int(row["value"].scaleb(PRICE_PLACES)), (row.get("currency") or "")[:3] or None),
+    lambda row: ((row.get("currency") or "")[:3] or None,),
 )
-STOCKS = Goods(stock, "warehouse", ("qty",), "qty", QTY_PLACES, lambda row: (int(row["qty"].scaleb(QTY_PLACES)),))
+STOCKS = Goods(stock, "warehouse", ("qty",), "qty", QTY_PLACES, lambda row: ())
+
+
+def _whole(amount: str) -> int:
+    """In stored form. The lens has rounded it to its places, so that the text has all of them."""
+    return int(amount.replace(".", ""))
 
 
 def many(world: World, tx: Connection, sql: str, rows: list[tuple[Any, ...]]) -> None:
@@ -72,22 +76,20 @@ class Rows:
         changes: dict[str, list[str | None]] = {}
         if said is None:
             return changes
-        name, amount, stored = goods.table.name, goods.amount, goods.stored
+        name, amount, beside = goods.table.name, goods.amount, goods.beside
         old = self._held[name].pop(uid, None)
         new, connection, now = self._new[name], self._connection, self._now
-        if old is None:  # the first ones: most of a first import's rows pass here
-            new += [(uid, connection, row["key"], *stored(row), now) for row in said]
-            return {f"{name} {row['key']}": [None, str(row[amount])] for row in said}
         for row in said:
-            key, values = row["key"], stored(row)
-            before = old.pop(key, None)
+            key, text = row["key"], str(row[amount])
+            values = (_whole(text), *beside(row))
+            before = old.pop(key, None) if old else None  # of a first import, most rows by far, there is none
             if before is None:
                 new.append((uid, connection, key, *values, now))
-                changes[f"{name} {key}"] = [None, str(row[amount])]
+                changes[f"{name} {key}"] = [None, text]
             elif before != values:
                 self._moved[name].append((*values, now, uid, connection, key))
-                changes[f"{name} {key}"] = [self._amount(goods, before), str(row[amount])]
-        for key, before in old.items():
+                changes[f"{name} {key}"] = [self._amount(goods, before), text]
+        for key, before in old.items() if old else ():
             self._gone[name].append((uid, connection, key))
             changes[f"{name} {key}"] = [self._amount(goods, before), None]
         return changes

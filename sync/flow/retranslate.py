@@ -19,8 +19,9 @@ from adapters.base import Record
 from sync.errors import NeedHuman, RecordRefused
 from sync.flow import sides, trouble
 from sync.flow.absorb import absorb
+from sync.flow.one import UNEXPECTED, unexpected
 from sync.flow.plug import Cause, Counts, Plug, World
-from sync.flow.take import UNEXPECTED, retry, unexpected
+from sync.flow.retry import retry
 from sync.flow.translate import canonical_kind, observed, pipeline_of, sale_price_keys
 from sync.flow.weave import typed
 from sync.lens import Lens, Translated

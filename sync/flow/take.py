@@ -9,36 +9,30 @@ from __future__ import annotations
 import io
 import itertools
 import time
-import traceback
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from typing import IO, Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, StatementError
 
 from adapters.base import Arrival, Hint, Problem, Record, Unchanged
-from sync.errors import NeedHuman, RecordRefused, RetryLater, Text
+from sync.errors import NeedHuman, RecordRefused
 from sync.flow import absence, deliver, told, trouble
-from sync.flow.absorb import Absorbed, absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_page
 from sync.flow.bulk_plain import known_by_now, without_known
 from sync.flow.known import rename
-from sync.flow.plug import Cause, Counts, Plug, Seen, Took, World, storable
+from sync.flow.one import UNEXPECTED, gone_record, refused, take_one
+from sync.flow.plug import Cause, Counts, Plug, Seen, Took, World
+from sync.flow.retry import retry
 from sync.flow.seen import changed
 from sync.intake.spool import Spool
 from sync.store.asked import HERE, MOST, THIS
-from sync.store.tables import inbox, link, quarantine
+from sync.store.tables import inbox, quarantine
 from sync.store.types import loads
 
-FEW = (
-    10  # of so many records less than one is news: each is worth a second look, before anything is begun for their sake
-)
-HELD = (
-    CHUNK // 2
-)  # records of a file that are held at once, and of its transactions: with prices and stock they are large
+# Of so many records less than one is news: each is worth a second look, before anything is begun for their sake
+FEW = 10
+# Records of a file that are held at once, and of its transactions: with prices and stock they are large
+HELD = CHUNK // 2
 PART = CHUNK // 4  # so many are at hand as fields and rows at a time
 Item = Record | Problem | Hint | Unchanged
 _TELL = 1.0  # seconds between two notes of how far a large arrival is
@@ -47,8 +41,6 @@ _DONE = inbox.update().where(inbox.c.id == THIS)
 _PENDING = (
     sa.select(inbox.c.id).where(inbox.c.state == "new", inbox.c.connection == HERE).order_by(inbox.c.id).limit(MOST)
 )
-# What a record that nobody foresaw may cause: it concerns that record. A database that does not work raises its own errors
-UNEXPECTED = (StatementError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 
 
 def take(world: World, plug: Plug, spool: Spool, inbox_id: int, run_id: int | None = None) -> Counts:
@@ -257,68 +249,6 @@ def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> Took:
         return Took(rest=page)
 
 
-def take_one(world: World, plug: Plug, rec: Record, cause: Cause, *, weighed: bool = False) -> str:
-    """One record in one transaction; its outcome. A refusal goes to quarantine with the record itself. `weighed`: that it
-    may be taken as deleted is known already."""
-    if rec.deleted and not (weighed or cause.sure) and told.hold(world, plug, [rec]):
-        return "skipped"
-    try:
-        try:
-            done = _absorb(world, plug, rec, cause)
-        except IntegrityError:  # somebody else made the same at the same instant: now it is seen
-            done = _absorb(world, plug, rec, cause)
-        except TypeError:  # perhaps JSON cannot hold it as it came
-            rec = replace(rec, data=storable(rec.data))
-            done = _absorb(world, plug, rec, cause)
-    except (RecordRefused, NeedHuman) as error:
-        return _refused(world, plug, rec, error, cause)
-    except UNEXPECTED as error:
-        return _refused(world, plug, rec, unexpected(error), cause)
-    if done.outcome == "stale":
-        return _read_again(world, plug, rec, cause)
-    for name in done.touched if cause.run_id is None else ():  # what a run brings about goes out when it has ended
-        world.wake(name)
-    return done.outcome
-
-
-def _absorb(world: World, plug: Plug, rec: Record, cause: Cause) -> Absorbed:
-    with world.store.begin(durable=False) as tx:
-        world.guard(tx)
-        return absorb(world, tx, plug, rec, cause)
-
-
-def _refused(world: World, plug: Plug, rec: Record, error: RecordRefused | NeedHuman, cause: Cause) -> str:
-    with world.store.begin(durable=False) as tx:
-        trouble.refuse(
-            tx, plug.name, rec.kind, rec.id, error, world.now(), inbox_id=cause.inbox_id, data=trouble.kept(rec)
-        )
-    return "failed"
-
-
-def unexpected(error: Exception) -> RecordRefused:
-    """A fault that nobody foresaw concerns one record, not its neighbours. Its own text may hold data and is not shown."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{type(error).__name__}, {Path(frame.filename).name}:{frame.lineno}"
-    return RecordRefused(
-        Text(
-            f"The hub could not process this record ({place}). The record is kept.",
-            f"Обработать эту запись не удалось ({place}). Запись сохранена.",
-        ),
-        code="record.unexpected",
-        remedy=Text(
-            "Correct it there or update Sverka, then retry.", "Исправьте запись там или обновите Сверку и повторите."
-        ),
-    )
-
-
-def _read_again(world: World, plug: Plug, rec: Record, cause: Cause) -> str:
-    """The record was read before our own write to it ended: what it says may be older than what we know."""
-    if rec.kind not in plug.adapter.capabilities.reads:
-        return "skipped"
-    fresh = plug.adapter.read(rec.kind, rec.id)
-    return "skipped" if fresh is None else take_one(world, plug, fresh, replace(cause, read_at=None))
-
-
 def _follow(world: World, plug: Plug, hint: Hint, cause: Cause, counts: Counts) -> str:
     """A hint only makes the record be read again; where it has no id, the next poll looks anyway."""
     if not hint.id or hint.kind not in plug.adapter.capabilities.reads:
@@ -327,9 +257,9 @@ def _follow(world: World, plug: Plug, hint: Hint, cause: Cause, counts: Counts) 
     try:
         rec = plug.adapter.read(hint.kind, hint.id)
     except (RecordRefused, NeedHuman) as error:
-        return _refused(world, plug, Record(hint.kind, hint.id, {}), error, cause)
+        return refused(world, plug, Record(hint.kind, hint.id, {}), error, cause)
     if rec is None:
-        lost = _gone(world, plug, hint.kind, hint.id)
+        lost = gone_record(world, plug, hint.kind, hint.id)
         return "skipped" if lost is None else take_one(world, plug, lost, cause)
     deliver.adopt(world, plug, [rec], cause.run_id)
     return take_one(world, plug, rec, cause)
@@ -338,85 +268,3 @@ def _follow(world: World, plug: Plug, hint: Hint, cause: Cause, counts: Counts) 
 def _progress(world: World, inbox_id: int, done: int) -> None:
     with world.store.begin(durable=False) as tx:
         tx.execute(inbox.update().where(inbox.c.id == inbox_id).values(done=done))
-
-
-def retry(world: World, plug: Plug, quarantine_id: int, run_id: int | None = None, *, reread: bool = False) -> str:
-    """Today's mapping and rules on the record as it was kept, or as its system shows it now (`reread`, and where nothing
-    whole was kept). "same" when the row is closed or there is nothing to take, "later" when the system does not answer."""
-    with world.store.read() as tx:
-        row = tx.execute(
-            sa.select(quarantine).where(quarantine.c.id == quarantine_id, quarantine.c.state != "closed")
-        ).first()
-    if row is None:
-        return "same"
-    kept = row.data if row.data and row.data.get("data") else None
-    if (reread or kept is None) and row.native_kind in plug.adapter.capabilities.reads:
-        outcome = _retry_read(world, plug, row, run_id)
-    elif kept is not None:
-        outcome = _retry_kept(world, plug, row, Cause(run_id, row.inbox_id))
-    else:
-        with world.store.begin() as tx:  # the next scan shows it, or it does not
-            tx.execute(quarantine.update().where(quarantine.c.id == quarantine_id).values(state="open"))
-        return "same"
-    with world.store.begin() as tx:
-        times = tx.execute(sa.select(quarantine.c.count).where(quarantine.c.id == quarantine_id)).scalar()
-        if outcome not in ("failed", "later") and times == row._mapping["count"]:
-            trouble.passed(tx, plug.name, row.native_kind, row.external_id, world.now())
-    return outcome
-
-
-def _retry_kept(world: World, plug: Plug, row: Any, cause: Cause) -> str:
-    rec = Record(row.data["kind"], row.data["id"], row.data["data"], row.data["version"], row.data["deleted"])
-    with world.store.read() as tx:
-        known = find_link(tx, plug.name, rec.kind, rec.id)
-    if known is not None and row.record_uid is not None:  # most of it was taken: what was seen last is looked at anew
-        rec = replace(rec, data=known.shadow, version=known.version, deleted=known.deleted_at is not None)
-        _forget_hash(world, known.id)
-    return take_one(world, plug, rec, cause)
-
-
-def _retry_read(world: World, plug: Plug, row: Any, run_id: int | None) -> str:
-    """From the source. What it cannot tell us now is asked again later."""
-    cause = Cause(run_id, row.inbox_id)
-    try:
-        rec = plug.adapter.read(row.native_kind, row.external_id)
-    except (RecordRefused, NeedHuman) as error:
-        return _refused(world, plug, Record(row.native_kind, row.external_id, {}), error, cause)
-    except RetryLater as error:
-        with world.store.begin(durable=False) as tx:
-            trouble.postpone(tx, row.id, world.now() + timedelta(seconds=error.after or 300))
-        return "later"
-    if rec is None:
-        rec = _gone(world, plug, row.native_kind, row.external_id)
-        return "skipped" if rec is None else take_one(world, plug, rec, cause)
-    with world.store.read() as tx:
-        known = find_link(tx, plug.name, rec.kind, rec.id)
-    if known is not None:
-        _forget_hash(world, known.id)
-    return take_one(world, plug, rec, cause)
-
-
-def _forget_hash(world: World, link_id: int) -> None:
-    """So that the same record counts as news."""
-    with world.store.begin() as tx:
-        tx.execute(link.update().where(link.c.id == link_id).values(shadow_hash=None))
-
-
-def _gone(world: World, plug: Plug, kind: str, id: str) -> Record | None:
-    """A record that its system answers "gone for good" about: as it was shown last, marked as deleted."""
-    with world.store.read() as tx:
-        known = find_link(tx, plug.name, kind, id)
-    if known is None or known.shadow is None:
-        return None
-    return Record(kind, id, known.shadow, known.version, deleted=True)
-
-
-def retry_due(world: World, plug: Plug, run_id: int | None = None) -> Counts:
-    """Try again what may have healed meanwhile."""
-    counts = Counts()
-    with world.store.read() as tx:
-        ids = trouble.due(tx, plug.name, world.now())
-    for id in ids:
-        outcome = retry(world, plug, id, run_id)
-        counts.add("skipped" if outcome == "later" else outcome)
-    return counts

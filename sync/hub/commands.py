@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sync.flow import removal
 from sync.flow.plug import Cause
 from sync.flow.restore import make_again
+from sync.flow.retry import retry as take_again
 from sync.flow.spread import spread
-from sync.flow.take import retry as take_again
 from sync.flow.weave import weave
 from sync.hub.runtime import Hub
 from sync.store.tables import command, inbox, intent, link, quarantine

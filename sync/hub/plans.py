@@ -19,9 +19,10 @@ from sync.errors import NeedHuman, RecordRefused, SverkaError
 from sync.flow import absence, gate, retranslate, sides, told
 from sync.flow.absorb import absorb, find_link
 from sync.flow.bulk import BULK_KINDS, CHUNK, absorb_page
+from sync.flow.one import UNEXPECTED
 from sync.flow.plug import Cause, Counts, Plug, Seen, Took, World
 from sync.flow.seen import changed
-from sync.flow.take import UNEXPECTED, arrival_of, pending
+from sync.flow.take import arrival_of, pending
 from sync.hub.runtime import Hub
 from sync.hub.works import every_connection, scanned
 from sync.store import Store

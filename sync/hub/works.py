@@ -15,7 +15,8 @@ from sync.flow import pull as polling
 from sync.flow.exchange import Context
 from sync.flow.gate import gate
 from sync.flow.plug import Counts, Plug
-from sync.flow.take import pending, retry_due, take
+from sync.flow.retry import retry_due
+from sync.flow.take import pending, take
 from sync.flow.trouble import due
 from sync.hub import daily, notices, runs
 from sync.hub.runs import Run, running

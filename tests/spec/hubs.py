@@ -28,8 +28,8 @@ from adapters.base import Arrival, Record
 from adapters.faults import Killed
 from adapters.memory import WORLDS, MemoryWorld, world
 from sync import config as configuration
+from sync.flow.one import take_one
 from sync.flow.plug import Cause, Plug
-from sync.flow.take import take_one
 from sync.hub import commands, runtime, works
 from sync.hub.runs import Run
 from sync.hub.runtime import Hub

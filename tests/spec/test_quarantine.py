@@ -17,7 +17,8 @@ from sync.cli.app import app
 from sync.errors import RecordRefused, SverkaError, Text
 from sync.flow import trouble
 from sync.flow.plug import Cause
-from sync.flow.take import retry, take_chunk
+from sync.flow.retry import retry
+from sync.flow.take import take_chunk
 from sync.hub import acts, commands, views
 from sync.hub.runtime import Hub
 from sync.store import Store

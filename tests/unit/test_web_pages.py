@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from adapters.base import Record
+from sync.flow.one import take_one
 from sync.flow.plug import Cause
-from sync.flow.take import take_one
 from sync.hub import Hub, works
 from sync.intake.pictures import PictureFolder
 from sync.store.tables import command, conflict, edit, quarantine, record, review

@@ -16,7 +16,7 @@ import secrets
 from binascii import b2a_base64
 from collections import Counter, deque
 from collections.abc import Set
-from hashlib import blake2b
+from hashlib import sha256
 from typing import IO, NamedTuple
 
 from adapters.base import Taken
@@ -290,22 +290,37 @@ class Sifted(Portions):
     def _versions(self, data: bytes, slices: list[_Slice]) -> list[bytes]:
         """Of each its digest, up to one that is not one plain element."""
         self._words.remember()
-        opening, person, found = self._open[self._tag], self._person, list[bytes]()
+        slices = slices[: self._plain(data, slices)]
+        person, found = self._person, list[bytes]()
         said = self._wording.of if self._tag == "Товар" and self._words.names else None
         for _, start, end in slices:
             body = data[start:end]
-            if body.count(opening) > 1 and len(self._opening[self._tag].findall(body)) > 1:
-                break  # one in the other: it does not end here
-            if (b"!" in body and b"<!" in body) or (b"?" in body and b"<?" in body):
-                break  # what looks like its end may be a comment's or a text's
-            digest = blake2b(body, digest_size=16, person=person)
+            digest = sha256(body)
             if said is not None:
                 try:
                     digest.update(said(body))
                 except UnicodeDecodeError:
                     break
-            found.append(b2a_base64(digest.digest(), newline=False)[:-2])
+            digest.update(person)
+            found.append(b2a_base64(digest.digest()[:16], newline=False)[:-2])
         return found
+
+    def _plain(self, data: bytes, slices: list[_Slice]) -> int:
+        """How many of them, from the first on, are one plain element each. Nearly always it is all, by one look at them
+        together."""
+        opening, tag = self._open[self._tag], self._opening[self._tag]
+
+        def plain(start: int, end: int, number: int) -> bool:
+            if data.count(opening, start, end) > number and len(tag.findall(data, start, end)) > number:
+                return False  # one in the other: it does not end here
+            for rare, both in ((b"!", b"<!"), (b"?", b"<?")):  # one byte alone is found thirty times as fast
+                if data.find(rare, start, end) >= 0 and data.find(both, start, end) >= 0:
+                    return False  # what looks like its end may be a comment's or a text's
+            return True
+
+        if plain(slices[0][1], slices[-1][2], len(slices)):
+            return len(slices)
+        return next((n for n, (_, start, end) in enumerate(slices) if not plain(start, end, 1)), len(slices))
 
     def _id(self, body: bytes) -> str:
         """The record's id where it shows at once, else "". A wrong one finds nothing."""
