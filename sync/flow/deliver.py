@@ -109,7 +109,7 @@ def _one(world: World, plug: Plug, row: Any, run_id: int) -> int:
                 world.guard(tx)
                 if not intents.begin(tx, row.id, world.now()):
                     return 0
-                change = _change(tx, dependencies.filled(world, tx, plug, row))
+                change = _change(tx, dependencies.filled(tx, plug, row))
         except (RecordRefused, NeedHuman) as error:  # what it needed cannot be said in its own record
             with world.store.begin() as tx:
                 _refused(world, tx, plug, row, error, "refused")
@@ -227,7 +227,7 @@ def _take_deletion(world: World, tx: Connection, plug: Plug, row: Any, outcome: 
         removal.follow(world, tx, uid, cause)
         return 1
     if outcome.state == "moved" and outcome.record is not None:
-        if removal.again(world, tx, plug, row, outcome.record):
+        if removal.again(tx, plug, row, outcome.record):
             return 0
         if absorb(world, tx, plug, outcome.record, cause).outcome == "same":  # version after version, and nothing in it
             _refused(world, tx, plug, row, outcome.error, "refused")

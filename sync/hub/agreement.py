@@ -72,7 +72,7 @@ def differences(sales: Side, books: Books, same_name: Callable[[str, str], bool]
     if books.order is None:
         return _missing(sales, books)
     order = books.order
-    found = [
+    return [
         *_counterparty(sales, order, same_name),
         *_sums(sales, order),
         *_payment(sales, books),
@@ -80,7 +80,6 @@ def differences(sales: Side, books: Books, same_name: Callable[[str, str], bool]
         *_uncounted(books),
         *_status(sales, books),
     ]
-    return found
 
 
 def _missing(sales: Side, books: Books) -> list[Difference]:

@@ -112,7 +112,7 @@ def add_mailboxes(found: Evidence, raws: list[str]) -> None:
         box = mailbox.read(part)
         if box is None:
             found.refused.append(("email", part[:80], "not_an_address"))
-        elif box.kind == "relay" or box.kind == "robot":
+        elif box.kind in ("relay", "robot"):
             found.refused.append(("email", part[:80], box.kind))
         elif box not in found.mailboxes:
             found.mailboxes.append(box)
