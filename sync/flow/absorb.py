@@ -56,16 +56,8 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     """Take one record in. RecordRefused and NeedHuman put it into quarantine; nothing of it is kept then."""
     known = find_link(tx, plug.name, rec.kind, rec.id)
     digest = plug.hash(rec)
-    if known is not None and known.state == "detached" and known.deleted_at is None:
-        return Absorbed("skipped")  # a person has taken it off
-    if known is not None and known.shadow_hash == digest:
-        if known.version != rec.version:  # a write must name the version that stands there now
-            tx.execute(link.update().where(link.c.id == known.id).values(version=rec.version))
-        if known.told is not None and not rec.deleted:  # it is there after all
-            tx.execute(link.update().where(link.c.id == known.id).values(told=None))
-        return Absorbed("same")
-    if known is not None and cause.read_at is not None and _written_since(tx, known, cause.read_at):
-        return Absorbed("stale")
+    if known is not None and (nothing := _nothing_new(tx, rec, digest, known, cause)):
+        return nothing
     found = plug.mapping.lens(rec.kind).get(rec.data)
     if found.kind == "activity":
         return _activity(world, tx, plug, rec, found, digest, known, cause)
@@ -106,6 +98,21 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     planned = woven.intents + spread(world, tx, uid, cause)
     touched = _open_targets(tx, uid) if planned else set()
     return Absorbed("new" if known is None else "changed", touched)
+
+
+def _nothing_new(tx: Connection, rec: Record, digest: bytes, known: Any, cause: Cause) -> Absorbed | None:
+    """What becomes of a known record that is not to be taken in; None when it is."""
+    if known.state == "detached" and known.deleted_at is None:
+        return Absorbed("skipped")  # a person has taken it off
+    if known.shadow_hash == digest:
+        if known.version != rec.version:  # a write must name the version that stands there now
+            tx.execute(link.update().where(link.c.id == known.id).values(version=rec.version))
+        if known.told is not None and not rec.deleted:  # it is there after all
+            tx.execute(link.update().where(link.c.id == known.id).values(told=None))
+        return Absorbed("same")
+    if cause.read_at is not None and _written_since(tx, known, cause.read_at):
+        return Absorbed("stale")
+    return None
 
 
 def find_link(tx: Connection, connection: str, native_kind: str, external_id: str) -> Any:

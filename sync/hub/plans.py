@@ -65,7 +65,7 @@ def plan(hub: Hub, only: str | None = None) -> dict[str, Any]:
         "approval": [],
         "errors": {},
     }
-    reads = []
+    reads: list[_Read] = []
     for plug in every_connection(hub):  # read before the transaction begins: a slow peer must not keep the database
         if only not in (None, plug.name):
             continue
