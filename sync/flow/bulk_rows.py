@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from sync.flow.offers import named
 from sync.flow.plug import World
 from sync.flow.seen import among
 from sync.model.types import PRICE_PLACES, QTY_PLACES
@@ -88,7 +89,10 @@ class Rows:
                 changes[f"{name} {key}"] = [None, text]
             elif before != values:
                 self._moved[name].append((*values, now, uid, connection, key))
-                changes[f"{name} {key}"] = [self._amount(goods, before), text]
+                was = (self._amount(goods, before), *before[1:])
+                for column, old_one, new_one in zip(goods.columns, was, (text, *values[1:]), strict=True):
+                    if old_one != new_one:
+                        changes[named(name, key, column, amount)] = [old_one, new_one]
         for key, before in old.items() if old else ():
             self._gone[name].append((uid, connection, key))
             changes[f"{name} {key}"] = [self._amount(goods, before), None]

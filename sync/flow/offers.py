@@ -27,6 +27,11 @@ def no_product(product: Any) -> RecordRefused:
     )
 
 
+def named(table: str, key: str, column: str, amount: str) -> str:
+    """What the journal calls one value of a row: "price retail", "stock main", "currency retail"."""
+    return f"{table if column == amount else column} {key}"
+
+
 def store_rows(
     world: World,
     tx: Connection,
@@ -73,9 +78,9 @@ def _rows(
                 )
             )
             changes[f"{table.name} {name}"] = [None, values[value]]
-        elif any(getattr(old, f) != v for f, v in values.items()):
+        elif moved := [f for f, v in values.items() if getattr(old, f) != v]:
             tx.execute(table.update().where(*mine, table.c[key] == name).values(updated_at=world.now(), **values))
-            changes[f"{table.name} {name}"] = [getattr(old, value), values[value]]
+            changes |= {named(table.name, name, f, value): [getattr(old, f), values[f]] for f in moved}
     for name, old in known.items():
         tx.execute(table.delete().where(*mine, table.c[key] == name))
         changes[f"{table.name} {name}"] = [getattr(old, value), None]

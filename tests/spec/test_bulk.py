@@ -78,6 +78,8 @@ class Stream:
         )
         if self.draw.random() < 0.05 and made.data.get("prices"):
             made.data["prices"][0]["value"] = "дорого"
+        if self.draw.random() < 0.1 and made.data.get("prices"):
+            made.data["prices"][0]["currency"] = "USD"
         return replace(made, deleted=self.draw.random() < 0.05, version=str(self.draw.randrange(3)))
 
 
@@ -199,6 +201,21 @@ def test_a_changed_offer_moves_its_own_rows_and_no_others(kit: Kit, monkeypatch:
     assert [(r.native_kind, r.external_id) for r in moved["link"]] == [("offer", "a")]
     assert [n.changes for n in moved["journal"]] == [{"price rozn": ["2.000000", "2.500000"]}]
     assert (moved["record"], moved["stock"]) == ([], []), "no price is chosen, and the stock is the same"
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_same_number_in_another_currency_is_another_price(kit: Kit, together: bool) -> None:
+    hub = hub_of(kit)
+    page = [product("a"), product("b"), offer("a", {"opt": "1"}), offer("b", {"opt": "1"})]
+    for part in [page[:2], page[2:]] if together else [[rec] for rec in page]:
+        take_chunk(hub.world, hub.plugs["onec"], part, Cause())
+    for changed in page[2:]:
+        changed.data["prices"][0]["currency"] = "USD"
+    for part in [page[2:]] if together else [[rec] for rec in page[2:]]:
+        take_chunk(hub.world, hub.plugs["onec"], part, Cause())
+    assert [(row.value, row.currency) for row in rows(hub, price)] == [(Decimal("1.000000"), "USD")] * 2
+    last = [note.changes for note in rows(hub, journal, why="observed")][-2:]
+    assert last == [{"currency opt": ["RUB", "USD"]}] * 2
 
 
 @pytest.mark.parametrize("together", [True, False])
