@@ -124,7 +124,12 @@ def test_a_changed_price_is_journalled_and_goes_to_the_shop_once(kit: Kit) -> No
     give(hub, "onec", "offer", "g1", offer())
     sync(hub)
     kit.forget_calls()
-    dearer = offer(prices=[{"type": "opt", "value": "1.40", "currency": "RUB"}, {"type": "rozn", "value": "1.65"}])
+    dearer = offer(
+        prices=[
+            {"type": "opt", "value": "1.40", "currency": "RUB"},
+            {"type": "rozn", "value": "1.65", "currency": "RUB"},
+        ]
+    )
     assert give(hub, "onec", "offer", "g1", dearer) == "changed"
     uid = one(hub, record, kind="product").uid
     notes = [n.changes for n in rows(hub, journal, record_uid=uid) if n.connection == "onec"]
