@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from adapters import testing as kit
 from adapters.base import (
     Adapter,
     BadConfig,
@@ -30,6 +34,7 @@ from adapters.testing import (
     holds,
     stable_hash,
 )
+from adapters.testing.hooks import Hooks
 from tests.adapters import test_events as events
 from tests.adapters import test_memory as memory
 
@@ -473,3 +478,13 @@ def test_errors_without_a_language_or_a_cause(text, code):
 def test_an_arrival_can_be_opened_again():
     came = arrival(b"abc")
     assert (came.read(), came.read(), came.size) == (b"abc", b"abc", 3)
+
+
+def test_what_the_guide_says_of_the_suite_is_so():
+    guide = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^    def (\w+)\(([^)]*)\): \.\.\.", guide, re.MULTILINE)
+    assert [name for name, _ in shown] == ["make", "seed"]
+    for name, taken in shown:
+        assert ", ".join(inspect.signature(getattr(Hooks, name)).parameters) == taken, name
+    for line in re.findall(r"^from adapters\.testing import (.+)$", guide, re.MULTILINE):
+        assert set(line.split(", ")) <= set(kit.__all__)
