@@ -6,12 +6,19 @@ import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
 from adapters.base import BadConfig, Finding, OutcomeUnknown, RetryLater, SverkaError, Text
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+LARGEST = 128 << 20  # bytes of one answer, unpacked: pages of records have a hundredth of that
+_OF_THE_WIRE = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+
+
+class TooLarge(httpx.HTTPError):
+    """More came than LARGEST, or would have been unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +77,24 @@ def _tls(plain: socket.socket, place: Place, host: str, port: int) -> Finding:
     return Finding("tls", True, Text("the certificate is valid", "сертификат действителен"))
 
 
+def whole(client: httpx.Client, method: str, url: httpx.URL | str, **request: Any) -> httpx.Response:
+    """`client.request`, with an answer of at most LARGEST bytes: one that never ends must not fill this PC's memory.
+
+    httpx.HTTPError as usual, TooLarge among them.
+    """
+    with client.stream(method, url, **request) as response:
+        body = bytearray()
+        for part in response.iter_bytes():
+            body += part
+            if len(body) > LARGEST:
+                raise TooLarge(f"more than {LARGEST >> 20} MB")
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_WIRE]
+    return httpx.Response(response.status_code, headers=headers, content=bytes(body), request=response.request)
+
+
 def unanswered(error: httpx.HTTPError, host: str, vendor: str, certificate: Text, *, writing: bool) -> SverkaError:
     """The error of a call without a complete answer, its code "{vendor}.certificate", ".unknown" (a write that may be done),
-    ".connect", ".timeout" or ".cut". `certificate`: the remedy where the host's certificate is not valid here."""
+    ".connect", ".too_large", ".timeout" or ".cut". `certificate`: the remedy where the host's certificate is not valid here."""
     kind = type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         text = Text(f"{host}: its TLS certificate is not valid here", f"{host}: сертификат TLS не проходит проверку")
@@ -85,6 +107,8 @@ def unanswered(error: httpx.HTTPError, host: str, vendor: str, certificate: Text
         return OutcomeUnknown(text, code=f"{vendor}.unknown")
     if isinstance(error, NOT_SENT):
         en, ru, code = "cannot be reached", "недоступен", "connect"
+    elif isinstance(error, TooLarge):
+        en, ru, code = "gave an endless answer", "прислал бесконечный ответ", "too_large"
     elif isinstance(error, httpx.TimeoutException):
         en, ru, code = "did not answer in time", "не ответил вовремя", "timeout"
     else:

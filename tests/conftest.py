@@ -7,8 +7,13 @@ import os
 from collections.abc import Callable, Generator
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.databases"]
+
+# How long an example took says something of the machine only, which others may be using
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -47,7 +47,7 @@ def receive(arrival: Arrival, tokens: list[SecretStr]) -> Reception:
     sent = given.get(TOKEN, "").encode("utf-8", "replace")
     if not sent:
         return Reception(label="unsigned", reason=MISSING, stored=stored)
-    # every token is compared, each in constant time
+    # Every token is compared, each in constant time: a list, since any() would stop at the first that fits
     if not any([hmac.compare_digest(token.get_secret_value().encode(), sent) for token in tokens]):
         return Reception(label="unsigned", reason=WRONG, stored=stored)
     # two changes of one deal within a second are two events: a stamp of seconds alone would make the second a repeat

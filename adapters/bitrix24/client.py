@@ -21,7 +21,7 @@ import httpx
 from adapters.base import AdapterContext, Native, OutcomeUnknown, RetryLater, SverkaError, Text
 from adapters.bitrix24.failures import error_for
 from adapters.bitrix24.settings import Bitrix24Settings
-from adapters.network import unanswered
+from adapters.network import unanswered, whole
 
 COMMANDS = 50  # of one batch
 PAUSE = 5  # seconds of calm after QUERY_LIMIT_EXCEEDED: ten calls leak out of the bucket
@@ -158,7 +158,7 @@ class BitrixClient:
         self._context.limiter.wait()
         content = json.dumps(params, ensure_ascii=False, default=_plain).encode()
         try:
-            return self._http.post(self.base.join(f"/rest/{method}"), content=content)
+            return whole(self._http, "POST", self.base.join(f"/rest/{method}"), content=content)
         except httpx.HTTPError as error:
             raise unanswered(
                 error, self.host, "bitrix", CERTIFICATE_REMEDY, writing=write

@@ -8,9 +8,8 @@ so only codes and names of fields are repeated.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from adapters.answers import Refusal, Rule, Table
 from adapters.base import (
     BadConfig,
     Native,
@@ -22,57 +21,43 @@ from adapters.base import (
     Text,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """`status` is a number, "5xx" or "*"; `code` a pattern over the error in lower case, "-" where there is no JSON;
-    `said` a piece of the description in lower case."""
-
-    status: str
-    code: str
-    said: str
-    calls: str  # "read", "write" or "any"
-    error: type[SverkaError]
-    name: str  # the SverkaError's code, and the key of SAYINGS
-    setting: str = ""
-
-
+NO_JSON = "-"  # in place of a code; an empty one is usual
 RULES = (
-    Rule("*", "query_limit_exceeded", "", "any", RetryLater, "bitrix.limit"),
-    Rule("*", "operation_time_limit", "", "any", RetryLater, "bitrix.operating"),
-    Rule("*", "overload_limit", "", "any", BadConfig, "bitrix.overload", "webhook"),
-    Rule("*", "insufficient_scope", "", "any", BadConfig, "bitrix.scope", "webhook"),
-    Rule("*", "invalid_scope", "", "any", BadConfig, "bitrix.scope", "webhook"),
-    Rule("*", "expired_token", "", "any", BadConfig, "bitrix.auth", "webhook"),
-    Rule("*", "invalid_credentials", "", "any", BadConfig, "bitrix.auth", "webhook"),
-    Rule("*", "no_auth_found", "", "any", BadConfig, "bitrix.auth", "webhook"),
-    Rule("*", "invalid_token", "", "any", BadConfig, "bitrix.auth", "webhook"),
-    Rule("*", "authorization_error", "", "any", BadConfig, "bitrix.auth", "webhook"),
-    Rule("*", "application_not_found", "", "any", BadConfig, "bitrix.auth", "webhook"),
-    Rule("*", "payment_required", "", "any", BadConfig, "bitrix.tariff", "webhook"),
-    Rule("*", "portal_deleted", "", "any", BadConfig, "bitrix.portal", "webhook"),
-    Rule("*", "*method_not_found", "", "any", BadConfig, "bitrix.method", "webhook"),
-    Rule("403", "access_denied", "", "any", BadConfig, "bitrix.tariff", "webhook"),
-    Rule("*", "access_denied", "", "any", BadConfig, "bitrix.rights", "webhook"),
-    Rule("*", "*not_found", "", "any", PreconditionFailed, "bitrix.gone"),
-    Rule("*", "*", "not found", "any", PreconditionFailed, "bitrix.gone"),
-    Rule("*", "*", "access denied", "any", BadConfig, "bitrix.rights", "webhook"),
-    Rule("*", "*", "доступ запрещ", "any", BadConfig, "bitrix.rights", "webhook"),
-    Rule("401", "*", "", "any", BadConfig, "bitrix.auth", "webhook"),
-    Rule("403", "-", "", "any", RetryLater, "bitrix.blocked"),
-    Rule("404", "-", "", "any", BadConfig, "bitrix.address", "webhook"),
-    Rule("429", "*", "", "any", RetryLater, "bitrix.limit"),
-    Rule("3xx", "*", "", "any", BadConfig, "bitrix.redirect", "webhook"),
-    Rule("5xx", "*", "", "read", RetryLater, "bitrix.server"),
-    Rule("5xx", "*", "", "write", OutcomeUnknown, "bitrix.unknown"),
-    Rule("*", "internal_server_error", "", "read", RetryLater, "bitrix.server"),
-    Rule("*", "internal_server_error", "", "write", OutcomeUnknown, "bitrix.unknown"),
-    Rule("*", "error_unexpected_answer", "", "read", RetryLater, "bitrix.server"),
-    Rule("*", "error_unexpected_answer", "", "write", OutcomeUnknown, "bitrix.unknown"),
-    Rule("408", "*", "", "read", RetryLater, "bitrix.timeout"),
-    Rule("408", "*", "", "write", OutcomeUnknown, "bitrix.unknown"),
-    Rule("*", "*", "", "write", RecordRefused, "bitrix.refused"),
-    Rule("*", "*", "", "read", BadConfig, "bitrix.parameter", "webhook"),
+    Rule("*", "query_limit_exceeded", "any", RetryLater, "bitrix.limit"),
+    Rule("*", "operation_time_limit", "any", RetryLater, "bitrix.operating"),
+    Rule("*", "overload_limit", "any", BadConfig, "bitrix.overload", "webhook"),
+    Rule("*", "insufficient_scope", "any", BadConfig, "bitrix.scope", "webhook"),
+    Rule("*", "invalid_scope", "any", BadConfig, "bitrix.scope", "webhook"),
+    Rule("*", "expired_token", "any", BadConfig, "bitrix.auth", "webhook"),
+    Rule("*", "invalid_credentials", "any", BadConfig, "bitrix.auth", "webhook"),
+    Rule("*", "no_auth_found", "any", BadConfig, "bitrix.auth", "webhook"),
+    Rule("*", "invalid_token", "any", BadConfig, "bitrix.auth", "webhook"),
+    Rule("*", "authorization_error", "any", BadConfig, "bitrix.auth", "webhook"),
+    Rule("*", "application_not_found", "any", BadConfig, "bitrix.auth", "webhook"),
+    Rule("*", "payment_required", "any", BadConfig, "bitrix.tariff", "webhook"),
+    Rule("*", "portal_deleted", "any", BadConfig, "bitrix.portal", "webhook"),
+    Rule("*", "*method_not_found", "any", BadConfig, "bitrix.method", "webhook"),
+    Rule("403", "access_denied", "any", BadConfig, "bitrix.tariff", "webhook"),
+    Rule("*", "access_denied", "any", BadConfig, "bitrix.rights", "webhook"),
+    Rule("*", "*not_found", "any", PreconditionFailed, "bitrix.gone"),
+    Rule("*", "*", "any", PreconditionFailed, "bitrix.gone", said="not found"),
+    Rule("*", "*", "any", BadConfig, "bitrix.rights", "webhook", said="access denied"),
+    Rule("*", "*", "any", BadConfig, "bitrix.rights", "webhook", said="доступ запрещ"),
+    Rule("401", "*", "any", BadConfig, "bitrix.auth", "webhook"),
+    Rule("403", NO_JSON, "any", RetryLater, "bitrix.blocked"),
+    Rule("404", NO_JSON, "any", BadConfig, "bitrix.address", "webhook"),
+    Rule("429", "*", "any", RetryLater, "bitrix.limit"),
+    Rule("3xx", "*", "any", BadConfig, "bitrix.redirect", "webhook"),
+    Rule("5xx", "*", "read", RetryLater, "bitrix.server"),
+    Rule("5xx", "*", "write", OutcomeUnknown, "bitrix.unknown"),
+    Rule("*", "internal_server_error", "read", RetryLater, "bitrix.server"),
+    Rule("*", "internal_server_error", "write", OutcomeUnknown, "bitrix.unknown"),
+    Rule("*", "error_unexpected_answer", "read", RetryLater, "bitrix.server"),
+    Rule("*", "error_unexpected_answer", "write", OutcomeUnknown, "bitrix.unknown"),
+    Rule("408", "*", "read", RetryLater, "bitrix.timeout"),
+    Rule("408", "*", "write", OutcomeUnknown, "bitrix.unknown"),
+    Rule("*", "*", "write", RecordRefused, "bitrix.refused"),
+    Rule("*", "*", "read", BadConfig, "bitrix.parameter", "webhook"),
 )
 
 WEBHOOK_REMEDY = Text(
@@ -124,30 +109,17 @@ REMEDIES = {
 }
 
 
+_TABLE = Table(RULES, SAYINGS, REMEDIES)
+
+
 def error_for(status: int, body: object, call: str, where: str, *, after: int | None = None) -> SverkaError:
     """The error of a refused call: `call` is "read" or "write", `where` host and method, `after` the portal's own wish."""
     native: Native = body if isinstance(body, dict) else {}
-    raw = native.get("error")
-    code = _slug(raw)
+    code = _slug(native.get("error"))
     said = str(native.get("error_description") or native.get("error_information") or "")
-    seen = code.lower() if native else "-"
-    words = (str(status), f"{status // 100}xx", "*")
-    rule = next(
-        r
-        for r in RULES
-        if r.status in words and fnmatchcase(seen, r.code) and r.said in said.lower() and r.calls in (call, "any")
-    )
     got = f"HTTP {status}" + (f" {code}" if code else "")
-    saying, remedy = SAYINGS[rule.name], REMEDIES.get(rule.name)
-    en, ru, field = f"{where}: {saying.en} ({got})", f"{where}: {saying.ru} ({got})", ""
-    if rule.error is RecordRefused:
-        names = _field_names(said)
-        field = names[0] if names else ""
-        en += f"; fields: {', '.join(names)}" if names else ""
-        ru += f"; поля: {', '.join(names)}" if names else ""
-    if rule.error is RetryLater:
-        return RetryLater(Text(en, ru), code=rule.name, after=after, remedy=remedy)
-    return rule.error(Text(en, ru), code=rule.name, setting=rule.setting, remedy=remedy, field=field)
+    known = code.lower() if native else NO_JSON
+    return _TABLE.error(status, known, call, where, got, said=said, refusal=_refusal(said), after=after)
 
 
 def _slug(code: object) -> str:
@@ -155,7 +127,10 @@ def _slug(code: object) -> str:
     return text if re.fullmatch(r"[\w-]{1,60}", text, re.ASCII) and text != "0" else ""
 
 
-def _field_names(said: str) -> list[str]:
-    """Names of fields in a refusal: DISCOUNT_SUM, UF_CRM_123. Anything else may be somebody's data."""
+def _refusal(said: str) -> Refusal:
+    """The names of fields in it: DISCOUNT_SUM, UF_CRM_123. Anything else may be somebody's data."""
     names = re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b|\b(?:TITLE|PHONE|EMAIL|NAME)\b", said)
-    return list(dict.fromkeys(names))[:8]
+    listed = list(dict.fromkeys(names))[:8]
+    if not listed:
+        return Refusal()
+    return Refusal(f"; fields: {', '.join(listed)}", f"; поля: {', '.join(listed)}", listed[0])

@@ -15,9 +15,8 @@ PATH = re.compile(r"/rest/(?:api/)?(\d+)/([A-Za-z0-9]+)/?")
 class Bitrix24Settings(AdapterSettings):
     """`webhook` is the address of an incoming webhook with the right "CRM (crm)": Разработчикам → Другое → Входящий вебхук."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True
-    )  # a half right address is a key too
+    # An error would repeat the input, and a half right address is a key too
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     webhook: SecretStr  # https://firma.bitrix24.ru/rest/1/abcdef0123456789/ — the address is the key itself
     application_token: SecretStr | None = None  # of the outgoing webhook, which only makes the hub look sooner

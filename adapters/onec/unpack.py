@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from adapters.base import Arrival, Keeper, Pictures, Problem, Record, RecordRefused, Taken, Unchanged
 from adapters.onec.archive import is_zip, open_archive
+from adapters.onec.cml.prologue import ROOT, encoding_of
 from adapters.onec.cml.reader import records
 from adapters.onec.cml.unchanged import Sieve
-from adapters.onec.cml.xmlsafe import PADDING, ROOT, encoding_of
+from adapters.onec.cml.xmlsafe import PADDING
 
 _TAIL = 4096
 _PART = 1024 * 1024

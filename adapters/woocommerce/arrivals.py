@@ -58,6 +58,7 @@ def receive(arrival: Arrival, secrets: list[SecretStr]) -> Reception:
     if not given:
         return Reception(label="unsigned", reason=MISSING)
     sent = given.encode("utf-8", "replace")  # compare_digest refuses non-ASCII text, and a header may hold any
+    # Every secret is tried, each in constant time: a list, since any() would stop at the first that fits
     if not any([hmac.compare_digest(_signature(body, secret), sent) for secret in secrets]):
         return Reception(label="unsigned", reason=WRONG)
     # only a signed message may claim an id: a forged one could hide the real delivery as its duplicate

@@ -15,7 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from adapters.base import AdapterContext, BadConfig, Native, OutcomeUnknown, RetryLater, SverkaError, Text
-from adapters.network import unanswered
+from adapters.network import unanswered, whole
 from adapters.woocommerce.auth import Keys, SigningTransport
 from adapters.woocommerce.failures import KEY_REMEDY, error_for
 from adapters.woocommerce.settings import WooCommerceSettings
@@ -103,7 +103,7 @@ class WooClient:
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         headers = {} if body is None else {"Content-Type": "application/json; charset=utf-8"}
         try:
-            response = self._http.request(method, url, params=params, content=content, headers=headers)
+            response = whole(self._http, method, url, params=params, content=content, headers=headers)
         except httpx.HTTPError as error:
             raise unanswered(
                 error, self.base.host, "woo", CERTIFICATE_REMEDY, writing=method != "GET"

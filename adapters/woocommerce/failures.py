@@ -7,9 +7,8 @@ message is in the shop's language and may quote values, so only codes, parameter
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
+from adapters.answers import Refusal, Rule, Table
 from adapters.base import (
     BadConfig,
     Native,
@@ -21,19 +20,7 @@ from adapters.base import (
     Text,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """`status` is a number, "5xx" or "*"; `code` a pattern over the JSON's code, "" where there is no JSON."""
-
-    status: str
-    code: str
-    calls: str  # "read", "write" or "any"
-    error: type[SverkaError]
-    name: str  # the SverkaError's code, and the key of SAYINGS
-    setting: str = ""
-
-
+# The code is "" where there is no JSON
 RULES = (
     Rule("401", "?*", "write", BadConfig, "woo.read_only", "key"),
     Rule("401", "?*", "read", BadConfig, "woo.auth", "key"),
@@ -129,43 +116,37 @@ REMEDIES = {
 }
 
 
+_TABLE = Table(RULES, SAYINGS, REMEDIES)
+
+
 def error_for(
     status: int, body: object, call: str, where: str, *, after: int | None = None, target: str = ""
 ) -> SverkaError:
     """The error of a non-2xx answer: `call` is "read" or "write", `where` the address asked, `target` a redirect's host."""
     native = body if isinstance(body, dict) else {}
     code = _slug(native.get("code"))
-    words = (str(status), f"{status // 100}xx", "*")
-    rule = next(r for r in RULES if r.status in words and fnmatchcase(code, r.code) and r.calls in (call, "any"))
     got = f"HTTP {status}" + (f" {code}" if code else "") + (f" → {target}" if target else "")
-    saying, remedy = SAYINGS[rule.name], REMEDIES.get(rule.name)
-    en, ru, field = f"{where}: {saying.en} ({got})", f"{where}: {saying.ru} ({got})", ""
-    if rule.error is RecordRefused:
-        more_en, more_ru, field = _parameters(native)
-        en, ru = en + more_en, ru + more_ru
-    if rule.error is RetryLater:
-        return RetryLater(Text(en, ru), code=rule.name, after=after, remedy=remedy)
-    return rule.error(Text(en, ru), code=rule.name, setting=rule.setting, remedy=remedy, field=field)
+    return _TABLE.error(status, code, call, where, got, refusal=_refusal(native), after=after)
 
 
 def _slug(code: object) -> str:
     return code[:60] if isinstance(code, str) and re.fullmatch(r"[\w-]+", code, re.ASCII) else ""
 
 
-def _parameters(native: Native) -> tuple[str, str, str]:
+def _refusal(native: Native) -> Refusal:
     """What a 400 says about parameters: their names, and the allowed statuses where the status was refused."""
     data = native.get("data")
     params = data.get("params") if isinstance(data, dict) else None
     if not isinstance(params, dict) or not params:
-        return "", "", ""
+        return Refusal()
     names = [name for name in map(_slug, params) if name]
     if "status" in names:
         words = re.findall(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", str(params["status"]))
         allowed = ", ".join(w for w in words if w not in ("status", "is", "not", "one", "of", "and", "or"))[:400]
-        return (
+        return Refusal(
             f"; the shop allows the statuses: {allowed}. Mend the table of stages in the mapping.",
             f"; магазин допускает статусы: {allowed}. Поправьте таблицу стадий в файле соответствий.",
             "status",
         )
     listed = ", ".join(names)
-    return f"; parameters: {listed}", f"; параметры: {listed}", names[0] if names else ""
+    return Refusal(f"; parameters: {listed}", f"; параметры: {listed}", names[0] if names else "")

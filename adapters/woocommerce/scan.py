@@ -27,7 +27,9 @@ from adapters.woocommerce.records import PATHS, is_draft, naive, parse, record, 
 
 SECOND = timedelta(seconds=1)
 LIMIT = 100  # the largest per_page
-SHRINK_ON = frozenset({"woo.timeout", "woo.server", "woo.busy", "woo.cut", "woo.truncated", "woo.empty"})
+SHRINK_ON = frozenset(
+    {"woo.timeout", "woo.server", "woo.busy", "woo.cut", "woo.truncated", "woo.empty", "woo.too_large"}
+)
 START = datetime(1, 1, 1, tzinfo=UTC)
 
 

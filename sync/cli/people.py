@@ -259,9 +259,10 @@ def review(
             print_json(result) if as_json else console.print(f"{id}: {answer} {client or ''}".rstrip(), markup=False)
             return
         rows = [r for r in reviewing.questions(hub, decided=decided) if id in (None, r["id"])]
-    if as_json:
-        print_json(rows)
-        return
+    print_json(rows) if as_json else _list_questions(rows, decided)
+
+
+def _list_questions(rows: list[dict[str, Any]], decided: bool) -> None:
     table(
         both("Чьё это?", "Whose is it?"),
         (

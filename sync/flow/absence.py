@@ -134,7 +134,7 @@ def end(world: World, plug: Plug, walk: Walk) -> int:
             elif verdict == "ask":
                 next_at = world.now() + AGAIN
         _mark(tx, back, outside=None)
-        arrive(world, tx, plug, walk.kind, believed, walk.asked)
+        arrive(tx, plug, walk.kind, believed, walk.asked)
         values = {"whole": walk.filter, "full_at": next_at if full else None}
         tx.execute(cursor.update().where(*_place(plug.name, walk.kind)).values(**values))
     if walk.renewed and there is not None and missing.ids and walk.empty:
@@ -155,7 +155,7 @@ def gone(world: World, plug: Plug, kind: str, ids: Sequence[int], asked: datetim
         emptied = total > 1 and len(missing.ids) == total
         if allowed(world, tx, plug, kind, "gone", missing, emptied=emptied) != "yes":
             return 0
-        arrive(world, tx, plug, kind, missing.ids, asked)
+        arrive(tx, plug, kind, missing.ids, asked)
     return len(missing.ids)
 
 
@@ -284,7 +284,7 @@ def _mark(tx: Connection, ids: Sequence[int], *, outside: bool | None) -> None:
         tx.execute(link.update().where(link.c.id.in_(ids[at : at + _CHUNK])).values(outside=outside))
 
 
-def arrive(world: World, tx: Connection, plug: Plug, kind: str, ids: Iterable[int], asked: datetime) -> None:
+def arrive(tx: Connection, plug: Plug, kind: str, ids: Iterable[int], asked: datetime) -> None:
     """Put the records into the inbox as they were shown last, marked as deleted."""
     wanted = list(ids)
     for at in range(0, len(wanted), _CHUNK):

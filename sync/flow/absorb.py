@@ -56,56 +56,57 @@ def absorb(world: World, tx: Connection, plug: Plug, rec: Record, cause: Cause) 
     """Take one record in. RecordRefused and NeedHuman put it into quarantine; nothing of it is kept then."""
     known = find_link(tx, plug.name, rec.kind, rec.id)
     digest = plug.hash(rec)
-    if known is not None and known.state == "detached" and known.deleted_at is None:
-        return Absorbed("skipped")  # a person has taken it off
-    if known is not None and known.shadow_hash == digest:
-        if known.version != rec.version:  # a write must name the version that stands there now
-            tx.execute(link.update().where(link.c.id == known.id).values(version=rec.version))
-        if known.told is not None and not rec.deleted:  # it is there after all
-            tx.execute(link.update().where(link.c.id == known.id).values(told=None))
-        return Absorbed("same")
-    if known is not None and cause.read_at is not None and _written_since(tx, known, cause.read_at):
-        return Absorbed("stale")
+    if known is not None and (nothing := _nothing_new(tx, rec, digest, known, cause)):
+        return nothing
     found = plug.mapping.lens(rec.kind).get(rec.data)
     if found.kind == "activity":
         return _activity(world, tx, plug, rec, found, digest, known, cause)
     if rec.deleted and known is None:
         return Absorbed("skipped")
     uid, made = _place(world, tx, plug, rec, found, known, cause)
-    before, why = sides.last_shown(tx, plug, plug.mapping.lens(rec.kind), known)
+    lens = plug.mapping.lens(rec.kind)
+    before, why = sides.last_shown(tx, plug, lens, known)
     link_id = _remember(world, tx, plug, rec, uid, digest, known, cause)
     deletes.settle(world, tx, plug, rec, known, uid, found.kind, cause)
     name_problems(world, tx, plug, rec, found, uid, cause)
-    fields = observed(
-        world.config,
-        plug,
-        found,
-        deleted=rec.deleted,
-        numbered=known is not None and known.number is not None,
-        lens=plug.mapping.lens(rec.kind),
-    )
     if made:
+        numbered = known is not None and known.number is not None
+        fields = observed(world.config, plug, found, deleted=rec.deleted, numbered=numbered, lens=lens)
         data = _first_values(world, tx, plug, uid, found.kind, fields, cause, link_id)
-        before, why = sides.begun(plug.mapping.lens(rec.kind), data), "seen"
+        before, why = sides.begun(lens, data), "seen"
     introduce(world, tx, plug, rec, uid, found, cause)
     news = sides.changes(before, sides.shown(plug, found, deleted=rec.deleted))
     if news:
         note(tx, uid, canonical_kind(found.kind), plug.name, why, news, world.now(), cause, plug.name, link_id)
     verdict = client_of(world, tx, plug, rec, uid, found, cause)
-    client = verdict.client
     if found.kind == "offer":
         offers.store_rows(world, tx, plug, uid, found.fields, cause, link_id)
     woven = weave(world, tx, uid, cause)
     if known is not None and not rec.deleted:
         deletes.moved(world, tx, plug, known, canonical_kind(found.kind), cause, changed=woven.changed)
     if found.kind == "deal":
-        documents.store(world, tx, plug, uid, found.fields.get("documents"), client, cause)
-    if made and found.kind == "deal" and client:
-        events.convert_lead(world, tx, uid, client, cause)
+        documents.store(world, tx, plug, uid, found.fields.get("documents"), verdict.client, cause)
+    if made and found.kind == "deal" and verdict.client:
+        events.convert_lead(world, tx, uid, verdict.client, cause)
     _event(world, tx, plug, rec, found, uid, verdict, cause)
     planned = woven.intents + spread(world, tx, uid, cause)
     touched = _open_targets(tx, uid) if planned else set()
     return Absorbed("new" if known is None else "changed", touched)
+
+
+def _nothing_new(tx: Connection, rec: Record, digest: bytes, known: Any, cause: Cause) -> Absorbed | None:
+    """What becomes of a known record that is not to be taken in; None when it is."""
+    if known.state == "detached" and known.deleted_at is None:
+        return Absorbed("skipped")  # a person has taken it off
+    if known.shadow_hash == digest:
+        if known.version != rec.version:  # a write must name the version that stands there now
+            tx.execute(link.update().where(link.c.id == known.id).values(version=rec.version))
+        if known.told is not None and not rec.deleted:  # it is there after all
+            tx.execute(link.update().where(link.c.id == known.id).values(told=None))
+        return Absorbed("same")
+    if cause.read_at is not None and _written_since(tx, known, cause.read_at):
+        return Absorbed("stale")
+    return None
 
 
 def find_link(tx: Connection, connection: str, native_kind: str, external_id: str) -> Any:

@@ -25,6 +25,7 @@ from sync.flow.pull import read_cursor
 from sync.flow.spread import spread
 from sync.flow.translate import observed
 from sync.flow.weave import note, weave
+from sync.lens import Translated
 from sync.store import points
 from sync.store.asked import HERE, KIND, RECORD, THIS
 from sync.store.tables import intent, link, quarantine, record
@@ -109,7 +110,7 @@ def _one(world: World, plug: Plug, row: Any, run_id: int) -> int:
                 world.guard(tx)
                 if not intents.begin(tx, row.id, world.now()):
                     return 0
-                change = _change(tx, dependencies.filled(world, tx, plug, row))
+                change = _change(tx, dependencies.filled(tx, plug, row))
         except (RecordRefused, NeedHuman) as error:  # what it needed cannot be said in its own record
             with world.store.begin() as tx:
                 _refused(world, tx, plug, row, error, "refused")
@@ -227,7 +228,7 @@ def _take_deletion(world: World, tx: Connection, plug: Plug, row: Any, outcome: 
         removal.follow(world, tx, uid, cause)
         return 1
     if outcome.state == "moved" and outcome.record is not None:
-        if removal.again(world, tx, plug, row, outcome.record):
+        if removal.again(tx, plug, row, outcome.record):
             return 0
         if absorb(world, tx, plug, outcome.record, cause).outcome == "same":  # version after version, and nothing in it
             _refused(world, tx, plug, row, outcome.error, "refused")
@@ -303,8 +304,15 @@ def _done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause
         note(tx, row.record_uid, kind, plug.name, reason, more, now, cause, plug.name, link_id)
     if found.problems:
         name_problems(world, tx, plug, rec, found, row.record_uid, cause)
+    _went_on(world, tx, plug, row, found, kind, link_id, cause)
+
+
+def _went_on(
+    world: World, tx: Connection, plug: Plug, row: Any, found: Translated, kind: str, link_id: int, cause: Cause
+) -> None:
+    """What follows from a write around its record: for other sides, its own rows, those who waited for it."""
     woven = weave(world, tx, row.record_uid, cause)
-    if lens.kind == "offer":
+    if found.kind == "offer":
         offers.store_rows(world, tx, plug, row.record_uid, found.fields, cause, link_id)
     if kind == "deal":  # a refund made there since the last look came with this answer and will not be news again
         client = tx.execute(sa.select(record.c.client_uid).where(record.c.uid == row.record_uid)).scalar()

@@ -114,7 +114,7 @@ def _works_at(lens: Lens, data: Mapping[str, Any], company: Mapping[str, str]) -
     return references.added(lens, {}, {k: v for k, v in company.items() if k != "id"}, data)
 
 
-def filled(world: World, tx: Connection, plug: Plug, one: Any) -> Any:
+def filled(tx: Connection, plug: Plug, one: Any) -> Any:
     """An intent about to be called, with the id of the client that it waited for."""
     if one.needs is None:
         return one

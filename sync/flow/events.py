@@ -45,30 +45,9 @@ def log(
     at: datetime = event.get("at") or world.now()
     thread = _thread(tx, event, key)
     deal = deal or _deal_of(world, tx, event, thread, client)
-    tx.execute(
-        activity.insert().values(
-            uid=uid,
-            key=key,
-            type=event.get("type") or "note",
-            direction=event.get("direction") or "in",
-            at=at,
-            duration=event.get("duration"),
-            subject=event.get("subject"),
-            text=event.get("text"),
-            author=event.get("author"),
-            client_uid=client,
-            person_uid=verdict.person,
-            label=verdict.ignored or None,
-            deal_uid=deal,
-            lead_uid=lead,
-            connection=plug.name,
-            thread=thread,
-            evidence=verdict.evidence(),
-            inbox_id=cause.inbox_id,
-            data={k: event[k] for k in ("participants", "files") if event.get(k)} or None,
-            created_at=world.now(),
-        )
-    )
+    place = {"connection": plug.name, "thread": thread, "inbox_id": cause.inbox_id, "created_at": world.now()}
+    whose = {**_whose(verdict), "deal_uid": deal, "lead_uid": lead}
+    tx.execute(activity.insert().values(uid=uid, key=key, at=at, **_said(event), **whose, **place))
     if client and follows:
         follow(tx, uid, verdict, plug.name, world.now(), at)
     if client and event.get("direction") == "out" and event.get("type") in _ANSWERS:
@@ -78,6 +57,24 @@ def log(
             .values(done_at=at)
         )
     return uid, True
+
+
+def _said(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": event.get("type") or "note",
+        "direction": event.get("direction") or "in",
+        **{name: event.get(name) for name in ("duration", "subject", "text", "author")},
+        "data": {k: event[k] for k in ("participants", "files") if event.get(k)} or None,
+    }
+
+
+def _whose(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "client_uid": verdict.client,
+        "person_uid": verdict.person,
+        "label": verdict.ignored or None,
+        "evidence": verdict.evidence(),
+    }
 
 
 def find(world: World, tx: Connection, key: str) -> str | None:

@@ -170,8 +170,8 @@ def waiting(world: World, connection: str) -> dict[str, int]:
     """How many offers wait, are under way and are refused: for the connection's state."""
     with world.store.read() as tx:
         rows = tx.execute(
-            sa.select(intent.c.state, sa.func.count())
+            sa.select(intent.c.state, sa.func.count().label("number"))
             .where(intent.c.connection == connection, intent.c.state.not_in(("done", "dropped")))
             .group_by(intent.c.state)
         ).all()
-    return {state: number for state, number in rows}
+    return {row.state: row.number for row in rows}

@@ -85,56 +85,73 @@ def look(
     gone = row.deleted_at is not None
     if gone and not (kind == "product" or plug.role == "accounting"):
         return None
-    keys = sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None
     found = lens.get(row.shadow)
-    numbered = row.number is not None or _names_another(world, tx, plug, kind, data, row, found)
-    seen = observed(
-        world.config,
-        plug,
-        found,
-        deleted=gone,
-        numbered=numbered,
-        price_keys=keys,
-        pipeline=pipeline.name,
-        lens=lens,
-        current=data.get("stage"),
-        agreed=row.base,
-    )
+    seen = _seen(world, tx, plug, lens, data, row, found, pipeline)
     facts = _facts(plug, kind, gone, seen, pipeline)
     told = kind == "deal" and plug.role == "accounting" and "stage" not in lens.two_way  # it is told stages, and lags
     fact = _beyond(lens, pipeline, found, seen, data.get("stage"), row.base) if facts and told else NEVER
-    base = _typed(kind, row.base if row.base or row.number is None else _offered(tx, row, seen))
-    base |= {f: seen[f] for f, value in _typed(kind, sent).items() if f in seen and same(f, seen[f], value)}
-    can = plug.adapter.capabilities
+    base = _base(tx, kind, row, seen, sent)
     for field, kinds in lens.row_kinds.items():
         for said in (seen, base):
             if said.get(field):
                 said[field] = in_our_words(data.get(field) or [], said[field], kinds)
+    can = plug.adapter.capabilities
     writes = not gone and row.native_kind in can.updates and takes_part(world, plug.name, kind)
     side = Side(
         name,
         plug.role,
         seen,
         base,
-        lens.two_way if writes else frozenset(),
-        _image(lens, row.shadow),
-        None if row.untold is None else frozenset(row.untold),
-        facts,
-        fact,
-        frozenset({"stage"} & seen.keys()) if told else frozenset(),
-        state_of(found.fields) if told else "",
-        row.native_kind in can.stepwise,
+        writable=lens.two_way if writes else frozenset(),
+        image=_image(lens, row.shadow),
+        untold=None if row.untold is None else frozenset(row.untold),
+        facts=facts,
+        fact=fact,
+        onward=frozenset({"stage"} & seen.keys()) if told else frozenset(),
+        state=state_of(found.fields) if told else "",
+        stepwise=row.native_kind in can.stepwise,
         fetches=frozenset(seen) - facts - {"stage"} if row.native_kind in can.offers else frozenset(),
     )
     return Look(side, lens, found.fields.get("stage", MISSING) if facts else MISSING)
 
 
+def _seen(
+    world: World,
+    tx: Connection,
+    plug: Plug,
+    lens: Lens,
+    data: Mapping[str, Any],
+    row: Any,
+    found: Translated,
+    pipeline: Pipeline,
+) -> dict[str, Any]:
+    """What the link's record says of the fields that are reconciled."""
+    return observed(
+        world.config,
+        plug,
+        found,
+        deleted=row.deleted_at is not None,
+        numbered=row.number is not None or _names_another(world, tx, plug, found, data, row),
+        price_keys=sale_price_keys(world.config, tx, plug.name) if lens.kind == "offer" else None,
+        pipeline=pipeline.name,
+        lens=lens,
+        current=data.get("stage"),
+        agreed=row.base,
+    )
+
+
+def _base(tx: Connection, kind: str, row: Any, seen: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What was agreed with this side; what it was just sent and shows is agreed already."""
+    base = _typed(kind, row.base if row.base or row.number is None else _offered(tx, row, seen))
+    return base | {f: seen[f] for f, value in _typed(kind, sent).items() if f in seen and same(f, seen[f], value)}
+
+
 def _names_another(
-    world: World, tx: Connection, plug: Plug, kind: str, data: Mapping[str, Any], row: Any, found: Translated
+    world: World, tx: Connection, plug: Plug, found: Translated, data: Mapping[str, Any], row: Any
 ) -> bool:
     """Whether the number is only the one by which accounting names an order that a system of its own has."""
     number = found.fields.get("number")
-    if kind != "deal" or plug.role != "accounting" or number is None or number == data.get("number"):
+    if found.kind != "deal" or plug.role != "accounting" or number is None or number == data.get("number"):
         return False
     others = tx.execute(sa.select(link.c.connection).where(link.c.record_uid == row.record_uid)).scalars()
     return any(name in world.plugs and world.plugs[name].role != "accounting" for name in others)

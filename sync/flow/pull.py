@@ -138,7 +138,7 @@ def _together(plug: Plug, kind: str, pages: Iterable[Page]) -> Iterator[Page]:
             if len(held.records) >= size:
                 yield held
                 held = None
-    except Exception:
+    except Exception:  # whatever ended the scan: what came before it is taken
         if held:
             yield held
         raise

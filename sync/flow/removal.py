@@ -123,7 +123,7 @@ def done(world: World, tx: Connection, plug: Plug, row: Any, rec: Record, cause:
     note(tx, row.record_uid, kind, plug.name, f"wrote:{WHY}", changes, now, cause, "hub", known.id)
 
 
-def again(world: World, tx: Connection, plug: Plug, row: Any, news: Record) -> bool:
+def again(tx: Connection, plug: Plug, row: Any, news: Record) -> bool:
     """Whether a delete that was refused over a new version may be called once more: the record is just as it was seen, only
     its version has moved."""
     known = tx.execute(sa.select(link).where(link.c.id == row.link_id)).one()

@@ -31,9 +31,8 @@ from sync.store.types import dump_bytes, dumps, loads
 
 BATCH = 100  # links of one transaction: a third of a second where every one of them changes
 _EXAMPLES = 5
-_DERIVED = frozenset(
-    {"stage", "active", "archived", "price", "stock"}
-)  # said by other fields than the one of that name
+# Said by other fields than the one of that name
+_DERIVED = frozenset({"stage", "active", "archived", "price", "stock"})
 
 
 def wanted(world: World, plug: Plug) -> list[str]:
@@ -122,7 +121,7 @@ def _batch(
             continue
         save = tx.begin_nested()
         try:
-            _follow(world, tx, reader, one, found, asked.get(one.record_uid, set()))
+            _follow(tx, reader, one, found, asked.get(one.record_uid, set()))
             rec = _record_of(one)
             outcome = absorb(world, tx, plug, rec, Cause(run_id, why="mapping"))
             save.commit()
@@ -193,7 +192,7 @@ class _Reader:
         return {f: (base.get(f), v) for f, v in seen.items() if f not in base or not same(f, base[f], v)}
 
 
-def _follow(world: World, tx: Connection, reader: _Reader, one: Any, found: Translated, asked: set[str]) -> None:
+def _follow(tx: Connection, reader: _Reader, one: Any, found: Translated, asked: set[str]) -> None:
     """Where the record holds another value than this side has agreed to, its new reading counts as agreed: nobody there has
     moved. Elsewhere the record's value came in those words, and moves with them.
 

@@ -122,7 +122,7 @@ def _question(world: World, plug: Plug, kind: str) -> NeedHuman | None:
         state = approval.ask(world, tx, plug.name, reason, content)
         if state == "approved" and last is not None:
             approval.used(world, tx, last.id)
-            absence.arrive(world, tx, plug, kind, missing.ids, world.now())
+            absence.arrive(tx, plug, kind, missing.ids, world.now())
         if state != "waiting":
             return None
         asked = approval.newest(tx, plug.name, reason)

@@ -12,7 +12,6 @@ Each linked record ends in one class: `same`; `news` (it has changed there since
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,65 +19,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from adapters.base import Page, Record
-from sync.delivery.intents import IN_FLIGHT
 from sync.errors import NeedHuman, RecordRefused
-from sync.flow.look import look, side_name
+from sync.flow.drift import Difference, Facts, Report, differing, facts_of
 from sync.flow.plug import Cause, Plug, World
 from sync.flow.pull import read_cursor
-from sync.flow.weave import doubt, typed, weave
+from sync.flow.weave import doubt, weave
 from sync.lens import Lens
 from sync.model.compare import same
-from sync.reconcile import INEXPRESSIBLE
 from sync.store import points
-from sync.store.tables import conflict, intent, link, quarantine, record
+from sync.store.tables import conflict, link, quarantine
 from sync.store.types import dump_bytes
 
 PAGE = 200  # records of one look into the database
-EXAMPLES = 5  # of each kind of difference
 CONFIRMED = 100  # missing records that are asked for by id: where thousands are gone, the list is believed
-OPEN = ("planned", "refused", *IN_FLIGHT)
-
-
-@dataclass(slots=True)
-class Report:
-    """What was found in one kind of one connection. `drift` and `kept`: {field: number of records}."""
-
-    connection: str
-    kind: str
-    read: int = 0
-    same: int = 0
-    news: int = 0
-    waiting: int = 0
-    drifted: int = 0
-    missing: int = 0
-    unknown: int = 0
-    opened: int = 0  # conflicts
-    complete: bool = False  # everything there was seen, so that what was not seen is missing
-    drift: dict[str, int] = field(default_factory=dict)
-    kept: dict[str, int] = field(default_factory=dict)
-    examples: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def wrong(self) -> int:
-        """Records that are not as they should be."""
-        return self.drifted + self.missing + self.unknown
-
-    def example(self, what: str, id: str, **more: Any) -> None:
-        place = (what, more.get("field"))
-        if sum((e["what"], e.get("field")) == place for e in self.examples) < EXAMPLES:
-            self.examples.append({"what": what, "id": id, **more})
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One field in which a side that stands still shows another value than its record's."""
-
-    field: str
-    hub: Any
-    side: Any
-    base: Any
-    kept: bool  # the side cannot be written: it keeps its own word
-    told: bool  # it is not known that the record moved since: neither has
 
 
 def readable(plug: Plug) -> list[str]:
@@ -156,6 +109,7 @@ class Pass:
                 self._question(rec, found)
 
     def _look(self, records: Sequence[Record], asked: datetime) -> list[tuple[Record, list[Difference]]]:
+        """Count what needs nobody; gives the records about which a person may have to be asked."""
         questions: list[tuple[Record, list[Difference]]] = []
         with self.world.store.read() as tx:
             links = {
@@ -164,7 +118,7 @@ class Pass:
                     sa.select(link).where(*self._mine(), link.c.external_id.in_([rec.id for rec in records]))
                 )
             }
-            facts = _facts(tx, [row.record_uid for row in links.values()])
+            facts = facts_of(tx, [row.record_uid for row in links.values()])
             for rec in records:
                 row = links.get(rec.id)
                 if row is None:
@@ -185,7 +139,7 @@ class Pass:
     def _was_seen(self, row: Any) -> bool:
         return bool(self._seen[row.id // 8] >> row.id % 8 & 1)
 
-    def _one(self, tx: Connection, rec: Record, row: Any, facts: _Facts, asked: datetime) -> list[Difference]:
+    def _one(self, tx: Connection, rec: Record, row: Any, facts: Facts, asked: datetime) -> list[Difference]:
         """Count one linked record; gives what a person must be asked about."""
         report = self.report
         one = facts.records.get(row.record_uid)
@@ -206,8 +160,7 @@ class Pass:
         busy = {*asked_already, *writing, *(d.field for d in differences if not d.told and not d.kept)}
         rest = [d for d in differences if d.field not in busy]
         for kept in (d for d in rest if d.kept):
-            _count(report.kept, kept.field)
-            self._example("kept", rec, one, kept)
+            report.tell(kept, rec.id, one)
         real = [d for d in rest if not d.kept]
         if real:
             return real
@@ -231,10 +184,6 @@ class Pass:
         )
         return moved or None
 
-    def _example(self, what: str, rec: Record, one: Any, found: Difference) -> None:
-        values = {"field": found.field, "hub": found.hub, "side": found.side, "base": found.base}
-        self.report.example(what, rec.id, number=one.number, uid=one.uid, **values)
-
     def _question(self, rec: Record, found: list[Difference]) -> None:
         """Look once more with the record held: what still differs is drift. The decision says whether that is a question for a
         person, or something that the next sync puts right."""
@@ -245,7 +194,7 @@ class Pass:
                 return
             world.store.lock_record(tx, row.record_uid)
             row = tx.execute(sa.select(link).where(link.c.id == row.id)).one()
-            facts = _facts(tx, [row.record_uid])
+            facts = facts_of(tx, [row.record_uid])
             one = facts.records.get(row.record_uid)
             still: list[Difference] = []
             if one is not None and row.shadow is not None and self._moved(rec, row) is None:
@@ -263,8 +212,7 @@ class Pass:
             return
         report.drifted += 1
         for different in still:
-            _count(report.drift, different.field)
-            self._example("diverged", rec, one, different)
+            report.tell(different, rec.id, one)
 
     def _decided(self, tx: Connection, row: Any, found: Sequence[Difference]) -> list[dict[str, Any]]:
         """The conflicts that the decision makes of it, where nothing that was agreed of these fields is believed."""
@@ -341,58 +289,3 @@ def _among(tx: Connection, table: sa.Table, connection: str, kind: str, ids: Ite
         )
         found |= set(tx.execute(query).scalars())
     return found
-
-
-def _count(numbers: dict[str, int], name: str) -> None:
-    numbers[name] = numbers.get(name, 0) + 1
-
-
-@dataclass(slots=True)
-class _Facts:
-    """What is known of some records beside their links."""
-
-    records: dict[str, Any] = field(default_factory=dict)
-    conflicts: dict[str, set[str]] = field(default_factory=dict)  # uid → fields with an open question
-    writing: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)  # place → fields on their way there
-    written: dict[tuple[str, str], list[datetime]] = field(default_factory=dict)  # when writes to it ended
-
-
-def _facts(tx: Connection, uids: Sequence[str]) -> _Facts:
-    found = _Facts()
-    found.records = {r.uid: r for r in tx.execute(sa.select(record).where(record.c.uid.in_(uids)))}
-    for asked in tx.execute(
-        sa.select(conflict.c.record_uid, conflict.c.field).where(
-            conflict.c.record_uid.in_(uids), conflict.c.state == "open"
-        )
-    ):
-        found.conflicts.setdefault(asked.record_uid, set()).add(asked.field)
-    columns = (intent.c.record_uid, intent.c.connection, intent.c.native_kind, intent.c.fields, intent.c.state)
-    for row in tx.execute(
-        sa.select(*columns, intent.c.done_at).where(intent.c.record_uid.in_(uids), intent.c.state.in_((*OPEN, "done")))
-    ):
-        if row.state == "done":
-            if row.done_at is not None:
-                found.written.setdefault((row.record_uid, row.connection), []).append(row.done_at)
-        else:
-            place = (row.record_uid, row.connection, row.native_kind)
-            found.writing.setdefault(place, set()).update(row.fields)
-    return found
-
-
-def differing(world: World, tx: Connection, row: Any, one: Any) -> list[Difference]:
-    """The fields in which a link's shadow does not show what the record holds, as the decision sees it."""
-    data = typed(one.kind, one.data)
-    found = look(world, tx, one.kind, data, row, side_name(row), {}, world.config.pipeline(data.get("pipeline")))
-    if found is None:
-        return []
-    side, differences = found.side, []
-    for name, value in side.seen.items():
-        if name in side.facts or name in side.onward or (name in data and same(name, value, data[name])):
-            continue  # what facts or a lagging state stand for moves a stage on, and need not be where it is now
-        image = side.image(name, data.get(name))
-        if image is not INEXPRESSIBLE and same(name, value, image):
-            continue
-        kept = image is INEXPRESSIBLE or name not in side.writable
-        told = name not in (side.untold or ())
-        differences.append(Difference(name, data.get(name), value, side.base.get(name), kept, told))
-    return differences

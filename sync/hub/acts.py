@@ -55,9 +55,30 @@ def find_deal(hub: Hub, number: str) -> Any:
 
 
 def set_stage(hub: Hub, number: str, stage: str, who: str, reason: str | None = None) -> dict[str, Any]:
-    """Ask for a stage by hand: {edit, uid, from, to}. Refused where another system owns the stage, for an unknown stage, and
-    for a loss without a reason."""
+    """Ask for a stage by hand: {uid, from, to}. NeedHuman where another system owns the stage, for an unknown stage, and for a
+    loss without a reason."""
     deal = find_deal(hub, number)
+    _check_stage(hub, deal, stage, reason)
+    now = hub.now()
+    with hub.store.begin() as tx:
+        wishes = {"stage": stage, **({"lost_reason": reason} if reason else {})}
+        for field, value in wishes.items():
+            tx.execute(
+                edit.update()
+                .where(edit.c.record_uid == deal.uid, edit.c.field == field, edit.c.state == "pending")
+                .values(state="dropped", text={"en": "a newer wish replaced it", "ru": "заменено более новым"})
+            )
+            tx.execute(
+                edit.insert().values(
+                    record_uid=deal.uid, field=field, value=value, reason=reason, who=who, at=now, state="pending"
+                )
+            )
+        _ask(tx, hub, "reweave", {"uid": deal.uid})
+    hub.wake("")
+    return {"uid": deal.uid, "from": deal.stage, "to": stage}
+
+
+def _check_stage(hub: Hub, deal: Any, stage: str, reason: str | None) -> None:
     pipeline = hub.config.pipeline(deal.data.get("pipeline"))
     known = {s.name: s for s in pipeline.stages}
     if stage not in known:
@@ -87,23 +108,6 @@ def set_stage(hub: Hub, number: str, stage: str, who: str, reason: str | None = 
             code="deal.owner",
             field="stage",
         )
-    now = hub.now()
-    with hub.store.begin() as tx:
-        wishes = {"stage": stage, **({"lost_reason": reason} if reason else {})}
-        for field, value in wishes.items():
-            tx.execute(
-                edit.update()
-                .where(edit.c.record_uid == deal.uid, edit.c.field == field, edit.c.state == "pending")
-                .values(state="dropped", text={"en": "a newer wish replaced it", "ru": "заменено более новым"})
-            )
-            tx.execute(
-                edit.insert().values(
-                    record_uid=deal.uid, field=field, value=value, reason=reason, who=who, at=now, state="pending"
-                )
-            )
-        _ask(tx, hub, "reweave", {"uid": deal.uid})
-    hub.wake("")
-    return {"uid": deal.uid, "from": deal.stage, "to": stage}
 
 
 def owner_of_stage(hub: Hub, uid: str) -> str | None:

@@ -55,9 +55,8 @@ class Books:
     shipped: Decimal = ZERO
     waiting: bool = False  # offered, and not fetched yet
     wanted: bool = True  # a flow sends such deals there
-    silent: frozenset[str] = (
-        frozenset()
-    )  # kinds of documents that it cannot tell now: their sums are what was known last
+    # Kinds of documents that it cannot tell now: their sums are what was known last
+    silent: frozenset[str] = frozenset()
     uncounted: Sequence[Paper] = ()  # documents whose part in the two sums nobody can tell
     stage: str | None = None  # the stage that its facts stand for
     shown: str | None = None  # what it calls the stage itself
@@ -73,7 +72,7 @@ def differences(sales: Side, books: Books, same_name: Callable[[str, str], bool]
     if books.order is None:
         return _missing(sales, books)
     order = books.order
-    found = [
+    return [
         *_counterparty(sales, order, same_name),
         *_sums(sales, order),
         *_payment(sales, books),
@@ -81,7 +80,6 @@ def differences(sales: Side, books: Books, same_name: Callable[[str, str], bool]
         *_uncounted(books),
         *_status(sales, books),
     ]
-    return found
 
 
 def _missing(sales: Side, books: Books) -> list[Difference]:

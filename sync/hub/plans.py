@@ -65,13 +65,12 @@ def plan(hub: Hub, only: str | None = None) -> dict[str, Any]:
         "approval": [],
         "errors": {},
     }
-    reads = []
+    reads: list[_Read] = []
     for plug in every_connection(hub):  # read before the transaction begins: a slow peer must not keep the database
         if only not in (None, plug.name):
             continue
         try:
-            for one in _reads(hub, plug):
-                reads.append(one)
+            reads.extend(_reads(hub, plug))
         except SverkaError as error:
             found["errors"][plug.name] = {"code": error.code, "en": error.text.en, "ru": error.text.ru}
     with _aside(hub) as world, contextlib.suppress(_Undo), world.store.begin() as tx:
@@ -122,7 +121,7 @@ def _reads(hub: Hub, plug: Plug) -> Iterator[_Read]:
         for arrival in plug.adapter.collect():
             with contextlib.suppress(RecordRefused, NeedHuman):
                 yield from _of_arrival(hub, plug, plug.adapter.unpack(arrival))
-    for kind in scanned(hub, plug):
+    for kind in scanned(plug):
         one = _Read(plug, kind)
         walk, page = absence.begin(hub.world, plug, kind), None
         for page in plug.adapter.scan(kind, walk.start):

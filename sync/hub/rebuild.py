@@ -35,7 +35,7 @@ def plan(hub: Hub) -> dict[str, Any]:
     after, rule, reason, outcome}]}. Clients by name; `after` None: nobody's."""
     with hub.store.read() as tx, Replay(tx, own_of(hub.world)) as replay:
         outcomes = list(replay.run())
-        return _told(tx, replay, outcomes)
+        return _told(tx, outcomes)
 
 
 def rebuild(hub: Hub, who: str) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def rebuild(hub: Hub, who: str) -> dict[str, Any]:
         hub.store.lock_key(tx, REBUILD)
         with Replay(tx, own_of(hub.world)) as replay:
             outcomes = list(replay.run())
-            told = _told(tx, replay, outcomes)
+            told = _told(tx, outcomes)
             made = _cards(hub, tx, replay)
             replay.copy(made)
             touched: set[str] = set()
@@ -58,7 +58,7 @@ def rebuild(hub: Hub, who: str) -> dict[str, Any]:
     return told
 
 
-def _told(tx: Connection, replay: Replay, outcomes: list[Outcome]) -> dict[str, Any]:
+def _told(tx: Connection, outcomes: list[Outcome]) -> dict[str, Any]:
     cards = {u for one in outcomes for u in (*one.before, *one.after) if u is not None and not u.startswith(MADE)}
     names = dict(_pairs(tx, sa.select(record.c.uid, record.c.title).where(record.c.uid.in_(cards))))
     titles = _titles(tx, [one.thing for one in outcomes])

@@ -36,7 +36,7 @@ def deals(hub: Hub, days: int | None = None) -> list[dict[str, Any]]:
     """
     with hub.store.read() as tx:
         resting = _resting(hub, tx, days) if days is not None else frozenset[str]()
-        read = ((deal.uid, _row(hub, deal, *parts)) for deal, parts in _gathered(hub, tx))
+        read = ((deal.uid, _row(hub, deal, *parts)) for deal, parts in _gathered(tx))
         found = [row for uid, row in read if row["differences"] or uid not in resting]
         found += _only_there(hub, tx)
     for row in found:
@@ -95,7 +95,7 @@ def local(hub: Hub, moment: datetime) -> datetime:
     return moment.astimezone(ZoneInfo(hub.config.hub.timezone) if hub.config.hub.timezone else None)
 
 
-def _gathered(hub: Hub, tx: Connection) -> Iterable[tuple[Any, tuple[Any, ...]]]:
+def _gathered(tx: Connection) -> Iterable[tuple[Any, tuple[Any, ...]]]:
     """Each deal with its links, documents and open questions."""
     card, client = record.alias("card"), record.alias("client")
     rows = tx.execute(

@@ -210,7 +210,7 @@ def _look(hub: Hub, tx: Connection, run_id: int, uid: str) -> Item:
         item.state = "refused"
         return item
     item.kind, item.number, item.title = row.kind, row.number, row.title
-    wanted = _wanted(hub, item, row, mine)
+    wanted = _wanted(item, row, mine)
     if (merge := _merge_of(tx, run_id, uid)) is not None:
         now = merge.kept if merge.state == "stands" else None
         item.fields[MERGED] = (now, None if now else merge.kept)
@@ -241,7 +241,7 @@ def _look(hub: Hub, tx: Connection, run_id: int, uid: str) -> Item:
     return item
 
 
-def _wanted(hub: Hub, item: Item, row: Any, mine: Sequence[Any]) -> dict[str, tuple[Any, Any]]:
+def _wanted(item: Item, row: Any, mine: Sequence[Any]) -> dict[str, tuple[Any, Any]]:
     """{field: (before the run, after it)} from the run's rows. What is no field of the record, and every creation, is a
     reason against it: what was created is not deleted, what was deleted is not made anew, and a record that came is not sent
     back."""

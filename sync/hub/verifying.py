@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sync.errors import BadConfig, NeedHuman, SverkaError, Text
+from sync.flow.drift import Report
 from sync.flow.plug import Plug
-from sync.flow.verify import Pass, Report, readable
+from sync.flow.verify import Pass, readable
 from sync.hub.reports import local
 from sync.hub.runs import Run, running
 from sync.hub.runtime import Hub

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from sync.config import Connection as Connected
 from sync.flow import deletes
 from sync.flow.exchange import waiting
 from sync.hub import approvals, merges, reviewing
@@ -21,56 +23,54 @@ def connections(hub: Hub) -> list[dict[str, Any]]:
 
     Red: its last work failed. Yellow: something of it waits for a person (a record, or a plan). Grey: it has not worked yet.
     """
-    found = []
-    waits = approvals.waiting(hub)
-    for name, connection in hub.config.connections.items():
-        plug = hub.plugs.get(name)
-        with hub.store.read() as tx:
-            last = tx.execute(
-                sa.select(runs).where(
-                    runs.c.id.in_(
-                        sa.select(sa.func.max(runs.c.id))
-                        .where(runs.c.connection == name, runs.c.outcome != "running")
-                        .group_by(runs.c.work)
-                    )
-                )
-            ).all()
-            success = tx.execute(
-                sa.select(sa.func.max(runs.c.ended_at)).where(
-                    runs.c.connection == name, runs.c.outcome.in_(("ok", "idle", "partial", "waiting"))
-                )
-            ).scalar()
-            arrived = tx.execute(sa.select(sa.func.max(inbox.c.received_at)).where(inbox.c.connection == name)).scalar()
-            stuck = tx.execute(
-                sa.select(sa.func.count())
-                .select_from(quarantine)
-                .where(quarantine.c.connection == name, quarantine.c.state != "closed")
-            ).scalar_one()
-        failed = [r for r in last if r.outcome == "failed"]
-        error = hub.broken.get(name)
-        reason = {"en": error.text.en, "ru": error.text.ru} if error else failed[0].error if failed else None
-        asks = next((p for p in waits if p["connection"] == name), None)
-        state = "red" if reason else "yellow" if stuck or asks else "green" if success or arrived else "grey"
-        if not connection.enabled:
-            state = "off"
-        found.append(
-            {
-                "name": name,
-                "adapter": connection.adapter,
-                "title": _title(plug),
-                "role": plug.role if plug else connection.role,
-                "state": state,
-                "reason": reason,
-                "last_success": success,
-                "last_arrival": arrived,
-                "every": connection.every,
-                "quarantined": stuck,
-                "plan": asks and asks["id"],  # that waits for approval, and what it would do
-                "plan_counts": asks["counts"] if asks else {},
-                "waiting": waiting(hub.world, name),
-            }
-        )
-    return found
+    waits = {p["connection"]: p for p in reversed(approvals.waiting(hub))}
+    return [_health(hub, connection, waits.get(name)) for name, connection in hub.config.connections.items()]
+
+
+def _health(hub: Hub, connection: Connected, asks: dict[str, Any] | None) -> dict[str, Any]:
+    """`asks`: the plan that waits for approval there."""
+    name, plug = connection.name, hub.plugs.get(connection.name)
+    with hub.store.read() as tx:
+        failed = _failed(tx, name)
+        success = tx.execute(
+            sa.select(sa.func.max(runs.c.ended_at)).where(
+                runs.c.connection == name, runs.c.outcome.in_(("ok", "idle", "partial", "waiting"))
+            )
+        ).scalar()
+        arrived = tx.execute(sa.select(sa.func.max(inbox.c.received_at)).where(inbox.c.connection == name)).scalar()
+        stuck = tx.execute(
+            sa.select(sa.func.count())
+            .select_from(quarantine)
+            .where(quarantine.c.connection == name, quarantine.c.state != "closed")
+        ).scalar_one()
+    error = hub.broken.get(name)
+    reason = {"en": error.text.en, "ru": error.text.ru} if error else failed[0].error if failed else None
+    state = "red" if reason else "yellow" if stuck or asks else "green" if success or arrived else "grey"
+    return {
+        "name": name,
+        "adapter": connection.adapter,
+        "title": _title(plug),
+        "role": plug.role if plug else connection.role,
+        "state": state if connection.enabled else "off",
+        "reason": reason,
+        "last_success": success,
+        "last_arrival": arrived,
+        "every": connection.every,
+        "quarantined": stuck,
+        "plan": asks and asks["id"],
+        "plan_counts": asks["counts"] if asks else {},
+        "waiting": waiting(hub.world, name),
+    }
+
+
+def _failed(tx: Connection, connection: str) -> Sequence[Any]:
+    """Of each kind of work the last run that has ended, where that one failed."""
+    last = (
+        sa.select(sa.func.max(runs.c.id))
+        .where(runs.c.connection == connection, runs.c.outcome != "running")
+        .group_by(runs.c.work)
+    )
+    return tx.execute(sa.select(runs).where(runs.c.id.in_(last), runs.c.outcome == "failed")).all()
 
 
 def plain(row: Any) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _poll(hub: Hub, plug: Plug) -> list[Run]:
             take_all(hub, plug, run)
         _pass_on(hub, run)
     lacking: Incomplete | None = None
-    for kind in scanned(hub, plug):
+    for kind in scanned(plug):
         try:
             with running(hub.world, plug.name, f"scan {kind}") as run:
                 done.append(run)
@@ -99,7 +99,7 @@ def _whether_asked(hub: Hub, plug: Plug, kind: str, run: Run) -> None:
             run.waits(question)
 
 
-def scanned(hub: Hub, plug: Plug) -> list[str]:
+def scanned(plug: Plug) -> list[str]:
     """The kinds that are polled: those that the adapter can list and the mapping knows."""
     return sorted(plug.adapter.capabilities.scans & plug.mapping.lenses.keys())
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sync.errors import BadConfig, Text
 from sync.identity import companies, mailbox, names
 from sync.identity.evidence import MANY
-from sync.identity.lexicon import FIRST_NAMES
+from sync.identity.first_names import FIRST_NAMES
 from sync.model import keys
 
 KINDS = (

@@ -69,9 +69,6 @@ class Links:
         gone = {m.gone for m in self.merges.values() if m.gone in cards}
         return min(cards - gone or cards)
 
-    def client_of_thing(self, thing: str) -> str:
-        return self.client_of(self.things[thing].card)
-
     def clients(self) -> dict[str, str]:
         """{thing: client}, computed anew."""
         return {thing: self.client_of(b.card) for thing, b in sorted(self.things.items())}

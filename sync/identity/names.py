@@ -9,7 +9,8 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-from sync.identity.lexicon import FIRST_NAMES, NOBODY
+from sync.identity.first_names import FIRST_NAMES
+from sync.identity.lexicon import NOBODY
 from sync.model.keys import name_tokens, one_script, skeleton
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*\.?")

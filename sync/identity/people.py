@@ -73,7 +73,7 @@ def look(found: Evidence, index: Index) -> Seen:
     persons = [uid for uid, p in profiles.items() if p.kind == "person"]
     for job in index.jobs(persons):
         seen.jobs.setdefault(job.person, []).append(job)
-    _kin(seen, profiles, kinds, index)
+    _kin(profiles, kinds, index)
     employers = index.profiles({j.company for jobs in seen.jobs.values() for j in jobs if j.company not in profiles})
     firms = {uid for uid, p in (*profiles.items(), *employers.items()) if p.kind == "company"}
     for person, jobs in seen.jobs.items():  # a base may name employers whom it does not hold, or who are people
@@ -91,7 +91,7 @@ def look(found: Evidence, index: Index) -> Seen:
     return seen
 
 
-def _kin(seen: Seen, profiles: dict[str, Profile], kinds: dict[str, set[str]], index: Index) -> None:
+def _kin(profiles: dict[str, Profile], kinds: dict[str, set[str]], index: Index) -> None:
     """Firms that share the office phone of a domain's owner and have no domain of their own: a holding under one domain."""
     owners = [profiles[uid] for uid, of in kinds.items() if "domain" in of and uid in profiles]
     if not owners:

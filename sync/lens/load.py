@@ -76,7 +76,7 @@ def load(name: str, user_dir: Path | None = None, extra: Traversable | None = No
     for source in sources:
         _merge(data, source.data, ())
     try:
-        return _build(name, data, sources)
+        return _build(data, sources)
     except Mistake as mistake:
         raise _located(name, mistake, sources) from None
 
@@ -161,7 +161,7 @@ def _is_section(key: tuple[str, ...]) -> bool:
     return len(key) == 2
 
 
-def _build(name: str, data: dict[str, Any], sources: list[_Source]) -> Mapping:
+def _build(data: dict[str, Any], sources: list[_Source]) -> Mapping:
     system, version = data.get("system"), data.get("version")
     if not isinstance(system, str) or not system:
         raise Mistake(("system",), "mapping.system", Text('system = "…" is missing.', 'Нет строки system = "…".'))

@@ -30,47 +30,9 @@ _FREE_MAIL = {
     "googlemail.com": "gmail.com",
 }
 # Cyrillic and Latin in one Latin skeleton: no transliteration back, both scripts are compared here
-_LETTERS = dict(
-    zip(
-        "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
-        [
-            "a",
-            "b",
-            "v",
-            "g",
-            "d",
-            "e",
-            "e",
-            "zh",
-            "z",
-            "i",
-            "i",
-            "k",
-            "l",
-            "m",
-            "n",
-            "o",
-            "p",
-            "r",
-            "s",
-            "t",
-            "u",
-            "f",
-            "h",
-            "c",
-            "ch",
-            "sh",
-            "sh",
-            "",
-            "i",
-            "",
-            "e",
-            "iu",
-            "ia",
-        ],
-        strict=True,
-    )
-)
+_CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщыэюя"
+_SOUNDS = "a b v g d e e zh z i i k l m n o p r s t u f h c ch sh sh i e iu ia"
+_LETTERS = dict(zip(_CYRILLIC, _SOUNDS.split(), strict=True)) | {"ъ": "", "ь": ""}
 _FOLDS = (
     ("shch", "sh"),
     ("sch", "sh"),

@@ -147,10 +147,14 @@ def merge_rows(current: Sequence[Row], sides: Iterable[tuple[Sequence[Row], Sequ
         rows[at][cell] = value
     for at, row in priced.items():
         rows[at] = {c: v for c, v in rows[at].items() if c not in MONEY} | {c: row[c] for c in MONEY if c in row}
-    kept = [row for at, row in enumerate(rows) if at not in gone]
+    return _with([row for at, row in enumerate(rows) if at not in gone], added)
+
+
+def _with(kept: list[Row], added: Sequence[Row]) -> list[Row]:
+    """The rows and the new ones behind them, each under a key that no other has."""
     for row in added:
-        kept.append(row | {"key": _free(str(row.get("key", "")), {str(k.get("key", "")) for k in kept})})
-    return list(kept)
+        kept.append({**row, "key": _free(str(row.get("key", "")), {str(k.get("key", "")) for k in kept})})
+    return kept
 
 
 def merge_sets(name: str, current: Sequence[Any], sides: Sequence[tuple[Sequence[Any], Sequence[Any]]]) -> list[Any]:

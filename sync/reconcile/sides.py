@@ -68,7 +68,7 @@ class Plan:
     values: dict[str, Any] = field(default_factory=dict)  # what changes in the record
     why: dict[str, tuple[str, str]] = field(
         default_factory=dict
-    )  # field that changes or is written: reason, whose word
+    )  # field that changes or is written → reason, whose word
     writes: dict[str, dict[str, Any]] = field(default_factory=dict)  # side → fields to write there
     agreed: dict[str, dict[str, Any]] = field(default_factory=dict)  # side → fields whose base advances
     conflicts: list[Conflict] = field(default_factory=list)

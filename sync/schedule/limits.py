@@ -98,7 +98,7 @@ class AccountLimiter:
 
     def _locked(self, tx: sa.Connection) -> datetime:
         """The account's `next_at`, held until the transaction ends."""
-        insert_missing(self._store, tx, bucket, account=self.account, next_at=self._now())
+        insert_missing(tx, bucket, account=self.account, next_at=self._now())
         found: datetime = tx.execute(_NEXT, {"account": self.account}).scalar_one()
         return found
 

@@ -32,7 +32,7 @@ class Pending:
     def put(self, tx: sa.Connection, work: Work) -> None:
         """Add the work, or note one more request for it. A pause after a failure stays as it is."""
         self._store.lock_key(tx, _PREFIX + work.key)
-        insert_missing(self._store, tx, due, name=_PREFIX + work.key, next_at=self._now(), failures=0)
+        insert_missing(tx, due, name=_PREFIX + work.key, next_at=self._now(), failures=0)
         said = self._said(tx, work.key)
         value = {"name": work.name, "args": work.args, "requests": 1 + (said["requests"] if said else 0)}
         where = setting.c.key == _setting(work.key)

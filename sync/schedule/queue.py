@@ -84,7 +84,7 @@ class Queue:
     def fail(self, tx: sa.Connection, work: Work, pause: Callable[[int], float]) -> None:
         """Note the failure and add a job for the next try; `pause` gives the seconds from the failures in a row."""
         name = _HOLD + work.key
-        insert_missing(self._store, tx, due, name=name, next_at=self._now(), failures=0)
+        insert_missing(tx, due, name=name, next_at=self._now(), failures=0)
         failures = tx.execute(sa.select(due.c.failures).where(due.c.name == name).with_for_update()).scalar_one() + 1
         until = self._now() + timedelta(seconds=pause(failures))
         tx.execute(sa.update(due).where(due.c.name == name).values(next_at=until, failures=failures))

@@ -7,11 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sync.store import Store
 from sync.store.inserts import insert_into
 
 
-def insert_missing(store: Store, tx: sa.Connection, table: sa.Table, **values: Any) -> bool:
+def insert_missing(tx: sa.Connection, table: sa.Table, **values: Any) -> bool:
     """Insert the row unless one of its key is there; True when it was inserted. Waits for others who insert it."""
     return tx.execute(_missing(table, tx.dialect.name), values).rowcount > 0
 

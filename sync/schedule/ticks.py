@@ -36,7 +36,7 @@ class Ticks:
         now, step = self._now(), timedelta(seconds=every)
         mine = due.c.name == work.key
         with self._store.begin() as tx:
-            insert_missing(self._store, tx, due, name=work.key, next_at=first or now, failures=0)
+            insert_missing(tx, due, name=work.key, next_at=first or now, failures=0)
             if first is not None:
                 tx.execute(sa.update(due).where(mine, due.c.next_at > now).values(next_at=first))
             tx.execute(sa.update(due).where(mine, due.c.next_at > now + step).values(next_at=now + step))

@@ -94,9 +94,7 @@ class Pages:
         """A record with, for every hop where it stopped, the row that its button mends."""
         mine = [r for r in held if r["record_uid"] == one.uid]
         disputed = [_sides(r) for r in conflicts if r["record_uid"] == one.uid]
-        hops = []
-        for hop in one.hops:
-            hops.append({"hop": hop, "held": _held(hop, mine), "conflict": _conflict(hop, disputed)})
+        hops = [{"hop": hop, "held": _held(hop, mine), "conflict": _conflict(hop, disputed)} for hop in one.hops]
         return {"record": one, "hops": hops, "stage_form": self._stage_form(one) if one.kind == "deal" else None}
 
     def _stage_form(self, one: Trace) -> dict[str, Any] | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from adapters import testing as kit
 from adapters.base import (
     Adapter,
     BadConfig,
@@ -15,13 +19,9 @@ from adapters.base import (
     Finding,
     Page,
     PreconditionFailed,
-    Problem,
-    Reception,
-    Record,
     RecordRefused,
     SverkaError,
     Text,
-    Unchanged,
 )
 from adapters.events import EventsAdapter
 from adapters.memory import MemoryAdapter, world
@@ -34,6 +34,7 @@ from adapters.testing import (
     holds,
     stable_hash,
 )
+from adapters.testing.hooks import Hooks
 from tests.adapters import test_events as events
 from tests.adapters import test_memory as memory
 
@@ -379,132 +380,6 @@ def test_right_adapters_pass_every_test():
     assert judge(EventsAdapter, Events) == {}
 
 
-# -- systems that send -------------------------------------------------------------------------------------------------
-
-
-class RaisesOnBytes(EventsAdapter):
-    def receive(self, came):
-        came.read().decode("utf-8")
-        return super().receive(came)
-
-
-class Remembers(EventsAdapter):
-    """The second identical arrival is answered otherwise."""
-
-    seen = 0
-
-    def receive(self, came):
-        self.seen += 1
-        return replace(super().receive(came), key=str(self.seen))
-
-
-class CallsOut(EventsAdapter):
-    def receive(self, came):
-        self.context.limiter.wait()
-        return super().receive(came)
-
-
-class LabelsWithoutReason(EventsAdapter):
-    def receive(self, came):
-        return replace(super().receive(came), reason=None)
-
-
-class InventsLabels(EventsAdapter):
-    def receive(self, came):
-        return Reception(label="suspicious")
-
-
-class OneKeyForAll(EventsAdapter):
-    def receive(self, came):
-        return replace(super().receive(came), key="lead")
-
-
-class StoresSomethingElse(EventsAdapter):
-    def receive(self, came):
-        return replace(super().receive(came), stored=b'{"type": "note"}')
-
-
-class StopsAtBroken(EventsAdapter):
-    def unpack(self, came):
-        for item in super().unpack(came):
-            if isinstance(item, Problem):
-                raise item.error
-            yield item
-
-
-class DropsBroken(EventsAdapter):
-    def unpack(self, came):
-        return (item for item in super().unpack(came) if not isinstance(item, Problem))
-
-
-class UnpacksToNothing(EventsAdapter):
-    def unpack(self, came):
-        return iter(())
-
-
-class Crashes(EventsAdapter):
-    def unpack(self, came):
-        came.read().decode("utf-8")
-        return super().unpack(came)
-
-
-class TellsSecrets(EventsAdapter):
-    def unpack(self, came):
-        for item in super().unpack(came):
-            if isinstance(item, Problem):
-                text = Text("bad, key s3cret", "плохо, ключ s3cret")
-                item = replace(item, error=RecordRefused(text, code="events.bad"))
-            yield item
-
-
-class ClockInside(EventsAdapter):
-    def unpack(self, came):
-        for item in super().unpack(came):
-            yield replace(item, id=f"{item.id}-{datetime.now(UTC).isoformat()}")
-
-
-class SkipsWithoutCounting(EventsAdapter):
-    def unpack(self, came):
-        taken = self.context.taken
-        for item in super().unpack(came):
-            if not isinstance(item, Record):
-                yield item
-            elif taken is None or not taken.unchanged(item.kind, {item.id: "1"}):
-                yield replace(item, version="1")
-
-
-class CountsUnasked(EventsAdapter):
-    def unpack(self, came):
-        yield from super().unpack(came)
-        yield Unchanged("event", 1)
-
-
-EVENTS = [
-    (SkipsWithoutCounting, "test_what_the_hub_has_taken_is_counted_or_read", "not counted"),
-    (CountsUnasked, "test_good_arrivals_are_accepted", "nothing was said to be known"),
-    (RaisesOnBytes, "test_receive_survives_anything", "UnicodeDecodeError"),
-    (Remembers, "test_receive_survives_anything", "otherwise the second time"),
-    (CallsOut, "test_receive_survives_anything", "must be quick"),
-    (LabelsWithoutReason, "test_receive_survives_anything", "no text"),
-    (InventsLabels, "test_receive_survives_anything", "is unknown"),
-    (OneKeyForAll, "test_good_arrivals_are_accepted", "same key"),
-    (StoresSomethingElse, "test_good_arrivals_are_accepted", "unpacks otherwise"),
-    (UnpacksToNothing, "test_good_arrivals_are_accepted", "holds nothing"),
-    (StopsAtBroken, "test_neighbours_of_a_broken_part_go_on", "cannot be used"),
-    (DropsBroken, "test_neighbours_of_a_broken_part_go_on", "not reported once"),
-    (Crashes, "test_unpack_survives_anything", "UnicodeDecodeError"),
-    (TellsSecrets, "test_neighbours_of_a_broken_part_go_on", "a secret stands"),
-    (ClockInside, "test_unpack_is_repeatable", "two results"),
-]
-
-
-@pytest.mark.parametrize(("wrong", "test", "message"), EVENTS, ids=lambda value: getattr(value, "__name__", None))
-def test_a_wrong_receiver_is_caught(wrong, test, message):
-    failed = judge(wrong, Events)
-    assert test in failed, failed
-    assert message in failed[test]
-
-
 # -- the choice of tests and the tools ---------------------------------------------------------------------------------
 
 
@@ -603,3 +478,13 @@ def test_errors_without_a_language_or_a_cause(text, code):
 def test_an_arrival_can_be_opened_again():
     came = arrival(b"abc")
     assert (came.read(), came.read(), came.size) == (b"abc", b"abc", 3)
+
+
+def test_what_the_guide_says_of_the_suite_is_so():
+    guide = (Path(__file__).parents[2] / "docs" / "adapters.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^    def (\w+)\(([^)]*)\): \.\.\.", guide, re.MULTILINE)
+    assert [name for name, _ in shown] == ["make", "seed"]
+    for name, taken in shown:
+        assert ", ".join(inspect.signature(getattr(Hooks, name)).parameters) == taken, name
+    for line in re.findall(r"^from adapters\.testing import (.+)$", guide, re.MULTILINE):
+        assert set(line.split(", ")) <= set(kit.__all__)

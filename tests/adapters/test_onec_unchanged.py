@@ -16,7 +16,7 @@ import pytest
 
 from adapters.base import Hint, KeptInMemory, Problem, Record, RecordRefused, Unchanged
 from adapters.onec import OneCFolder, OneCSiteExchange
-from adapters.onec.cml import records, unchanged, xmlsafe
+from adapters.onec.cml import prologue, records, unchanged, xmlsafe
 from adapters.onec.cml.unchanged import Sieve
 from adapters.onec.unpack import unpack
 from tests.adapters.onec_context import FIXTURES, adapter_context, arrival
@@ -217,7 +217,7 @@ def test_megabytes_of_what_is_known_are_not_one_large_record(monkeypatch: pytest
     hub, body = Hub(), file(*(good(str(n), f"<Описание>{'слово' * 90}</Описание>" + "\n" * 1000) for n in range(300)))
     hub.read(body)
     monkeypatch.setattr(xmlsafe, "MAX_GAP", 100_000)
-    monkeypatch.setattr(xmlsafe, "PROLOGUE", 1000)
+    monkeypatch.setattr(prologue, "PROLOGUE", 1000)
     assert hub.read(body) == [Unchanged("product", 300)]
 
 
@@ -238,7 +238,7 @@ def test_it_is_the_records_id_that_is_asked_for(
     rows: list[str], ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unchanged, "PART", 200)
-    monkeypatch.setattr(xmlsafe, "PROLOGUE", 200)
+    monkeypatch.setattr(prologue, "PROLOGUE", 200)
     hub = Hub()
     # Where the characteristic stands beside the id is learnt from a row that is read
     assert names(hub.read(offers(*rows))) == ids
@@ -282,7 +282,7 @@ def test_what_is_said_twice_in_odd_ways_ends_as_it_is_said_last(
     odd: str, part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unchanged, "PART", part)
-    monkeypatch.setattr(xmlsafe, "PROLOGUE", 200)
+    monkeypatch.setattr(prologue, "PROLOGUE", 200)
     hub, body = Hub(), file(odd, good("b"), good("a"))
     hub.read(file(good("a"), good("b")))
     items = hub.read(body)
@@ -461,7 +461,7 @@ def test_no_file_can_give_a_record_its_version() -> None:
 def test_a_very_large_record_and_what_follows_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unchanged, "LARGEST", 5000)
     monkeypatch.setattr(unchanged, "PART", 1000)
-    monkeypatch.setattr(xmlsafe, "PROLOGUE", 1000)
+    monkeypatch.setattr(prologue, "PROLOGUE", 1000)
     hub, body = Hub(), file(A, good("large", f"<Описание>{'слово ' * 2000}</Описание>"), B)
     hub.read(file(A, B))
     items = hub.read(body)
@@ -496,7 +496,7 @@ BREAKS = {
 @pytest.mark.parametrize("size", [13, 1 << 20])
 def test_a_broken_file_breaks_at_the_same_place(broken: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was unchanged before it is counted, and nothing behind it."""
-    monkeypatch.setattr(xmlsafe, "PROLOGUE", 400)
+    monkeypatch.setattr(prologue, "PROLOGUE", 400)
     hub, whole = Hub(), file(*map(good, "abcdefg"))
     hub.read(file(*map(good, "abcefg")))
     body = BREAKS[broken](whole)
@@ -574,7 +574,7 @@ class Night:
 
 @pytest.mark.parametrize("size", [29, 400, 1 << 20])
 def test_any_nights_end_as_if_everything_had_been_read(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xmlsafe, "PROLOGUE", 300)
+    monkeypatch.setattr(prologue, "PROLOGUE", 300)
     skipped = 0
     for seed in range(20):
         nights, hub, reads = Night(seed), Hub(), KeptInMemory()

@@ -10,22 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapters.base import AdapterContext, Arrival, Native, Page, Record
+from adapters.testing import KitLimiter
 from adapters.woocommerce import WooCommerceAdapter, WooCommerceSettings
 from tests.peers.woo import WooPeer
 
 NOON = "2026-11-22T07:09:18"  # the stand-in's clock in these tests
-
-
-class CountingLimiter:
-    def __init__(self) -> None:
-        self.waits = 0
-        self.penalties: list[float] = []
-
-    def wait(self) -> None:
-        self.waits += 1
-
-    def penalty(self, seconds: float) -> None:
-        self.penalties.append(seconds)
 
 
 @contextmanager
@@ -34,7 +23,7 @@ def adapter_at(
 ) -> Iterator[WooCommerceAdapter]:
     """An adapter for the stand-in; the hub goes by the stand-in's clock unless another one is given."""
     given = {"url": peer.url, "key": peer.key, "secret": peer.secret} | settings
-    context = AdapterContext("shop", CountingLimiter(), now or peer.now, logging.getLogger("test.shop"))
+    context = AdapterContext("shop", KitLimiter(), now or peer.now, logging.getLogger("test.shop"))
     adapter = WooCommerceAdapter(WooCommerceSettings(**given), context)
     try:
         yield adapter

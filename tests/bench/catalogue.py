@@ -7,9 +7,7 @@ alone reads the very same files: a machine's speed may change by a third in the 
 counts; the result is the ratio of a pass to the mean of the two readings around it.
 
 What was stored is compared with the generator's own counts, and row for row between the passes: an unchanged night must
-leave every table alone, a changed one must have touched just the altered goods.
-
-    python -m tests.bench.catalogue FOLDER        imports FOLDER/in, prints seconds, counts, peak memory as JSON
+leave every table alone, a changed one must have touched just the altered goods. `tests.bench.commerceml` is what imports.
 """
 
 from __future__ import annotations
@@ -18,19 +16,15 @@ import contextlib
 import hashlib
 import shutil
 import sqlite3
-import sys
 import tempfile
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from sync import config
-from sync.hub import Hub, works
 from tests.bench import cml
 from tests.bench.imports import Differs
-from tests.bench.measure import Clock, Gate, Report, Series, child, key_of
+from tests.bench.measure import Gate, Report, Series, child, key_of
 
-NAME = "bench"
 PEAK_MB = 150
 SHARE = 0.001  # of the goods altered
 FILES = ("import.xml", "offers.xml")
@@ -91,7 +85,7 @@ def _import(place: Path, name: str) -> dict[str, Any]:
     for file in FILES:
         (inbox / file).hardlink_to(place / name / file)
     try:
-        return child("tests.bench.catalogue", place)
+        return child("tests.bench.commerceml", place)
     finally:
         shutil.rmtree(inbox)
         shutil.rmtree(place / "spool", ignore_errors=True)
@@ -184,23 +178,3 @@ def _only_altered(store: sqlite3.Connection, moved: dict[str, set[Key]], made: c
         touched = {owner[uids[key]] for key in moved.get(table, ())}
         if touched != taken:
             raise Differs(f"{table}: rows of {len(touched)} goods have moved, expected {len(taken)}")
-
-
-def main(place: Path) -> None:
-    given = config.build(
-        {
-            "hub": {"database": f"sqlite:///{place / 'data.db'}", "spool": str(place / "spool")},
-            "connections": {NAME: {"adapter": "onec_folder", "folder": str(place / "in"), "settle_seconds": 0}},
-        },
-        place / "config.toml",
-    )
-    with Hub(given) as hub:
-        for error in hub.broken.values():
-            raise error
-        clock = Clock()
-        runs = works.poll(hub, hub.plugs[NAME])
-        clock.report(**runs[0].counts.as_dict(), outcome=runs[0].outcome)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

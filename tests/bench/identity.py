@@ -1,6 +1,6 @@
 """The right client: `python -m tests.bench.identity` prints every figure beside its gate and exits with 1 below one of them.
 
-The data and scorers are those of ../shared/data/identity, where they are present; made-up worlds of other seeds stand beside.
+The data and scorers are the shared ones, where they are present; made-up worlds of other seeds stand beside.
 `--clients 1000000` is the size that the gates of speed are meant for; `--quick` measures with 100,000 and one world.
 """
 

@@ -153,47 +153,9 @@ SHORT = {
     "Виктория": "Вика",
     "Галина": "Галя",
 }
-LATIN = dict(
-    zip(
-        "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
-        [
-            "a",
-            "b",
-            "v",
-            "g",
-            "d",
-            "e",
-            "yo",
-            "zh",
-            "z",
-            "i",
-            "y",
-            "k",
-            "l",
-            "m",
-            "n",
-            "o",
-            "p",
-            "r",
-            "s",
-            "t",
-            "u",
-            "f",
-            "kh",
-            "ts",
-            "ch",
-            "sh",
-            "shch",
-            "",
-            "y",
-            "",
-            "e",
-            "yu",
-            "ya",
-        ],
-        strict=True,
-    )
-)
+CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщыэюя"
+SOUNDS = "a b v g d e yo zh z i y k l m n o p r s t u f kh ts ch sh shch y e yu ya"
+LATIN = dict(zip(CYRILLIC, SOUNDS.split(), strict=True)) | {"ъ": "", "ь": ""}
 
 
 def latin(text: str) -> str:

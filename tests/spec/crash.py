@@ -33,9 +33,8 @@ T = TypeVar("T")
 FAULTS = ("error-before", "error-after", "lost-before", "lost-after", "kill-before", "kill-after")
 # a commit fails, or succeeds and nobody hears of it, or the process dies before it; to die after it is to die before the next
 COMMIT_FAULTS = ("error-before", "kill-before", "lost-after")
-BOOKKEEPING = frozenset(
-    {"run", "lease", "bucket", "due"}
-)  # commits of nothing else go wrong in one of the ways, in turn
+# Commits of nothing else go wrong in one of the ways, in turn
+BOOKKEEPING = frozenset({"run", "lease", "bucket", "due"})
 MOST_TOLD = int(os.environ.get("SVERKA_MOST_TOLD", "5"))  # differences after which the rest need not be played
 _CHANGES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 

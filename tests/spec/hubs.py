@@ -1,10 +1,9 @@
 """A whole hub for tests: memory systems, a temporary database, a clock to turn, and a process that can be killed anywhere.
 
 `Kit` opens hubs over one database, one after the other or at once; the worlds of its memory connections live on while hubs
-come and go. A fixture makes one with `open_kit(request, tmp_path)` and `params=BOTH`: one SQLite file and one PostgreSQL
-database serve the whole session, emptied for each test (statements are compiled once, not once per test). `Death` stops
-the hub at the n-th instant of `sync.store.points`: from there on nothing is committed and nothing is called, as after
-kill -9.
+come and go. The fixture `kit` makes one with `open_kit`: one SQLite file and one PostgreSQL database serve the whole
+session, emptied for each test (statements are compiled once, not once per test). `Death` stops the hub at the n-th instant
+of `sync.store.points`: from there on nothing is committed and nothing is called, as after kill -9.
 """
 
 from __future__ import annotations

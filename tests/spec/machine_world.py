@@ -217,9 +217,8 @@ class Ghost:
     agreed: dict[tuple[Any, str], Any] = field(default_factory=dict)  # the value when all sides were last equal
     speakers: dict[tuple[Any, str], set[str]] = field(default_factory=dict)  # who spoke since then
     decided: dict[tuple[Any, str], list[Any]] = field(default_factory=dict)  # values that people chose in the hub
-    rejected: set[tuple[Any, str, str, Any]] = field(
-        default_factory=set
-    )  # (record, field, side, value) seen, not chosen
+    # (record, field, side, value) that was seen and not chosen
+    rejected: set[tuple[Any, str, str, Any]] = field(default_factory=set)
     deleted: dict[Any, set[str]] = field(default_factory=dict)  # record → sides where a user deleted it
     since: dict[Any, int] = field(default_factory=dict)  # record → when a user deleted it first
     removed: set[tuple[Any, Any]] = field(default_factory=set)  # (record, tag) taken away by somebody

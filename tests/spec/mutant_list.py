@@ -434,7 +434,7 @@ MUTANTS: list[Mutant] = [
         "or any((one.connection, one.native_kind) == place for one in links)",
         "",
         "named",
-        named("removal", "a_command_that_is_carried_out_twice_makes_one_record"),
+        named("removal_decided", "a_command_that_is_carried_out_twice_makes_one_record"),
     ),
     Mutant(
         "a change that comes page by page is written before it is counted",
@@ -512,7 +512,7 @@ MUTANTS: list[Mutant] = [
         "        record = adapter.find(change.kind, change.key)\n        if record is not None:",
         "        record = adapter.find(change.kind, change.key)\n        if False:",
         "named",
-        named("deliver", "a_create_whose_answer_was_lost_is_found_and_not_repeated"),
+        named("deliver_creates", "a_create_whose_answer_was_lost_is_found_and_not_repeated"),
     ),
     Mutant(
         "a create that cannot be looked up is repeated",
@@ -521,7 +521,7 @@ MUTANTS: list[Mutant] = [
         '    if found is None:\n        return Outcome("unknown", None, _unknown(change))\n    records',
         '    return Outcome("repeat")\n    records',
         "named",
-        named("deliver", "without_a_key_there_a_lost_create_is_looked_for_and_never_called_again"),
+        named("deliver_creates", "without_a_key_there_a_lost_create_is_looked_for_and_never_called_again"),
     ),
     Mutant(
         "re-adoption takes the present values for the base",
@@ -530,7 +530,7 @@ MUTANTS: list[Mutant] = [
         'if row.op == "create" and row.state != "planned":',
         "if False:",
         "named",
-        named("deliver", "an_edit_made_there_before_the_create_was_settled_is_kept"),
+        named("deliver_creates", "an_edit_made_there_before_the_create_was_settled_is_kept"),
     ),
     Mutant(
         "a failed precondition is an error",
@@ -602,7 +602,7 @@ MUTANTS: list[Mutant] = [
         "    return sorted((seen.keys() & data.keys()) - late) if late else None\n",
         "    return None\n",
         "named",
-        named("removal", "an_owner_is_not_written_after_a_creation_that_was_under_way", "False"),
+        named("removal_decided", "an_owner_is_not_written_after_a_creation_that_was_under_way", "False"),
     ),
     # invariants -------------------------------------------------------------------------------------------------------
     Mutant(
@@ -618,7 +618,7 @@ MUTANTS: list[Mutant] = [
         "an equal record is looked at again",
         "I2",
         ABSORB,
-        "if known is not None and known.shadow_hash == digest:",
+        "if known.shadow_hash == digest:",
         "if False:",
         "named",
         named("absorb", "the_same_record_twice"),
@@ -654,7 +654,7 @@ MUTANTS: list[Mutant] = [
         "what was read before our own write is believed",
         "I8",
         ABSORB,
-        "if known is not None and cause.read_at is not None and _written_since(tx, known, cause.read_at):",
+        "if cause.read_at is not None and _written_since(tx, known, cause.read_at):",
         "if False:",
         "named",
         named("absorb", "what_was_read_before_our_own_write_is_read_again"),

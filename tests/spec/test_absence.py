@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,15 +17,9 @@ from sync.hub.runs import Run
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, cursor, inbox, intent, journal, link, plan, quarantine, record
 from sync.store.tables import run as run_table
-from tests.spec.hubs import BOTH, CLIENT, Kit, contents, dying, give, one, open_kit, rows, sync, total
+from tests.spec.hubs import CLIENT, Kit, contents, dying, give, one, rows, sync, total
 
 DEAL = {"title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB", "client": CLIENT}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as opened:
-        yield opened
 
 
 def shop(kit: Kit, kinds: tuple[str, ...] = ("deal",), **more: Any) -> Hub:
@@ -40,6 +33,13 @@ def deals(kit: Kit, number: int) -> list[str]:
 def purge(kit: Kit, ids: list[str], kind: str = "deal", name: str = "shop") -> None:
     for id in ids:
         kit.world(name).delete(kind, id, purge=True)
+
+
+def lose(kit: Kit, hub: Hub, ids: list[str]) -> list[Run]:
+    """Deals vanish without a trace, and it is time for the next scan from the beginning."""
+    purge(kit, ids)
+    kit.now.pass_(days=2)
+    return sync(hub)
 
 
 def gone(hub: Hub) -> list[str]:
@@ -90,9 +90,7 @@ def test_a_deleted_record_that_comes_back_is_the_same_one(kit: Kit) -> None:
     ids = deals(kit, 12)
     sync(hub)
     kept = kit.world("shop").rows("deal")[ids[0]]["data"]
-    purge(kit, ids[:1])
-    kit.now.pass_(days=2)
-    sync(hub)
+    lose(kit, hub, ids[:1])
     assert gone(hub) == [ids[0]]
     before = {r.uid for r in rows(hub, record)}
     kit.world("shop").put("deal", kept, ids[0])
@@ -142,9 +140,7 @@ def test_more_than_the_budget_waits_and_goes_through_as_approved(kit: Kit) -> No
     hub = shop(kit)
     ids = deals(kit, 30)
     sync(hub)
-    purge(kit, ids[:11])
-    kit.now.pass_(days=2)
-    assert scan_of(sync(hub)).outcome == "waiting"
+    assert scan_of(lose(kit, hub, ids[:11])).outcome == "waiting"
     assert gone(hub) == []
     allow(hub)
     runs = sync(hub)
@@ -158,9 +154,7 @@ def test_within_the_budget_nobody_is_asked(kit: Kit) -> None:
     hub = shop(kit)
     ids = deals(kit, 30)
     sync(hub)
-    purge(kit, ids[:10])
-    kit.now.pass_(days=2)
-    sync(hub)
+    lose(kit, hub, ids[:10])
     assert sorted(gone(hub)) == sorted(ids[:10])
     assert rows(hub, plan) == []
 
@@ -169,13 +163,9 @@ def test_a_percentage_of_many_is_the_greater_bound(kit: Kit) -> None:
     hub = kit.open({"shop": {"role": "shop", "kinds": ["deal"]}}, limits={"deletes": 1, "deletes_percent": 10})
     ids = deals(kit, 30)
     sync(hub)
-    purge(kit, ids[:3])
-    kit.now.pass_(days=2)
-    sync(hub)
+    lose(kit, hub, ids[:3])
     assert len(gone(hub)) == 3
-    purge(kit, ids[3:6])
-    kit.now.pass_(days=2)
-    assert scan_of(sync(hub)).outcome == "waiting", "3 of 27 are more than a tenth"
+    assert scan_of(lose(kit, hub, ids[3:6])).outcome == "waiting", "3 of 27 are more than a tenth"
     assert len(gone(hub)) == 3
 
 
@@ -184,9 +174,7 @@ def test_an_approval_speaks_of_exactly_those(kit: Kit) -> None:
     hub = shop(kit)
     ids = deals(kit, 30)
     sync(hub)
-    purge(kit, ids[:11])
-    kit.now.pass_(days=2)
-    sync(hub)
+    lose(kit, hub, ids[:11])
     purge(kit, ids[11:12])
     allow(hub)
     assert scan_of(sync(hub)).outcome == "waiting"
@@ -201,9 +189,7 @@ def test_a_person_who_refuses_is_not_asked_about_the_same_again(kit: Kit) -> Non
     hub = shop(kit)
     ids = deals(kit, 30)
     sync(hub)
-    purge(kit, ids[:11])
-    kit.now.pass_(days=2)
-    sync(hub)
+    lose(kit, hub, ids[:11])
     allow(hub, "dropped")
     kit.now.pass_(days=2)
     assert scan_of(sync(hub)).outcome == "idle"
@@ -215,9 +201,7 @@ def test_a_peer_that_recovers_takes_the_question_back(kit: Kit) -> None:
     ids = deals(kit, 30)
     sync(hub)
     kept = {id: kit.world("shop").rows("deal")[id]["data"] for id in ids[:11]}
-    purge(kit, ids[:11])
-    kit.now.pass_(days=2)
-    sync(hub)
+    lose(kit, hub, ids[:11])
     for id, data in kept.items():
         kit.world("shop").put("deal", data, id)
     kit.now.pass_(hours=2)
@@ -230,9 +214,7 @@ def test_few_records_that_are_all_missing_are_asked_about_too(kit: Kit) -> None:
     hub = shop(kit)
     purge_all = deals(kit, 3)
     sync(hub)
-    purge(kit, purge_all)
-    kit.now.pass_(days=2)
-    assert scan_of(sync(hub)).outcome == "waiting", "an empty answer is what a broken source looks like"
+    assert scan_of(lose(kit, hub, purge_all)).outcome == "waiting", "an empty answer is what a broken source looks like"
     assert gone(hub) == []
 
 
@@ -325,16 +307,12 @@ def test_another_filter_deletes_nobody_now_or_later(kit: Kit, monkeypatch: pytes
         kit.now.pass_(days=2)
         sync(hub)
         assert gone(hub) == [], "nor is it news in a later complete scan"
-    purge(kit, ids[5:6])
-    kit.now.pass_(days=2)
-    sync(hub)
+    lose(kit, hub, ids[5:6])
     assert gone(hub) == [ids[5]], "of the others absence means what it says"
     kit.close(hub)
     hub = shop(kit, page_size=100)
     sync(hub)
-    purge(kit, ids[3:4])
-    kit.now.pass_(days=2)
-    sync(hub)
+    lose(kit, hub, ids[3:4])
     assert sorted(gone(hub)) == sorted([ids[3], ids[5]]), "once it is listed again, so does its absence"
 
 
@@ -537,9 +515,7 @@ def test_approved_is_looked_up_under_the_name_that_was_asked(kit: Kit) -> None:
     hub = shop(kit)
     deals(kit, 3)
     sync(hub)
-    purge(kit, ["1", "2", "3"])
-    kit.now.pass_(days=2)
-    sync(hub)
+    lose(kit, hub, ["1", "2", "3"])
     with hub.store.read() as tx:
         assert approval.newest(tx, "shop", "deletes:deal").state == "waiting"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,14 +11,8 @@ from sync.errors import NeedHuman
 from sync.hub import acts, commands, reviewing, works
 from sync.hub.runtime import Hub
 from sync.store.tables import command, conflict, edit, journal, link, quarantine, record
-from tests.spec.hubs import BOTH, Kit, one, open_kit, rows, sync
+from tests.spec.hubs import Kit, one, rows, sync
 from tests.spec.test_weave import DEAL, data, quiet, two
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def shop(kit: Kit) -> Hub:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,13 @@ from sync.hub import approvals, notices, plans, views, works
 from sync.hub.runtime import Hub
 from sync.store.tables import intent, notice, run
 from sync.store.tables import plan as plan_table
-from tests.spec.hubs import BOTH, Kit, contents, dying, empty, every_death, give, one, open_kit, rows, sync
+from tests.spec.hubs import Kit, contents, dying, empty, every_death, give, one, rows, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, offer
 from tests.spec.test_weave import DEAL, data, quiet
 from tests.unit.web_kit import Browser
 
 ASK = {"first_run": "ask"}
 WHO = "Ирина Пробная"
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def opened(kit: Kit, **limits: Any) -> Hub:

@@ -4,7 +4,6 @@ know of."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,10 @@ from sync.hub import acts
 from sync.hub.audit import audit
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, journal, link, record
-from tests.spec.hubs import BOTH, Kit, dying, give, one, open_kit, rows, sync
+from tests.spec.hubs import Kit, dying, give, one, rows, sync
 from tests.spec.test_weave import DEAL, data, quiet, two
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def proven(hub: Hub, links: int) -> None:

@@ -19,17 +19,11 @@ from sync.flow.take import take_chunk
 from sync.hub.audit import audit
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, edit, inbox, intent, journal, link, price, quarantine, record, stock
-from tests.spec.hubs import BOTH, Kit, empty, one, open_kit, plain, rows, sync
+from tests.spec.hubs import Kit, empty, one, plain, rows, sync
 
 ONEC = {"adapter": "onec_exchange", "login": "обмен", "password": "слово"}
 SEEDS = 4
 TABLES = (record, link, journal, intent, conflict, edit)
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def product(id: str, **more: Any) -> Record:

@@ -3,7 +3,6 @@ accounting with the next offer. Two changes at once are put together; what a sys
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from sync.flow.verify import Pass
 from sync.hub import reports
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, intent, journal, quarantine, record
-from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows, sync
+from tests.spec.hubs import CLIENT, Kit, give, one, rows, sync
 from tests.spec.test_offers import BOLT, ONEC, context, offer
 
 MEMORY = Path(__file__).parents[2] / "mappings" / "memory.toml"
@@ -35,12 +34,6 @@ ORDER = {
 }  # fmt: skip
 NUT = {"name": "Гайка", "sku": "N-1", "type": "good"}
 WASHER = {"name": "Шайба", "sku": "W-1", "type": "good"}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ from sync.flow.plug import Cause
 from sync.hub import checks, reports
 from sync.hub.runtime import Hub
 from sync.store.tables import activity, document, journal, record
-from tests.spec.hubs import BOTH, Kit, give, one, open_kit, rows, sync
+from tests.spec.hubs import Kit, give, one, rows, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
 
 PAID = {
@@ -27,12 +25,6 @@ PAID = {
 }
 REST = {**PAID, "key": "p2", "number": "П-2", "amount": "40.05"}
 SHIPPED = {**PAID, "key": "s1", "kind": "shipment", "number": "Р-1", "amount": "100.10"}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from sync.hub import approvals, duplicates, merges, undo, views
 from sync.hub.runtime import Hub
 from sync.identity import merging
 from sync.store.tables import intent, journal, link, merge, record, review, run
-from tests.spec.hubs import BOTH, Kit, contents, dying, give, one, open_kit, rows, sync
+from tests.spec.hubs import Kit, contents, dying, give, one, rows, sync
 
 BASES = {
     "crm": {"kinds": ["contact", "company"]},
@@ -30,12 +29,6 @@ BASES = {
 }
 ANNA, PETR = "+79161234567", "+79037654321"
 INN = "7707083893"
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def bases(kit: Kit, **limits: int) -> Hub:

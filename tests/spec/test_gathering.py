@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +10,10 @@ from sync.hub import audit, merges
 from sync.hub.runtime import Hub
 from sync.hub.trace import trace
 from sync.store.tables import intent, journal, link, quarantine
-from tests.spec.hubs import BOTH, Death, Kit, dying, every_death, one, open_kit, rows, sync
+from tests.spec.hubs import Death, Kit, dying, every_death, one, rows, sync
 
 NAMES = {"a": "Анна Тестова", "b": "Пётр Пробный", "c": "Ольга Образцова"}
 HOME = {"a": ["1", "2"], "b": ["3"], "c": []}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 CONNECTIONS = {"crm": {"kinds": ["deal", "contact", "company"]}, "shop": {"role": "shop", "kinds": ["deal"]}}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,17 +14,11 @@ from sync.identity import Desk, Index, Own, Source, said
 from sync.identity.index import Job, Profile
 from sync.store import Store
 from sync.store.tables import activity, belongs, identity_key, journal, observation, quarantine, record, review
-from tests.spec.hubs import BOTH, START, Kit, contents, give, one, open_kit, push, rows, shared_store, sync
+from tests.spec.hubs import START, Kit, contents, give, one, push, rows, sync
 
 PHONE, MAIL = "+7 916 123-45-67", "anna.testova@mail.ru"
 OWN = {"own_domains": ["firma.example"], "own_lines": ["+74951112233"], "own_inns": ["7728168971"]}
 SIGNED = "Добрый день! Когда доставка?\n\n--\nС уважением,\nАнна Тестова\nтел. 8 (916) 123-45-67"
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture
@@ -373,13 +365,6 @@ def test_bad_input_stops_nothing(hub: Hub, client: dict[str, Any]) -> None:
 
 
 # the index in the hub's tables ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=BOTH)
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    opened = shared_store(request)
-    yield opened
-    opened.close()
 
 
 def test_the_index_reads_what_it_wrote(store: Store) -> None:

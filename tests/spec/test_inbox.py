@@ -17,7 +17,7 @@ from sync.intake import inbox as module
 from sync.intake.inbox import REPEAT_WINDOW, InboxWriter, Incoming, Stored, put
 from sync.store import Store
 from sync.store.tables import inbox
-from tests.spec.hubs import BOTH, START, shared_store
+from tests.spec.hubs import START
 
 
 def incoming(body: bytes = b"x", at: datetime = START, **more: Any) -> Incoming:
@@ -34,18 +34,24 @@ def kept(store: Store) -> list[Any]:
         return list(tx.execute(sa.select(inbox).order_by(inbox.c.id)))
 
 
-@pytest.fixture(params=BOTH)
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    opened = shared_store(request)
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def writer(store: Store) -> Iterator[InboxWriter]:
     made = InboxWriter(store)
     yield made
     made.close()
+
+
+def sizes_of_commits(writer: InboxWriter) -> list[int]:
+    """Grows with every transaction that the writer makes from now on."""
+    sizes: list[int] = []
+    original = writer._commit
+
+    def counting(batch: Any) -> None:
+        sizes.append(len(batch))
+        original(batch)
+
+    writer._commit = counting  # type: ignore[method-assign]
+    return sizes
 
 
 def test_acknowledged_means_on_disk(store: Store, writer: InboxWriter) -> None:
@@ -111,14 +117,7 @@ def test_files_are_known_by_their_own_key_or_name(store: Store) -> None:
 
 
 def test_many_threads_share_transactions_and_each_gets_its_own_row(store: Store, writer: InboxWriter) -> None:
-    commits: list[int] = []
-    original = writer._commit
-
-    def counting(batch: Any) -> None:
-        commits.append(len(batch))
-        original(batch)
-
-    writer._commit = counting  # type: ignore[method-assign]
+    commits = sizes_of_commits(writer)
     found: dict[str, Stored] = {}
 
     def post(number: int) -> None:
@@ -140,14 +139,7 @@ def test_many_threads_share_transactions_and_each_gets_its_own_row(store: Store,
 def test_requests_of_an_event_loop_share_transactions_and_each_gets_its_own_row(
     store: Store, writer: InboxWriter
 ) -> None:
-    commits: list[int] = []
-    original = writer._commit
-
-    def counting(batch: Any) -> None:
-        commits.append(len(batch))
-        original(batch)
-
-    writer._commit = counting  # type: ignore[method-assign]
+    commits = sizes_of_commits(writer)
 
     async def post() -> list[Stored]:
         return await asyncio.gather(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from sync.hub.runtime import Hub
 from sync.intake.kept import KeptInStore
 from sync.store.tables import link, session
-from tests.spec.hubs import BOTH, Kit, one, open_kit, rows, sync
+from tests.spec.hubs import Kit, one, rows, sync
 from tests.spec.test_offers import ONEC, context
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?><КоммерческаяИнформация ВерсияСхемы="2.07">'
@@ -20,12 +16,6 @@ WORDS = (
     "<ИдЗначения>v1</ИдЗначения><Значение>{}</Значение></Справочник></ВариантыЗначений></Свойство></Свойства>"
     "</Классификатор>"
 )
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def portion(id: str, words: str = "", changes: bool = True) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,10 @@ from sync.flow.plug import Took
 from sync.hub.runtime import Hub
 from sync.store.tables import inbox, journal, link, price, quarantine, record, stock
 from tests.adapters.test_onec_unchanged import Night, dictionary, file, good, value
-from tests.spec.hubs import BOTH, Kit, contents, empty, one, open_kit, plain, rows, sync, total
+from tests.spec.hubs import Kit, contents, empty, one, plain, rows, sync, total
 
 TABLES = (record, journal, quarantine)
 RUNS = ("run", "inbox", "spool", "lease", "cursor", "bucket", "due")  # what a night leaves behind that brings nothing
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 class Share:

@@ -29,9 +29,7 @@ NAMES = sorted(
 )
 # The tests are given names: a lens in a report is a book, which Hypothesis refuses to print, in place of what went wrong
 LENSES = {f"{name}.{kind}": lens for name in NAMES for kind, lens in load(name).lenses.items()}
-QUICK = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+QUICK = settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 TEXTS = st.sampled_from(
     [

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, link, quarantine, record
-from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows
+from tests.spec.hubs import CLIENT, Kit, give, one, rows
 from tests.spec.test_offers import ONEC
 
 BOOKS = {"adapter": "onec_odata", "url": "http://127.0.0.1:9/ut", "login": "l", "password": "p"}
@@ -22,12 +20,6 @@ ORDER = {
 ROWS = [{"key": "Т1", "product": "g1", "sku": "B-1", "name": "Болт", "qty": "2", "sum": "100.10", "vat_included": True}]
 PARTY = {"name": "Тестова Анна", "inn": "7707083893"}
 OTHER = {"name": "Иной", "inn": "7736207543"}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from sync.store.tables import (
     task,
 )
 from sync.store.types import dumps
-from tests.spec.hubs import BOTH, START, Kit, empty, give, one, open_kit, rows, sync
+from tests.spec.hubs import START, Kit, empty, give, one, rows, sync
 from tests.spec.test_offers import ONEC
 from tests.spec.test_spread import there, with_clients
 
@@ -44,12 +44,6 @@ PETR = {"name": "Пётр Пробный", "phone": "+79037654321", "email": "pe
 OLGA = {"name": "Ольга Образцова", "phone": "+79051112233", "email": "olga@mail.ru"}
 FIRM = {"name": "Иван Штатный", "company": "ООО «Проба»", "inn": "7707083893", "phone": "+74951234567"}
 DEAL = {"number": "1043", "title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB"}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -7,9 +7,7 @@ import io
 import itertools
 import threading
 import zipfile
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +21,7 @@ from sync.hub.service import Service
 from sync.hub.trace import trace
 from sync.store import new_uid
 from sync.store.tables import conflict, intent, journal, link, quarantine, record
-from tests.spec.hubs import BOTH, CLIENT, Kit, give, one, open_kit, rows, sync
+from tests.spec.hubs import CLIENT, Kit, give, one, rows, sync
 
 ONEC = {"adapter": "onec_exchange", "login": "обмен", "password": "слово"}
 LINE = {"id": "1", "sku": "B-1", "name": "Болт", "qty": "2", "price": "50.05", "sum": "100.10"}
@@ -38,12 +36,6 @@ ORDER = {
 }
 BOLT = {"name": "Болт", "sku": "B-1", "type": "good"}
 POISON = RecordRefused(Text("no such unit", "нет такой единицы"), code="onec.unit", field="unit_code")
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def two_shops(kit: Kit, prefixes: tuple[str, str] = ("W-", ""), goods: bool = True, **hub: Any) -> Hub:

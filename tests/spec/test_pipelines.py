@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, journal, link, record
-from tests.spec.hubs import BOTH, CLIENT, Kit, one, open_kit, rows, sync
+from tests.spec.hubs import CLIENT, Kit, one, rows, sync
 from tests.spec.test_retranslate import MEMORY, mapped
 
 PIPELINES = [
@@ -22,12 +19,6 @@ PIPELINES = [
     {"name": "silent", "stages": [
         {"name": "new", "title": "Новый"}, {"name": "won", "title": "Завершён", "semantic": "won"}]},
 ]  # fmt: skip
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as opened:
-        yield opened
 
 
 def mappings(kit: Kit, note: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,8 @@ from adapters.memory import WORLDS, world
 from sync.cli.app import app
 from sync.hub.plans import plan
 from sync.store.tables import intent, journal, record
-from tests.spec.hubs import BOTH, Kit, contents, open_kit, push, rows, sync
+from tests.spec.hubs import Kit, contents, push, rows, sync
 from tests.spec.test_weave import DEAL
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
-
 
 FORM = "application/x-www-form-urlencoded"
 CONNECTIONS = {"shop": {"role": "shop", "kinds": ["deal", "product"]}, "crm": {"kinds": ["deal"]}}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,19 +24,12 @@ from sync.hub.runtime import Hub
 from sync.store import Store
 from sync.store.tables import command, quarantine, record
 from sync.store.types import loads
-from tests.spec.hubs import BOTH, CLIENT, START, Kit, give, one, open_kit, rows, shared_store, sync, total
+from tests.spec.hubs import CLIENT, START, Kit, give, one, rows, sync, total
 
 LATER = START + timedelta(hours=1)
 ERROR = RecordRefused(
     Text("bad stage", "плохой этап"), code="x.stage", field="stage", remedy=Text("mend it", "исправьте")
 )
-
-
-@pytest.fixture(params=BOTH)
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    opened = shared_store(request)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -108,12 +100,6 @@ def test_a_long_code_fits(tx: Connection) -> None:
 
 DEAL = {"title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB", "client": CLIENT}
 HEALS = RecordRefused(Text("not yet", "рано"), code="offer.no_product")
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as opened:
-        yield opened
 
 
 def shop(kit: Kit) -> Hub:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from sync.store.tables import (
     setting,
     task,
 )
-from tests.spec.hubs import BOTH, Kit, contents, give, one, open_kit, push, rows, sync
+from tests.spec.hubs import Kit, contents, give, one, push, rows, sync
 
 PHONE, OTHER = "+7 916 123-45-67", "+7 903 765-43-21"
 INDEX = (identity_profile, identity_key, identity_job)
@@ -36,12 +35,6 @@ CONNECTIONS = {
     "shop": {"role": "shop", "kinds": ["deal", "lead"]},
     "crm": {"kinds": ["contact", "company"]},
 }
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,12 @@ from sync.errors import BadConfig, NeedHuman
 from sync.hub import acts, daily, reports, workbook, works
 from sync.hub.runtime import Hub
 from sync.store.tables import command, intent, notice, quarantine
-from tests.spec.hubs import BOTH, CLIENT, Kit, give, open_kit, rows, sync
+from tests.spec.hubs import CLIENT, Kit, give, rows, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
 
 LINES: list[dict[str, Any]] = [
     {"id": "1", "sku": "БЛТ-8", "name": "Болт", "qty": "2", "price": "50.05", "sum": "100.10"}
 ]
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def opened(kit: Kit, onec: dict[str, Any] | None = None, books: dict[str, Any] | None = None, **sections: Any) -> Hub:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from sync.hub.runtime import Hub
 from sync.store.tables import activity, conflict, document, intent, journal, link, plan, quarantine, record, translated
 from sync.store.types import dumps
 from tests.spec.hubs import (
-    BOTH,
     CLIENT,
     Kit,
     contents,
@@ -22,7 +20,6 @@ from tests.spec.hubs import (
     empty,
     every_death,
     one,
-    open_kit,
     plain,
     rows,
     sync,
@@ -32,12 +29,6 @@ from tests.spec.hubs import (
 MEMORY = Path(__file__).parents[2] / "mappings" / "memory.toml"
 STAGES = {"neu": "new", "arbeit": "in_work", "bezahlt": "paid"}
 QUIET = ("run", "cursor", "lease", "bucket", "translated")
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as opened:
-        yield opened
 
 
 def mapping(kit: Kit, stages: dict[str, str] | None = None, *, name: str = "own", more: str = "") -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from sync.store.tables import (
     record,
     review,
 )
-from tests.spec.hubs import BOTH, Kit, contents, give, one, open_kit, push, rows, sync
+from tests.spec.hubs import Kit, contents, give, one, push, rows, sync
 from tests.spec.test_merging import ANNA, DEAL, OLGA, PETR, order, refused, title
 from tests.spec.test_spread import there, with_clients
 
@@ -35,12 +34,6 @@ from tests.spec.test_spread import there, with_clients
 TORN = {"name": "", "phone": PETR["phone"], "email": ANNA["email"]}
 # Anna's phone under another name
 NAMED = {"name": "Анна Пробная", "phone": ANNA["phone"]}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,15 +16,9 @@ from sync.flow.take import take_chunk
 from sync.hub import works
 from sync.hub.runtime import Hub
 from sync.store.tables import activity, cursor, inbox, intent, journal, link, quarantine, record
-from tests.spec.hubs import BOTH, CLIENT, Kit, contents, dying, empty, give, one, open_kit, rows, sync, total
+from tests.spec.hubs import CLIENT, Kit, contents, dying, empty, give, one, rows, sync, total
 
 DEAL = {"title": "Шкаф", "stage": "new", "amount": "100.10", "currency": "RUB", "client": CLIENT}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as opened:
-        yield opened
 
 
 def shop(kit: Kit, *kinds: str, **more: Any) -> Hub:

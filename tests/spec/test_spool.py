@@ -16,14 +16,7 @@ from sync.intake.spool import Spool, label
 from sync.store import Store, points
 from sync.store.tables import inbox
 from sync.store.tables import spool as table
-from tests.spec.hubs import BOTH, Kit, rows, shared_store
-
-
-@pytest.fixture(params=BOTH)
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    opened = shared_store(request)
-    yield opened
-    opened.close()
+from tests.spec.hubs import Kit, rows
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,12 @@ from sync.flow.spread import wanted
 from sync.hub import acts, approvals, works
 from sync.hub.runtime import Hub
 from sync.store.tables import intent, journal, link, quarantine, record
-from tests.spec.hubs import BOTH, CLIENT, Kit, one, open_kit, push, rows, sync
+from tests.spec.hubs import CLIENT, Kit, one, push, rows, sync
 from tests.spec.test_offers import ORDER
 from tests.spec.test_weave import quiet
 
 DEAL = {k: v for k, v in ORDER.items() if k != "lines"}
 BIG = {"field": "amount", "op": "gt", "value": 1000}
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def crms(kit: Kit, *creates: Any) -> Hub:

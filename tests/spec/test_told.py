@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from adapters.base import Hint
@@ -13,16 +10,10 @@ from sync.flow.take import take_chunk
 from sync.hub import approvals, plans, works
 from sync.hub.runtime import Hub
 from sync.store.tables import intent, journal, link, plan, record
-from tests.spec.hubs import BOTH, Kit, contents, dying, give, one, open_kit, rows, sync
+from tests.spec.hubs import Kit, contents, dying, give, one, rows, sync
 from tests.spec.test_absence import DEAL, deals, gone, purge, scan_of, shop
 
 WHO = "Ирина Пробная"
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as opened:
-        yield opened
 
 
 def delete(kit: Kit, ids: list[str], kind: str = "deal") -> None:

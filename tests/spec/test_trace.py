@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from sync.hub import views
 from sync.hub.runtime import Hub
 from sync.hub.trace import trace
 from sync.store.tables import record
-from tests.spec.hubs import BOTH, PHONE, Kit, give, one, open_kit, push, sync
+from tests.spec.hubs import PHONE, Kit, give, one, push, sync
 from tests.spec.test_offers import BOLT, ONEC, ORDER, context, offer
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

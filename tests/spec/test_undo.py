@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,8 @@ from sync.hub.runtime import Hub
 from sync.store import Store
 from sync.store.tables import intent, journal, link, record
 from sync.store.tables import run as runs
-from tests.spec.hubs import BOTH, START, Kit, contents, dying, one, open_kit, rows, sync
+from tests.spec.hubs import START, Kit, contents, dying, one, rows, sync
 from tests.spec.test_weave import DEAL, data, quiet, two
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def changed(kit: Kit, hub: Hub, connection: str = "shop", id: str = "1", **values: Any) -> list[Run]:

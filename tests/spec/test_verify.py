@@ -5,29 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.base import Capabilities, Page
 from sync.errors import BadConfig
-from sync.flow.verify import Report
+from sync.flow.drift import Report
 from sync.hub import acts, verifying
 from sync.hub.runtime import Hub
 from sync.hub.service import Service
 from sync.store.tables import conflict, due, journal, link, quarantine, record
 from sync.store.tables import run as runs
-from tests.spec.hubs import BOTH, START, Kit, contents, dying, one, open_kit, rows, sync
+from tests.spec.hubs import START, Kit, contents, dying, one, rows, sync
 from tests.spec.test_weave import DEAL, data, quiet, two
 
 WRITTEN = ("run", "lease", "bucket")  # what a pass may write beside conflicts
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def verified(kit: Kit, hub: Hub, *, conflicts: bool = False) -> dict[str, Report]:

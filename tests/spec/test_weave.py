@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from sync.flow.weave import doubt, weave
 from sync.hub import acts, views
 from sync.hub.runtime import Hub
 from sync.store.tables import conflict, edit, intent, journal, link, quarantine, record
-from tests.spec.hubs import BOTH, CLIENT, Kit, contents, one, open_kit, rows, sync, total
+from tests.spec.hubs import CLIENT, Kit, contents, one, rows, sync, total
 
 DEAL = {
     "number": "1043",
@@ -27,12 +26,6 @@ DEAL = {
     "client": CLIENT,
 }
 QUIET = ("run", "lease", "bucket", "cursor")  # what a pass may write without writing anything
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def two(kit: Kit, **sections: Any) -> Hub:

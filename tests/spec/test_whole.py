@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +14,8 @@ from sync.hub import approvals, works
 from sync.hub.runs import running
 from sync.hub.runtime import Hub
 from sync.store.tables import intent, run
-from tests.spec.hubs import BOTH, Kit, one, open_kit, rows, sync
+from tests.spec.hubs import Kit, one, rows, sync
 from tests.spec.test_approval import comment, in_crm, linked
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 @pytest.fixture

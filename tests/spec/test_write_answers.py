@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,17 +14,11 @@ from sync.hub.runtime import Hub
 from sync.store.tables import link, quarantine, record
 from tests.peers.mail import SmtpPeer
 from tests.peers.woo import WooPeer
-from tests.spec.hubs import BOTH, Kit, one, open_kit, sync
+from tests.spec.hubs import Kit, one, sync
 from tests.spec.kill import Rig
 from tests.spec.kill_child import SqliteDatabase
 from tests.spec.kill_scenarios import in_shop, lines, order_in_1c
 from tests.spec.test_weave import DEAL, data, quiet
-
-
-@pytest.fixture(params=BOTH)
-def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
-    with open_kit(request, tmp_path) as made:
-        yield made
 
 
 def answering(kit: Kit, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[Change], Record | None]) -> Hub:

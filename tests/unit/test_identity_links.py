@@ -47,8 +47,8 @@ def test_ten_thousand_random_sequences_end_byte_identical(block: int) -> None:
 
 def test_an_event_logged_between_stays_where_its_evidence_pointed() -> None:
     links = Links().merge(Merge("m", "c1", "c2")).link(Belongs("call", "c2", "phone"))
-    assert links.client_of_thing("call") == "c1"
-    assert links.unmerge("m").client_of_thing("call") == "c2"
+    assert links.clients()["call"] == "c1"
+    assert links.unmerge("m").clients()["call"] == "c2"
 
 
 def test_taking_back_the_middle_of_a_chain_leaves_the_rest() -> None:

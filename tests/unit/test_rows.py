@@ -19,7 +19,7 @@ ALL = frozenset({"goods", "shipping", "fee", "discount"})
 CENT = Decimal("0.01")
 Row = dict[str, Any]
 NAMES = ("Чай чёрный", "Кружка «Ёж»", "Болт М8×30", "Доставка", "a", "Ложка 12 шт")
-QUICK = settings(max_examples=150, deadline=None)
+QUICK = settings(max_examples=150)
 
 
 @st.composite

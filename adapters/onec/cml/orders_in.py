@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from lxml import etree
 
 from adapters.base import Native, Record, RecordRefused, Text
-from adapters.onec.cml.xmlsafe import NAMES, child, children, text
+from adapters.onec.cml.tree import NAMES, child, children, text
 
 DEFAULT_ZONE = ZoneInfo("Europe/Moscow")
 _NO_VAT = {"безндс", "необлагается", "ндснеоблагается"}

@@ -31,7 +31,7 @@ from lxml import etree
 
 from adapters.base import Native, Offered, RecordRefused, SverkaError, Text
 from adapters.onec.cml.orders_in import DEFAULT_ZONE
-from adapters.onec.cml.xmlsafe import ROOT
+from adapters.onec.cml.prologue import ROOT
 
 NUMBER_LENGTH = 11  # УТ looks an order up in a table of 11 characters
 NAME_LENGTH = 250

@@ -13,7 +13,7 @@ from lxml import etree
 
 from adapters.base import Keeper, Native
 from adapters.onec.cml.orders_in import vat_of
-from adapters.onec.cml.xmlsafe import NAMES, ByTag, children, text
+from adapters.onec.cml.tree import NAMES, ByTag, children, text
 
 DICTIONARY = 200_000  # values of properties remembered from one file; the ids of those beyond stay ids
 REMEMBERED = 50_000  # of them from one file to the next

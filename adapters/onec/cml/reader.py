@@ -27,8 +27,9 @@ from lxml import etree
 from adapters.base import Keeper, Native, Problem, Record, RecordRefused, Text, Unchanged
 from adapters.onec.cml.orders_in import DEFAULT_ZONE, order_record
 from adapters.onec.cml.parts import GOODS, ID, MARK, OF, OFFERS, STOCK, Dictionary, split_id
+from adapters.onec.cml.tree import NAMES, child, children, forget_before, parent_name, text
 from adapters.onec.cml.unchanged import Sieve, Sifted
-from adapters.onec.cml.xmlsafe import NAMES, Portions, child, children, elements, forget_before, parent_name, text
+from adapters.onec.cml.xmlsafe import Portions, elements
 
 _TOGETHER = 8  # records whose elements are freed at once
 _PROPERTIES = frozenset({"Свойство", "СвойствоНоменклатуры"})

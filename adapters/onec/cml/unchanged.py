@@ -21,8 +21,9 @@ from typing import IO, NamedTuple
 
 from adapters.base import Taken
 from adapters.onec.cml.parts import Dictionary, split_id
+from adapters.onec.cml.prologue import ROOT, ROOT_MARK, encoding_of
 from adapters.onec.cml.wording import Wording
-from adapters.onec.cml.xmlsafe import CHUNK, ROOT, ROOT_MARK, Portions, encoding_of
+from adapters.onec.cml.xmlsafe import CHUNK, Portions
 
 # Part of every digest. To be raised whenever the reader reads anything of goods or offers otherwise than before: what is
 # stored under the old digests was read the old way, and all of it has to be read once more
