@@ -253,6 +253,27 @@ def test_bp_takes_lines_with_the_discount_not_yet_taken_off(
     assert fields["amount"] == Decimal("179.99")
 
 
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+@pytest.mark.parametrize(
+    ("off", "sums", "taxes"),
+    [("14", ["81", "45"], ["13.5", "0"]), ("0.01", ["89.99", "50"], ["15", "0"]), ("140", ["0", "0"], ["0", "0"])],
+)
+def test_a_discount_on_the_whole_invoice_is_shared_among_its_lines(
+    base: ODataPeer, opened: list[OneCOData], off: str, sums: list[str], taxes: list[str]
+) -> None:
+    """So that they come to its sum; they are read so, and changed in 1C."""
+    firm = Firm(base, opened, "bp", СуммаСкидки=off, СуммаДокумента=str(140 - Decimal(off)))
+    fields = firm.lens.get(firm.record.data).fields
+    assert [line["sum"] for line in fields["lines"]] == [Decimal(one) for one in sums]
+    assert sum(line["sum"] for line in fields["lines"]) == fields["amount"]
+    assert [line["tax"] for line in fields["lines"]] == [Decimal(one) for one in taxes]
+    bolts = fields["lines"][0]
+    assert bolts["price"] * bolts["qty"] - bolts["discount"] == bolts["sum"]
+    with pytest.raises(RecordRefused) as caught:
+        firm.say(fields["lines"][:1])
+    assert caught.value.code == "odata.closed"
+
+
 def serviced(firm: Firm) -> str:
     """A service in БП's catalogue."""
     return str(firm.base.put(GOODS, Description="Доставка по городу", Услуга=True)["Ref_Key"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from adapters.base import Native, Record
 from adapters.onec.odata.names import Names
 from adapters.onec.odata.parts import DELIVERY, EMPTY, item_of, rate_of, text_of
+from adapters.onec.odata.pricing import rounded, shared
 from adapters.onec.odata.stage import Stage, unmarked
 from adapters.onec.odata.sums import UNTOLD, ZERO, Sums, covered, number, registered
 from adapters.onec.odata.words import Words
@@ -74,6 +75,16 @@ def offers(prices: list[Native], stocks: list[Native], currencies: Mapping[str, 
     ]
 
 
+def _less(lines: Sequence[Native], off: Decimal) -> list[Native]:
+    """Lines with what is taken off the whole document, each with its share of it, as 1C shares it out when it reckons VAT."""
+    made = []
+    for line, part in zip(lines, shared([{"part": one.get("sum")} for one in lines], "part", off), strict=True):
+        before, share = number(line, "sum"), number(part, "part")
+        tax = {"tax": rounded(number(line, "tax") * (before - share) / before)} if before and line.get("tax") else {}
+        made.append({**line, **tax, "sum": before - share, "discount": number(line, "discount") + share})
+    return made
+
+
 def goods_id(row: Native) -> str:
     """The id under which CommerceML knows the goods too: GUID, or GUID#GUID with a characteristic."""
     goods, variant = item_of(row), str(row.get("Характеристика_Key") or EMPTY)
@@ -135,6 +146,8 @@ class Orders:
     def _lines(self, row: Native, goods: Mapping[str, Native], rates: Mapping[str, Any]) -> list[Native]:
         part = self._names.part
         found = [self._line(key, row, one, goods.get(item_of(one), {}), rates) for key, one in part.lines(row)]
+        if part.discount_of_all and (off := number(row, part.discount_of_all)):
+            found = _less(found, off)
         delivery = number(row, part.delivery) if part.delivery else ZERO
         if delivery:
             tax = number(row, part.delivery_tax)
