@@ -80,7 +80,7 @@ def _unsettled(record: Mapping[str, Any], sides: Sequence[Side]) -> set[str]:
             for name, value in seen.items():
                 if name not in base or name not in record or value != base[name] or value != record[name]:
                     names.add(name)
-            if _restated(side):
+            if side.state and _restated(side):
                 names |= side.onward
     return names
 
