@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -36,17 +37,41 @@ def trace_command(context: typer.Context, query: str, as_json: AsJson = False) -
         elif not found:
             console.print(both(f"Ничего не найдено: {query}", f"Nothing found: {query}"), markup=False)
         else:
+            stages = {s.name: s.title for line in hub.config.pipelines for s in line.stages}
             for one in found:
-                _show_trace(one)
+                _show_trace(one, stages)
     if not found:
         raise typer.Exit(1)
 
 
-def _show_trace(one: trace.Trace) -> None:
+_LINKS = {  # of links that are not simply there
+    "offered": ("передано, ещё не вернулось", "given, not come back yet"),
+    "detached": ("отвязано", "taken off"),
+    "gone": ("удалено там", "gone there"),
+}
+_KINDS = {
+    "deal": ("Сделка", "Deal"),
+    "lead": ("Лид", "Lead"),
+    "company": ("Компания", "Company"),
+    "contact": ("Человек", "Person"),
+    "product": ("Товар", "Product"),
+}
+
+
+def _show_trace(one: trace.Trace, stages: Mapping[str, str]) -> None:
     client = one.client["name"] if one.client else both("клиент неизвестен", "client unknown")
     console.print()
     console.print(
-        f"{one.kind} {one.number or one.uid} · {one.title or ''} · {client} · {one.stage or ''}",
+        " · ".join(
+            part
+            for part in (
+                f"{both(*_KINDS.get(one.kind, (one.kind, one.kind)))} {one.number or one.uid}",
+                one.title,
+                client,
+                stages.get(one.stage or "", one.stage),
+            )
+            if part
+        ),
         style="bold",
         markup=False,
     )
@@ -62,7 +87,8 @@ def _show_trace(one: trace.Trace) -> None:
         console.print(both(f"ответственный: {one.responsible}", f"responsible: {one.responsible}"), markup=False)
     for link in one.links:
         number = f" № {link['number']}" if link["number"] else ""
-        console.print(f"  ↔ {link['connection']}/{link['kind']} {link['id']}{number} ({link['state']})", markup=False)
+        state = f" ({both(*_LINKS[link['state']])})" if link["state"] in _LINKS else ""
+        console.print(f"  ↔ {link['connection']}/{link['kind']} {link['id']}{number}{state}", markup=False)
     for goods in one.goods:
         console.print(f"  {goods['what']} {goods['name']}: {goods['value']} {goods['currency'] or ''}", markup=False)
     marks = {"ok": "✓", "wait": "…", "stop": "✗"}

@@ -149,7 +149,8 @@ def _show_sync(result: dict[str, Any], as_json: bool) -> None:
     for name, error in result["errors"].items():
         stderr.print(f"✗ {name}: {say(error)}", style="red", markup=False, soft_wrap=True)
         if error.get("setting"):
-            stderr.print(f"    {error['setting']}", markup=False, soft_wrap=True)
+            where = error["setting"] if "." in error["setting"] else f"connections.{name}.{error['setting']}"
+            stderr.print(both(f"    исправить: {where}", f"    mend: {where}"), markup=False, soft_wrap=True)
 
 
 def serve(

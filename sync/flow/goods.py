@@ -72,7 +72,7 @@ def _line(
         raise NeedHuman(
             Text(
                 f"Map this product: {what!r} of the order is not known in {target.name}.",
-                f"Сопоставьте товар: {what!r} из заказа неизвестен в {target.name}.",
+                f"Сопоставьте товар: «{what}» из заказа неизвестен в {target.name}.",
             ),
             code="deal.unmatched_line",
             field="lines",

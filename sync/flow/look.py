@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from sync.config import Pipeline
 from sync.errors import RecordRefused
 from sync.flow.plug import Plug, World
-from sync.flow.stages import graph_of, meant
+from sync.flow.stages import graph_of, meant, state_of
 from sync.flow.translate import canonical_kind, observed, sale_price_keys
 from sync.lens import Lens, Translated
 from sync.model.compare import same
@@ -89,7 +89,7 @@ def look(
     seen = _seen(world, tx, plug, lens, data, row, found, pipeline)
     facts = _facts(plug, kind, gone, seen, pipeline)
     told = kind == "deal" and plug.role == "accounting" and "stage" not in lens.two_way  # it is told stages, and lags
-    fact = _beyond(lens, pipeline, found, seen, data.get("stage")) if facts and told else NEVER
+    fact = _beyond(lens, pipeline, found, seen, data.get("stage"), row.base) if facts and told else NEVER
     base = _base(tx, kind, row, seen, sent)
     for field, kinds in lens.row_kinds.items():
         for said in (seen, base):
@@ -108,6 +108,7 @@ def look(
         facts=facts,
         fact=fact,
         onward=frozenset({"stage"} & seen.keys()) if told else frozenset(),
+        state=state_of(found.fields) if told else "",
         stepwise=row.native_kind in can.stepwise,
         fetches=frozenset(seen) - facts - {"stage"} if row.native_kind in can.offers else frozenset(),
     )
@@ -135,6 +136,7 @@ def _seen(
         pipeline=pipeline.name,
         lens=lens,
         current=data.get("stage"),
+        agreed=row.base,
     )
 
 
@@ -172,10 +174,17 @@ def _facts(plug: Plug, kind: str, gone: bool, seen: dict[str, Any], pipeline: Pi
     return frozenset({"stage"})
 
 
-def _beyond(lens: Lens, pipeline: Pipeline, found: Translated, seen: dict[str, Any], current: str | None) -> Any:
+def _beyond(
+    lens: Lens,
+    pipeline: Pipeline,
+    found: Translated,
+    seen: dict[str, Any],
+    current: str | None,
+    agreed: Mapping[str, Any] | None,
+) -> Any:
     """Where the side's own state is further on than what its facts stand for, that is what it shows, and the facts' stage
     stands beside it; NEVER elsewhere."""
-    fact, own = seen["stage"], meant(lens, pipeline, found.fields, current)
+    fact, own = seen["stage"], meant(lens, pipeline, found.fields, current, agreed)
     if own in (None, fact) or not graph_of(pipeline).reachable(fact, own):
         return NEVER
     seen["stage"] = own

@@ -309,25 +309,41 @@ def _offered_already(
     native_data: Mapping[str, Any],
     links: list[Any],
 ) -> bool:
-    """Whether the newest offer that counted (confirmed or under way) says the same, or differs from it by nothing but what
-    the other side shows itself: its own word is not offered back to it."""
-    last = tx.execute(
-        sa.select(intent.c.data, intent.c.fields)
-        .where(
-            intent.c.record_uid == row.uid,
-            intent.c.connection == target.name,
-            intent.c.native_kind == lens.native,
-            intent.c.op == "offer",
-            intent.c.state.in_(("done", "offered", "planned")),
-        )
-        .order_by(intent.c.id.desc())
-        .limit(1)
-    ).first()
-    if last is None or dumps(last.data) == dumps(dict(native_data)):
-        return last is not None
+    """Whether the newest offer says the same, or the newest that counted (confirmed or under way) differs from it by nothing
+    but what the other side shows itself: its own word is not offered back to it, and an older wish that waits is taken back."""
+    mine = (
+        intent.c.record_uid == row.uid,
+        intent.c.connection == target.name,
+        intent.c.native_kind == lens.native,
+        intent.c.op == "offer",
+    )
+    query = sa.select(intent).where(*mine, intent.c.state.in_(("done", "offered", "planned")))
+    last = tx.execute(query.order_by(intent.c.id.desc()).limit(2)).all()
+    if last and dumps(last[0].data) == dumps(dict(native_data)):
+        return True
+    counted = next((one for one in last if one.state != "planned"), None)
+    if counted is None or not _its_own_word(world, tx, row, data, target, lens, there, links, counted):
+        return False
+    if last[0].state == "planned":
+        tx.execute(intent.update().where(intent.c.id == last[0].id).values(state="dropped", done_at=world.now()))
+    return True
+
+
+def _its_own_word(
+    world: World,
+    tx: Connection,
+    row: Any,
+    data: Mapping[str, Any],
+    target: Plug,
+    lens: Lens,
+    there: Any,
+    links: list[Any],
+    offer: Any,
+) -> bool:
+    """Whether the record differs from what was offered by nothing but what the other side shows itself."""
     if there is None or there.shadow is None:
         return False
-    before, shown = typed(row.kind, last.fields), lens.get(there.shadow).fields
+    before, shown = typed(row.kind, offer.fields), lens.get(there.shadow).fields
     if "stage" in shown:
         shown["stage"] = meant(lens, world.config.pipeline(data.get("pipeline")), shown, before.get("stage"))
     said = {f: before[f] for f in before.keys() & shown.keys() & data.keys() if _shows(f, data[f], shown[f], lens)}
@@ -341,7 +357,7 @@ def _offered_already(
         back = outgoing(world, tx, row, {**known, **said}, target, lens, there.number, links)
     except SverkaError:
         return False
-    return dumps(back) == dumps(last.data)
+    return dumps(back) == dumps(offer.data)
 
 
 def _shows(field: str, value: Any, shown: Any, lens: Lens) -> bool:

@@ -58,12 +58,14 @@ def observed(
     pipeline: str | None = None,
     lens: Lens | None = None,
     current: str | None = None,
+    agreed: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What this side says of the fields that are reconciled.
 
     Documents are rows of their own and have no side here. A number that we gave the other side is not news. The
     accounting side's facts stand for a stage, by the table of the deal's own `pipeline`, or of the one that this side names.
-    A state of its own is read through `lens`, seen from the stage in which the deal stands (`current`).
+    A state of its own is read through `lens`, seen from the stage in which the deal stands (`current`) and from what was
+    `agreed` with this side.
     """
     if found.kind == "offer":
         return _offer(price_keys, found.fields)
@@ -76,7 +78,7 @@ def observed(
             fields.pop("number", None)
         own = config.pipeline(fields.get("pipeline") or pipeline)
         if lens is not None and {"stage", "stage_title"} & fields.keys():
-            fields["stage"] = meant(lens, own, fields, current)
+            fields["stage"] = meant(lens, own, fields, current, agreed)
             if fields["stage"] is None and "stage" not in lens.two_way:  # nothing said is no empty stage
                 del fields["stage"]
         fields.pop("stage_title", None)

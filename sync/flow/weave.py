@@ -216,13 +216,20 @@ def _agree(
         found = looks.get(one.id)
         agreed = plan.agreed.get(found.side.name) if found else None
         if agreed:
-            values["base"] = {**(one.base or {}), **loads(dumps(agreed))}
+            values["base"] = {**(_base(tx, one) or {}), **loads(dumps(agreed))}
         moved = plan.values.keys() - _unsayable(world, one)
         untold = _untold(one, found.side if found else None, after, moved, plan)
         if untold != one.untold:
             values["untold"] = untold
         if values:
             tx.execute(_LINK, {"this": one.id, **values})
+
+
+def _base(tx: Connection, row: Any) -> Any:
+    """What was agreed with a link; where it has just come back from an offer, that with which it was offered."""
+    if row.base or row.number is None:
+        return row.base
+    return tx.execute(sa.select(link.c.base).where(link.c.id == row.id)).scalar()
 
 
 def _unsayable(world: World, row: Any) -> Set[str]:

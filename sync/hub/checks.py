@@ -167,16 +167,16 @@ def _bases(hub: Hub) -> Iterator[Line]:
     books = [name for name, plug in hub.plugs.items() if plug.role == "accounting" and _tells_deals(plug)]
     unsaid = [name for name in books if name not in hub.config.bases]
     if len(books) > 1 and unsaid:
-        names, first = ", ".join(books), unsaid[0]
+        names, first, silent = ", ".join(books), unsaid[0], ", ".join(unsaid)
         yield Line(
             first,
             "base",
             True,
             Text(
-                f"What {names} tell of one deal's payments is taken for the same money: the fuller sum counts. Where they are "
-                "different bases, say which: base.",
-                f"Оплаты одной сделки, о которых говорят {names}, считаются одними и теми же: берётся бо́льшая сумма. Если это "
-                "разные базы, укажите, какие: base.",
+                f"{silent}: base is not set: whose books they show is not known. What {names} tell of one deal's payments "
+                "is taken for the same money: the fuller sum counts. Where they are different bases, say which: base.",
+                f"{silent}: не указано base, неизвестно, чьи это базы. Оплаты одной сделки, о которых говорят {names}, "
+                "считаются одними и теми же: берётся бо́льшая сумма. Если это разные базы, укажите, какие: base.",
             ),
             f"connections.{first}.base",
         )
@@ -265,7 +265,7 @@ def _who(hub: Hub, policy: Policy) -> Text:
             return Text(f"a fact that only {names} can state", f"факт, который сообщает только {names}")
         owner = Text(f"{names} decides", f"решает {names}")
         if len(live) > 1:
-            same = Text("; where they differ: ", "; если они расходятся: ")
+            same = Text("; where they differ: ", "; если скажут разное, то как без владельца: ")
             rest = _together(policy.merge)
             owner = Text(f"{names} decide{same.en}{rest.en}", f"решают {names}{same.ru}{rest.ru}")
         return Text(f"{owner.en}, on records that it holds", f"{owner.ru} — для записей, которые там есть")

@@ -38,6 +38,14 @@ MOST_PICTURES = 6
 CAUSES = {
     "both_moved": {"en": "both sides changed it", "ru": "изменили обе стороны"},
     "illegal_transition": {"en": "the step is not allowed by itself", "ru": "такой переход сам собой не разрешён"},
+    "owners_differ": {
+        "en": "several systems decide it, and they differ; [owners] can name one of them: connection:NAME",
+        "ru": "решают несколько систем, и говорят они разное; назвать одну можно в [owners]: connection:ИМЯ",
+    },
+    "unknown_stage": {
+        "en": "the pipeline has no such stage: [tables] in the mapping of that connection says which one the word means",
+        "ru": "в воронке нет такого этапа: какой он, говорит [tables] в файле соответствий этого подключения",
+    },
     "diverged": {"en": "both stand still and differ", "ru": "обе стороны не менялись, но различаются"},
     "deleted_edited": {"en": "deleted here, edited there", "ru": "в одной системе удалена, в другой изменена"},
     "needs_reason": {"en": "a lost deal needs a reason", "ru": "для проигранной сделки нужна причина"},

@@ -2,7 +2,7 @@
 
 from sync.reconcile.decide import decide
 from sync.reconcile.policy import Policy, policy_for
-from sync.reconcile.sides import INEXPRESSIBLE, Conflict, Plan, Side
+from sync.reconcile.sides import INEXPRESSIBLE, STATE, Conflict, Plan, Side
 from sync.reconcile.stages import Graph
 
-__all__ = ["INEXPRESSIBLE", "Conflict", "Graph", "Plan", "Policy", "Side", "decide", "policy_for"]
+__all__ = ["INEXPRESSIBLE", "STATE", "Conflict", "Graph", "Plan", "Policy", "Side", "decide", "policy_for"]

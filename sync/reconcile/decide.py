@@ -24,10 +24,19 @@ from operator import attrgetter
 from typing import Any
 
 from sync.model.compare import empty, same
-from sync.reconcile.guards import REASON, illegal, lags, moved_on, needs_reason, on_the_way, torn_money
+from sync.reconcile.guards import (
+    REASON,
+    illegal,
+    lags,
+    moved_on,
+    needs_reason,
+    on_the_way,
+    torn_money,
+    went_back,
+)
 from sync.reconcile.policy import Policy
 from sync.reconcile.rows import merge_rows, merge_sets
-from sync.reconcile.sides import HUB, INEXPRESSIBLE, NEVER, Conflict, Found, Plan, Side
+from sync.reconcile.sides import HUB, INEXPRESSIBLE, NEVER, STATE, Conflict, Found, Plan, Side
 from sync.reconcile.stages import Graph
 
 _NAME = attrgetter("name")
@@ -71,6 +80,8 @@ def _unsettled(record: Mapping[str, Any], sides: Sequence[Side]) -> set[str]:
             for name, value in seen.items():
                 if name not in base or name not in record or value != base[name] or value != record[name]:
                     names.add(name)
+            if _restated(side):
+                names |= side.onward
     return names
 
 
@@ -88,6 +99,7 @@ def _decide_field(
             return
     value, why, by = _value(name, policy, graph, current, knowing, moved, level)
     if value is INEXPRESSIBLE:
+        why = "owners_differ" if why == "both_moved" and _owners_differ(name, policy, knowing) else why
         plan.conflicts.append(_conflict(name, why, record, knowing))
     else:
         plan.carry_out(record, name, value, knowing, (why, by))
@@ -119,9 +131,10 @@ def _decide_stage(
     by_hand: frozenset[str],
 ) -> None:
     knowing, current = [s for s in sides if name in s.seen], record.get(name)
-    facts = [s for s in knowing if name in s.facts]
+    back = [s for s in knowing if went_back(s, name, record.get(name), graph)]
+    facts = [s for s in knowing if name in s.facts and s not in back]
     others, held = [s for s in knowing if s not in facts or s.fact is not NEVER], record.get(name, NEVER)
-    others = [_standing_still(s, name) if lags(s, name, held, graph) else s for s in others]
+    others = [_standing_still(s, name) if s not in back and _no_news(s, name, held, graph) else s for s in others]
     value, why, by = _value(name, policy, graph, held, *_movers(name, held, others))
     for side in facts:
         if value is not INEXPRESSIBLE and _moved(side, name, record.get(name, NEVER)):
@@ -132,7 +145,7 @@ def _decide_stage(
         why, by = "human", HUB
     cause = why if value is INEXPRESSIBLE else ""
     if not cause and not human and illegal(current, value, name, knowing, graph):
-        cause = "illegal_transition"
+        cause = "unknown_stage" if value and value not in graph.order else "illegal_transition"
     if not cause and not human and value != current and needs_reason(record, plan, value, sides, graph):
         cause = "" if graph.reason else "needs_reason"
         if graph.reason:
@@ -141,7 +154,21 @@ def _decide_stage(
         plan.conflicts.append(_conflict(name, cause, record, knowing))
         return
     plan.carry_out(record, name, value, knowing, (why, by))
+    for side in knowing:
+        if _restated(side):
+            plan.agreed.setdefault(side.name, {})[STATE] = side.state
     on_the_way(plan, name, sides, graph, plan.values.get(REASON, record.get(REASON)))
+
+
+def _restated(side: Side) -> bool:
+    """Whether the side shows its record in another state of its own than the one that was agreed."""
+    return bool(side.state) and side.state != side.base.get(STATE)
+
+
+def _no_news(side: Side, name: str, held: Any, graph: Graph) -> bool:
+    """Whether a side with states of its own is in the one that was agreed, whatever stage that stands for seen from here, or
+    in one that the record has left behind."""
+    return (name in side.onward and side.base.get(STATE) == side.state != "") or lags(side, name, held, graph)
 
 
 def _standing_still(side: Side, name: str) -> Side:
@@ -170,6 +197,8 @@ def _value(
         return (by.seen[name] if news else current), ("human" if by is hub else "owner"), by.name
     if hub is not None and not owners and all(s is hub for s in moved):
         return hub.seen[name], "human", HUB
+    if len(moved) == 1 and moved[0] in owners:
+        moved = [*moved, *_of_another_mind(name, moved[0], owners)]
     # Rule 3 at its plainest
     if len(moved) == 1 and policy.merge != "union" and not (known and _behind(moved[0], name, current)):
         return moved[0].seen[name], ("human" if moved[0] is hub else "observed"), moved[0].name
@@ -228,6 +257,20 @@ def _meet(
         if end is not None:
             return end, "join", next(s.name for s in moved if s.seen[name] == end)
     return INEXPRESSIBLE, ("diverged" if astray or any(s.base for s in _new(name, moved)) else "both_moved"), ""
+
+
+def _owners_differ(name: str, policy: Policy, knowing: Sequence[Side]) -> bool:
+    """Whether several sides decide over the field, and do not say the same."""
+    return policy.owner != "" and len(_distinct(name, [s for s in knowing if s.answers_to(policy.owner)])) > 1
+
+
+def _of_another_mind(name: str, mover: Side, owners: Sequence[Side]) -> list[Side]:
+    """Other owners that stand still, and have not said what the mover said before: what it says now is not theirs either. Who
+    only has not heard of it yet showed the same before."""
+    was = mover.base.get(name, NEVER)
+    if was is NEVER:
+        return []
+    return [s for s in owners if s is not mover and name in s.base and not same(name, s.base[name], was)]
 
 
 def _new(name: str, sides: Sequence[Side]) -> list[Side]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sync.model.compare import empty, same
-from sync.reconcile.sides import INEXPRESSIBLE, Found, Plan, Side
+from sync.reconcile.sides import INEXPRESSIBLE, STATE, Found, Plan, Side
 from sync.reconcile.stages import Graph
 
 REASON = "lost_reason"
@@ -23,7 +23,22 @@ def illegal(start: Any, value: Any, name: str, knowing: Sequence[Side], graph: G
 
 def lags(side: Side, name: str, held: Any, graph: Graph) -> bool:
     """Whether a side that is only heard ahead of the record shows a stage that the record has left behind, or stands in."""
-    return name in side.onward and isinstance(held, str) and held != "" and graph.reachable(side.seen[name], held)
+    seen = side.seen[name]
+    if name not in side.onward or not isinstance(held, str) or held == "" or not graph.reachable(seen, held):
+        return False
+    # where the graph leads both ways the pipeline's order says which of two stages is the further one
+    return not graph.reachable(held, seen) or graph.order.index(seen) <= graph.order.index(held)
+
+
+def went_back(side: Side, name: str, held: Any, graph: Graph) -> bool:
+    """Whether such a side was put into an earlier state than it was in when it was last agreed, and behind the record: somebody
+    did that there, and it is no lag."""
+    was, now = side.base.get(name), side.seen[name]
+    if name not in side.onward or not side.state or side.base.get(STATE) in (None, side.state):
+        return False
+    if not {was, now, held} <= {*graph.order} or now == held:
+        return False
+    return graph.order.index(now) < graph.order.index(was) and graph.reachable(now, held)
 
 
 def moved_on(side: Side, fact: str, found: Found, graph: Graph) -> Found:

@@ -14,6 +14,7 @@ INEXPRESSIBLE: Any = type(
 )()
 NEVER: Any = object()  # where a field is not known
 HUB = "hub"
+STATE = "stage_title"  # in what was agreed: the state of its own that the side showed then
 # The value that shall hold, the reason, whose word it was. A conflict: INEXPRESSIBLE, its cause, "".
 Found = tuple[Any, str, str]
 
@@ -36,6 +37,7 @@ class Side:
     facts: frozenset[str] = frozenset()  # fields that follow from facts which this side alone can know
     fact: Any = NEVER  # the stage that the facts stand for, where the side shows a further one of its own beside it
     onward: frozenset[str] = frozenset()  # fields of which only what is ahead of the record is news: it may lag behind
+    state: str = ""  # by what it calls the state of its own in which its record is; agreed together with the stage
     stepwise: bool = False  # its stage is moved one step at a time
     graph: Graph | None = None  # of its own stages; None: the record's
     fetches: frozenset[str] = frozenset()  # fields that it is not written but fetches in an offer
@@ -55,7 +57,7 @@ class Side:
 @dataclass(frozen=True, slots=True)
 class Conflict:
     field: str
-    cause: str  # both_moved, diverged, illegal_transition, needs_reason
+    cause: str  # both_moved, owners_differ, diverged, illegal_transition, needs_reason, unknown_stage
     sides: Mapping[str, Any]
     base: Any  # what had been agreed with those who moved; the record may hold another value since
     moved: tuple[str, ...] = ()  # the sides that brought it about

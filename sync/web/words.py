@@ -273,6 +273,14 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "conflict.diverged": ("the sides differ", "стороны различаются"),
     "conflict.needs_reason": ("a lost deal needs a reason", "для проигранной сделки нужна причина"),
     "conflict.illegal_transition": ("the stage cannot change so", "такой переход этапа недопустим"),
+    "conflict.owners_differ": (
+        "several systems decide it, and they differ; [owners] can name one of them: connection:NAME",
+        "решают несколько систем, и говорят они разное; назвать одну можно в [owners]: connection:ИМЯ",
+    ),
+    "conflict.unknown_stage": (
+        "the pipeline has no such stage: [tables] in the mapping of that connection says which one the word means",
+        "в воронке нет такого этапа: какой он, говорит [tables] в файле соответствий этого подключения",
+    ),
     "conflict.deleted_edited": (
         "deleted in one system, edited in another",
         "удалено в одной системе, изменено в другой",

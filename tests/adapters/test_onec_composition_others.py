@@ -166,12 +166,48 @@ def test_unf_without_vat_in_its_prices(base: ODataPeer, opened: list[OneCOData])
 
 
 @pytest.mark.parametrize("base", ["unf"], indirect=True)
-@pytest.mark.parametrize("gone", [True, False])
-def test_what_delivery_costs_is_left_to_unf(base: ODataPeer, opened: list[OneCOData], gone: bool) -> None:
+@pytest.mark.parametrize("included", [True, False])
+def test_what_delivery_costs_in_unf_is_written_with_its_vat(
+    base: ODataPeer, opened: list[OneCOData], included: bool
+) -> None:
+    """Of a new sum, and of none: its VAT by the rate that it has there."""
+    firm = Firm(base, opened, "unf", СуммаВключаетНДС=included, СтоимостьДоставки="60", СуммаНДСДоставки="12")
+    bolts, works, delivery = firm.lines()
+    whole = delivery["sum"]
+    fields = firm.say([bolts, works, {**delivery, "sum": whole * 2}])
+    assert numbers(base.row(firm.set, firm.key), "СтоимостьДоставки", "СуммаНДСДоставки") == [120, 24]
+    assert fields["amount"] == sum(line["sum"] for line in fields["lines"])
+    assert fields["amount"] == bolts["sum"] + works["sum"] + whole * 2
+    paid = sum(numbers(row, "СуммаОплаты")[0] for row in firm.rows("ПлатежныйКалендарь"))
+    assert paid == fields["amount"], "the steps of payment follow"
+    assert not [c for c in base.calls("PATCH") if "Запасы" in str(c)], "the goods are not sent"
+    firm.look()
+    fields = firm.say(firm.lines()[:2])
+    assert numbers(base.row(firm.set, firm.key), "СтоимостьДоставки", "СуммаНДСДоставки") == [0, 0]
+    assert fields["amount"] == bolts["sum"] + works["sum"]
+
+
+@pytest.mark.parametrize("base", ["unf"], indirect=True)
+def test_what_is_not_clear_of_delivery_is_left_to_unf(
+    base: ODataPeer, opened: list[OneCOData], monkeypatch: pytest.MonkeyPatch
+) -> None:
     firm = Firm(base, opened, "unf")
     bolts, works, delivery = firm.lines()
+    for more in (
+        [{**delivery, "qty": Decimal(2)}],
+        [{**delivery, "sum": Decimal(-1)}],
+        [delivery, {**delivery, "sum": 1}],
+    ):
+        with pytest.raises(RecordRefused, match="Доставка"):
+            firm.say([bolts, works, *more])
+    monkeypatch.delitem(base.entities[firm.set].props, "СуммаНДСДоставки")
+    firm.look()
+    with pytest.raises(RecordRefused, match="СтоимостьДоставки"):
+        firm.say([bolts, works])
+    base.put(firm.set, Ref_Key=firm.key, СтоимостьДоставки="0", СуммаДокумента="141")
+    firm.look()
     with pytest.raises(RecordRefused, match="Доставка"):
-        firm.say([bolts, works, *([] if gone else [{**delivery, "sum": Decimal(1)}])])
+        firm.say([bolts, works, delivery])
 
 
 @pytest.mark.parametrize("base", ["unf"], indirect=True)
@@ -215,6 +251,58 @@ def test_bp_takes_lines_with_the_discount_not_yet_taken_off(
     assert (bolt["Содержание"], bolt["СтавкаНДС"]) == ("Болт оцинкованный", "НДС20")
     assert (washer["СтавкаНДС"], washer["СуммаНДС"]) == ("НДС10", "0.91"), "a word that the base itself publishes"
     assert fields["amount"] == Decimal("179.99")
+
+
+def serviced(firm: Firm) -> str:
+    """A service in БП's catalogue."""
+    return str(firm.base.put(GOODS, Description="Доставка по городу", Услуга=True)["Ref_Key"])
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+def test_bp_keeps_services_among_the_goods(base: ODataPeer, opened: list[OneCOData]) -> None:
+    """Also one that is only told in words, or without a quantity; what is lent (ВозвратнаяТара) was not ordered."""
+    firm = Firm(base, opened, "bp")
+    words = {"Номенклатура_Key": "00000000-0000-0000-0000-000000000000", "Содержание": "Монтаж", "Сумма": "60",
+             "СуммаНДС": "10", "СтавкаНДС": "НДС20"}  # fmt: skip
+    tare = [{"Номенклатура_Key": firm.nut, "Количество": "1", "Сумма": "7"}]
+    base.put(
+        firm.set, Ref_Key=firm.key, Товары=[*firm.rows("Товары"), words], ВозвратнаяТара=tare, СуммаДокумента="200"
+    )
+    firm.look()
+    bolts, nuts, work = firm.lines()
+    assert (work["name"], work.get("product"), work["sum"]) == ("Монтаж", None, Decimal(60))
+    delivery = new(firm, product=serviced(firm), name="Доставка по городу", sku=None, sum=Decimal(12), qty=Decimal(1))
+    fields = firm.say([{**bolts, "qty": Decimal(3), "sum": Decimal(135)}, nuts, work, delivery])
+    assert [row["Содержание"] for row in firm.rows("Товары")][2:] == ["Монтаж", "Доставка по городу"]
+    assert firm.rows("Товары")[2]["Сумма"] == "60", "untouched"
+    assert firm.rows("ВозвратнаяТара")[0]["Сумма"] == "7"
+    assert fields["amount"] == sum(line["sum"] for line in fields["lines"]) == Decimal(257)
+    with pytest.raises(RecordRefused, match="Монтаж"):
+        firm.look()
+        firm.say([*firm.lines()[:2], {**firm.lines()[2], "sum": Decimal(61)}, firm.lines()[3]])
+
+
+@pytest.mark.parametrize("base", ["bp"], indirect=True)
+def test_bp_of_a_release_that_keeps_services_apart(
+    base: ODataPeer, opened: list[OneCOData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a service has no discount: what the deal takes off it is in its price."""
+    tables = base.entities[ORDERS["bp"]].tables
+    monkeypatch.setitem(tables, "Услуги", tables["УдалитьУслуги"])
+    firm = Firm(base, opened, "bp")
+    service = serviced(firm)
+    fields = firm.say(
+        [*firm.lines(), new(firm, product=service, name="Доставка по городу", sku=None, discount=Decimal(3))]
+    )
+    (row,) = firm.rows("Услуги")
+    assert numbers(row, "Количество", "Цена", "Сумма", "СуммаНДС") == [10, 1, Decimal("9.99"), Decimal("1.67")]
+    assert (len(firm.rows("Товары")), fields["amount"]) == (2, Decimal("149.99"))
+    firm.look()
+    fields = firm.say([*firm.lines()[:2], {**firm.lines()[2], "qty": Decimal(5), "sum": Decimal(20)}])
+    assert numbers(firm.rows("Услуги")[0], "Количество", "Цена", "Сумма") == [5, 4, 20]
+    firm.look()
+    assert firm.say(firm.lines()[:2])["amount"] == Decimal(140)
+    assert firm.rows("Услуги") == []
 
 
 @pytest.mark.parametrize("base", ["unf", "bp"], indirect=True)

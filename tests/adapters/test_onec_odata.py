@@ -818,6 +818,16 @@ def test_a_mapping_may_unpost_what_is_cancelled(base: ODataPeer, opened: list[On
     assert write(one, record, posted=True).data["posted"] is True
 
 
+@pytest.mark.parametrize("path", ["", "/bas"])
+def test_an_address_without_odata_is_named_with_where_to_publish(
+    base: ODataPeer, opened: list[OneCOData], path: str
+) -> None:
+    line = next(f for f in adapter(base, opened, url=f"{base.url}{path}").check() if not f.ok)
+    assert (line.step, line.setting) == ("connect", "url")
+    assert "нет OData" in line.text.ru
+    assert "Публикация на веб-сервере" in (line.remedy or line.text).ru
+
+
 def test_of_attributes_with_one_name_the_orders_own_is_meant(base: ODataPeer, opened: list[OneCOData]) -> None:
     made = furnish(base)
     base.put(ATTRIBUTES, Description="Статус сделки CRM (Партнеры)")

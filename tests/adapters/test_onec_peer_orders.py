@@ -265,16 +265,25 @@ def test_a_deletion_mark(site: Site, loaded: OneCBase) -> None:
     assert facts(sent(site, ut(site, loaded)))["ПометкаУдаления"] == "true"
 
 
+def test_unf_names_no_state_that_its_table_does_not_have(site: Site, loaded: OneCBase) -> None:
+    loaded.set_status("1043", "Ждёт склада")
+    said = facts(sent(site, unf(site, loaded, bitrix=True, statuses={"W": "В работе"})))
+    assert not {"Статус заказа", "Статуса заказа ИД"} & set(said)
+
+
 def test_unf_says_it_in_words_and_with_subordinate_documents(site: Site, loaded: OneCBase) -> None:
     loaded.set_status("1043", "В работе")
     loaded.pay("1043", "40.25", "Эквайринговая операция")
     loaded.ship("1043")
-    client = unf(site, loaded, bitrix=True, subordinate=True, statuses={"W": "В работе"})
+    loaded.state["site_dictionaries"] = {"Статусы": {"W": "Собираем", "P": "Оплачен"}}
+    client = unf(
+        site, loaded, bitrix=True, subordinate=True, statuses={"N": "Открыт", "W": "В работе", "P": "В работе"}
+    )
     root = sent(site, client)
     assert (root.tag.partition("}")[0], root.get("ВерсияСхемы")) == ("{urn:1C.ru:commerceml_210", "2.10")
     said = facts(root)
     assert (said["Оплачен"], said["Отгружен"], said["Отменен"]) == ("false", "true", "false")
-    assert (said["Статус заказа"], said["Статуса заказа ИД"]) == ("В работе", "W")
+    assert (said["Статус заказа"], said["Статуса заказа ИД"]) == ("Собираем", "W"), "of the first row"
     assert "Дата оплаты по 1С" in said, "a part payment is reported"
     assert texts(root, "ПодчиненныйДокумент/ХозОперация") == ["Эквайринговая операция", "Отпуск товара"]
     assert texts(root, "ПодчиненныйДокумент/Сумма") == ["40.25", "100.5"]

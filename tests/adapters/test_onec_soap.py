@@ -15,15 +15,17 @@ from requests import Session
 from requests.auth import HTTPBasicAuth
 from zeep.transports import Transport
 
-from adapters.base import AdapterContext, BadConfig, Change, OutcomeUnknown, Record, RecordRefused, RetryLater
+from adapters.base import AdapterContext, BadConfig, Change, Offered, OutcomeUnknown, Record, RecordRefused, RetryLater
+from adapters.onec.cml.orders_out import write_orders
 from adapters.onec.cml.reader import records
 from adapters.onec.soap import OneCSoap, bounded
 from adapters.onec.soap.service import _as_it_came
 from adapters.onec.soap.settings import SoapSettings
+from adapters.onec.soap.typed import typed
 from sync.lens import load
 from tests.adapters.onec_context import KeptPictures
 from tests.peers.http import Call
-from tests.peers.soap import SoapPeer
+from tests.peers.soap import SoapPeer, misread
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 ITEMS = (
@@ -123,6 +125,53 @@ def test_an_order_is_given_and_comes_back_under_its_number(base: SoapPeer, opene
     assert (record.id, record.data["id_1c"]) == ("W1043", "1c-W1043")
     assert load("onec_unf").lens("order").get(record.data).fields["number"] == "W1043"
     assert [r.id for r in drain(one, "order")[0]] == ["W1043"]
+
+
+def test_an_order_goes_as_elements_of_the_declared_types_whatever_is_in_it(base: SoapPeer, opened: Any) -> None:
+    """Namespace, order, sums with two decimals, a tax with its sum, numbers of a taxpayer of the right length."""
+    lines = [
+        {"id": "b1", "name": "Болт", "qty": "3", "price": "33.3333", "sum": "100", "vat": "20", "discount": "0.5"},
+        {"sku": "Д-1", "name": "Доставка", "qty": "0.12345", "price": "1", "sum": "0.12", "vat": "10", "service": True},
+    ]
+    client = {"name": "Анна", "inn": "500100732259", "phone": "+79161234567", "email": "a@b.test", "address": "Москва"}
+    record = give(opened(), items=lines, client=client, comment="я" * 2000, status="in_work", discounts=[{"sum": "1"}])
+    assert [row["sum"] for row in record.data["lines"]] == ["100", "0.12"]
+    (paper,) = [etree.fromstring(xml) for _, xml in base.state["orders"].values()]
+    taxes = [e.text for e in paper.iterfind(".//{*}Товар/{*}Налоги/{*}Налог/{*}Сумма")]
+    assert (taxes, paper.findtext("{*}Налоги/{*}Налог/{*}Сумма")) == (["16.67", "0.01"], "16.68")
+    company = {"name": "ООО «Ромашка»", "official_name": "ООО «Ромашка»", "inn": "77", "kpp": "1"}
+    record = give(opened(), number="W1044", client=company)
+    assert record.data["counterparty"] == {"name": company["name"], "official_name": company["name"]} | {
+        k: v for k, v in record.data["counterparty"].items() if k not in ("name", "official_name", "inn", "kpp")
+    }, "a number that 1C's types would refuse is left out"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wrong"),
+    [
+        (' xmlns="urn:1C.ru:commerceml_205"', "", "пространство имён"),
+        ("<Дата>", "<Роль/><Дата>", "Документ"),
+        ("<Сумма>100.1</Сумма>", "<Сумма>100.105</Сумма>", "Сумма"),
+        ("<УчтеноВСумме>true</УчтеноВСумме><Сумма>0</Сумма>", "<УчтеноВСумме>true</УчтеноВСумме>", "Налог"),
+        ("<ИНН>500100732259</ИНН>", "<ИНН>77</ИНН>", "ИНН"),
+    ],
+)
+def test_the_stand_in_refuses_what_is_of_other_types(base: SoapPeer, old: str, new: str, wrong: str) -> None:
+    client = {"name": "Анна", "inn": "500100732259"}
+    body = write_orders([Offered("k", "W1043", {**ORDER, "client": client})], "2.05", made=NOW)
+    said = etree.tostring(typed(body, "OrdersData"), encoding="unicode").replace("ns0:", "").replace(":ns0", "")
+    assert misread(etree.fromstring(said)) == ""
+    assert old in said
+    assert wrong in misread(etree.fromstring(said.replace(old, new, 1)))
+
+
+def test_an_order_that_unf_leaves_out_is_refused_with_its_words(base: SoapPeer, opened: Any) -> None:
+    """УНФ reports that as no fault: nothing of the order was taken all the same."""
+    base.state["finished"].append("W1043")
+    with pytest.raises(RecordRefused if base.service == 2 else OutcomeUnknown) as caught:
+        give(opened())
+    assert base.service == 1 or "Статус заказа - Завершен" in caught.value.text.ru
+    assert base.state["orders"] == {}
 
 
 def test_what_would_break_in_1c_is_refused_before_it_is_sent(base: SoapPeer, opened: Any) -> None:
@@ -252,7 +301,7 @@ def test_the_cursor_moves_when_all_of_an_answer_is_safe(
 
 
 def test_check_names_the_setting_to_mend(base: SoapPeer, opened: Any) -> None:
-    assert [f.ok for f in opened().check()] == [True, True]
+    assert [f.ok for f in opened().check()] == [True, True, True]
     (line,) = [f for f in opened(password="wrong").check() if not f.ok]
     assert (line.step, line.setting) == ("auth", "password")
     (line,) = [f for f in opened(url=f"{base.url}/no").check() if not f.ok]

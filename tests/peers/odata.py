@@ -302,7 +302,11 @@ class ODataPeer(HttpPeer):
         if row.get("Posted") and "Статус" in values and row["Ref_Key"] in self.state["unpostable"]:
             raise Refused(-1, "Не удалось провести документ", 500)
         self._set(name, entity, row, {k: v for k, v in values.items() if k not in entity.keys})
-        if "СуммаДокумента" in entity.props and values.keys() & entity.tables.keys():
+        if "СуммаДокумента" in entity.props and values.keys() & {
+            *entity.tables,
+            "СтоимостьДоставки",
+            "СуммаНДСДоставки",
+        }:
             row["СуммаДокумента"] = str(ADDED[name](row)) if name in ADDED else row["СуммаДокумента"]
         return single(self.root, name, entity, row, detail)
 
@@ -398,8 +402,10 @@ def _added_by_unf(row: dict[str, Any]) -> Decimal:
 
 
 def _added_by_bp(row: dict[str, Any]) -> Decimal:
+    """Of all parts but what is given back (ВозвратнаяТара), less the discounts of lines and of the whole."""
     taxed = () if row["СуммаВключаетНДС"] else ("СуммаНДС",)
-    return _sum(row["Товары"], "Сумма", *taxed) - _sum([*row["Товары"], row], "СуммаСкидки")
+    rows = [one for part in ("Товары", "УдалитьУслуги", "Услуги") for one in row.get(part) or []]
+    return _sum(rows, "Сумма", *taxed) - _sum([*row["Товары"], row], "СуммаСкидки")
 
 
 # 1C adds the document's sum up itself when it writes, whatever was sent

@@ -177,6 +177,7 @@ UNF: dict[str, Entity] = {
     },
 }  # fmt: skip
 
+_SERVICE = {**_ROW, "Номенклатура_Key": G, "Содержание": S, "СтавкаНДС": RATES}
 BP: dict[str, Entity] = {
     "Catalog_Номенклатура": Entity(
         {**{k: t for k, t in _GOODS.props.items() if k != "СтавкаНДС_Key"}, "ВидСтавкиНДС": S, "Услуга": B},
@@ -191,8 +192,11 @@ BP: dict[str, Entity] = {
          "ВалютаДокумента_Key": G, "Комментарий": S, "СуммаВключаетНДС": B, "СуммаСкидки": N},
         refs={"Контрагент": "Catalog_Контрагенты", "Организация": "Catalog_Организации"},
         tables={
-            "Товары": {**_ROW, "Номенклатура_Key": G, "Содержание": S, "ПроцентСкидки": N, "СуммаСкидки": N,
-                       "СтавкаНДС": RATES},
+            # services stand among the goods; УдалитьУслуги is where they stood before, and is empty since
+            "Товары": {**_SERVICE, "ПроцентСкидки": N, "СуммаСкидки": N},
+            "УдалитьУслуги": _SERVICE,
+            "ВозвратнаяТара": {k: t for k, t in _SERVICE.items() if k in ("Ref_Key", "LineNumber", "Номенклатура_Key",
+                                                                          "Количество", "Цена", "Сумма")},
             "ДополнительныеРеквизиты": _EXTRA,
         },
     ),

@@ -65,7 +65,7 @@ class SiteClient(Session):
             dialect = replace(dialect, version="2.10", subordinate=True)
         if self.options.version:
             dialect = replace(dialect, version=self.options.version)
-        self.writer = Writer(base, dialect, {own: site for site, own in self.options.statuses.items()})
+        self.writer = Writer(base, dialect, self.options.statuses)
 
     def session(self, full: bool = True) -> Report:
         """The whole exchange in УТ's order: goods, orders in, orders out."""

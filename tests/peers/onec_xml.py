@@ -43,10 +43,10 @@ def el(parent: ET.Element, name: str, text: str | None = None, **attributes: str
 class Writer:
     """Writes the files of one exchange session of one catalogue."""
 
-    def __init__(self, base: OneCBase, dialect: Dialect, status_ids: Mapping[str, str] | None = None) -> None:
+    def __init__(self, base: OneCBase, dialect: Dialect, statuses: Mapping[str, str] | None = None) -> None:
         self.base = base
         self.dialect = dialect
-        self.status_ids = status_ids or {}  # 1C's status -> the site's own id of it
+        self.statuses = statuses or {}  # rows of the node's table: the site's id of a status -> 1C's
         self.catalog = base.guid("catalog")
 
     # Catalogue --------------------------------------------------------------------------------------------------
@@ -290,8 +290,10 @@ class Writer:
             facts["Оплачен"] = _bool(bool(order["payments"]) and self.base.settled(order, "payments") >= total)
             facts["Отгружен"] = _bool(bool(order["shipments"]) and self.base.settled(order, "shipments") >= total)
             facts["Отменен"] = _bool(order["cancelled"])
-            facts["Статус заказа"] = order["status"]
-            facts["Статуса заказа ИД"] = self.status_ids.get(order["status"], "")
+            # both are the site's own words, of the first row of the node's table with this state; without a row none is said
+            row = next((site for site, own in self.statuses.items() if own == order["status"]), "")
+            facts["Статус заказа"] = self.base.state.get("site_dictionaries", {}).get("Статусы", {}).get(row, "")
+            facts["Статуса заказа ИД"] = row
             facts["Вид заказа"] = "Заказ покупателя"
             for name in ("Метод оплаты", "Метод оплаты ИД"):
                 facts[name] = order["requisites"].get(name, "")

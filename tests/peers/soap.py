@@ -3,7 +3,10 @@
 A WSDL in the platform's style (document/literal, ports for SOAP 1.1 and 1.2, the address that the web server thinks of
 itself, which is wrong behind a proxy), answers as CommerceML of 2.05 inside `return`, gzip when asked, Basic on everything.
 
-State: {"items": [[changed, xml]], "amounts": [[changed, xml]], "orders": {number: [changed, xml]}, "refuse": {number: words}}.
+State: {"items": [[changed, xml]], "amounts": [[changed, xml]], "orders": {number: [changed, xml]}, "refuse": {number: words},
+"finished": [number]}.
+
+Orders are taken as elements of declared types, and only so: `misread`.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -29,7 +33,7 @@ _OPERATIONS: dict[str, tuple[list[str], str]] = {
     ),
     "GetOrders": (["ModificationDate:dateTime"], "cml:КоммерческаяИнформация"),
     "GetPicture": (["ItemID:string"], "xs:base64Binary"),
-    "LoadOrders": (["OrdersData:string"], "xs:string"),
+    "LoadOrders": (["OrdersData:cml"], "xs:string"),
 }
 
 
@@ -48,7 +52,7 @@ class SoapPeer(HttpPeer):
         super().__init__()
 
     def fresh(self) -> dict[str, Any]:
-        return {"items": [], "amounts": [], "orders": {}, "refuse": {}, "pictures": {}, "asked": []}
+        return {"items": [], "amounts": [], "orders": {}, "refuse": {}, "finished": [], "pictures": {}, "asked": []}
 
     def handle(self, call: Call) -> Answer:
         wanted = base64.b64encode(f"{self.login}:{self.password}".encode()).decode()
@@ -74,18 +78,21 @@ class SoapPeer(HttpPeer):
         names = [p.partition(":")[0] for p in self._parameters(operation)]
         if operation not in _OPERATIONS or set(given) - set(names):
             return self._fault(version, f"Неизвестная операция или параметр: {operation}")
-        if self.service == 2 and given.get("Code") != self.code:
+        if self.service == 2 and given.get("SettingsExchangeCode") != self.code:
             return self._fault(version, "Не найдены настройки обмена")
         if operation == "GetPicture":
             self.state["asked"].append(given.get("ItemID"))
             if given.get("ItemID") in self.state["refuse"]:
                 return self._fault(version, self.state["refuse"][given["ItemID"]])
+        if operation == "LoadOrders":
+            data = next((e for e in request if etree.QName(e).localname == "OrdersData"), None)
+            if wrong := misread(data):
+                return self._fault(version, f"Ошибка преобразования данных XDTO: {wrong}")
+            return self._soap(version, operation, escape(self._load(data)))
         return self._soap(version, operation, self._result(operation, given))
 
     def _result(self, operation: str, given: dict[str, str | None]) -> str:
         since = given.get("ModificationDate") or ""
-        if operation == "LoadOrders":
-            return escape(self._load(given.get("OrdersData") or ""))
         if operation == "GetPicture":
             return str(self.state["pictures"].get(given.get("ItemID"), ""))  # base64, empty where there is none
         rows = (
@@ -96,23 +103,26 @@ class SoapPeer(HttpPeer):
         parts = "".join(xml for changed, xml in rows if changed >= since)
         return f'<КоммерческаяИнформация xmlns="{CML}" ВерсияСхемы="2.05">{parts}</КоммерческаяИнформация>'
 
-    def _load(self, text: str) -> str:
-        try:
-            root = etree.fromstring(text.encode(), etree.XMLParser(resolve_entities=False))
-        except etree.XMLSyntaxError:
-            return "false" if self.service == 1 else json.dumps({"Error": "Данные не прочитаны"}, ensure_ascii=False)
-        taken, error = 0, ""
-        for paper in root.iterfind("Документ"):
-            number = paper.findtext("Номер") or ""
+    def _load(self, root: Any) -> str:
+        counts: dict[str, Any] = {"Загружено": [], "Пропущено": [], "Обновлено": [], "Создано": []}
+        error, fine = "", True
+        for paper in root.iterfind(f"{{{CML}}}Документ"):
+            number = paper.findtext(f"{{{CML}}}Номер") or ""
             if number in self.state["refuse"]:
-                error = self.state["refuse"][number]
+                error, fine = self.state["refuse"][number], False
+                break  # the rest of the batch is not looked at
+            if number in self.state["finished"]:  # no fault, and nothing is taken
+                counts["Пропущено"].append(number)
+                error += f"Заказ покупателя {number} пропущен по причине: Статус заказа - Завершен."
                 continue
-            paper.find("Ид").text = f"1c-{number}"  # type: ignore[union-attr]
+            counts["Обновлено" if number in self.state["orders"] else "Создано"].append(number)
+            counts["Загружено"].append(number)
+            paper.find(f"{{{CML}}}Ид").text = f"1c-{number}"
             self.state["orders"][number] = ["2026-03-01T12:00:00", etree.tostring(paper, encoding="unicode")]
-            taken += 1
         if self.service == 1:
-            return "false" if error else "true"
-        return json.dumps({"OrdersLoaded": taken, "Error": error}, ensure_ascii=False)
+            return "true" if fine else "false"
+        answer = {"СтруктураСтатистики": counts, "ОписаниеОшибки": error, "УспешноЗагружено": fine}
+        return json.dumps(answer, ensure_ascii=False)
 
     def _soap(self, version: str, operation: str, result: str) -> Answer:
         text = (
@@ -142,7 +152,10 @@ class SoapPeer(HttpPeer):
         )
 
     def _parameters(self, operation: str) -> list[str]:
-        return [*_OPERATIONS.get(operation, ([], ""))[0], *(["Code:string"] if self.service == 2 else [])]
+        return [
+            *_OPERATIONS.get(operation, ([], ""))[0],
+            *(["SettingsExchangeCode:string"] if self.service == 2 else []),
+        ]
 
     def wsdl(self) -> str:
         elements, messages, ports = "", "", ""
@@ -151,7 +164,9 @@ class SoapPeer(HttpPeer):
         for name, (_, result) in _OPERATIONS.items():
             result = "xs:boolean" if name == "LoadOrders" and self.service == 1 else result
             rows = "".join(
-                f'<xs:element name="{p}" type="xs:{t}" nillable="true"/>'
+                f'<xs:element name="{p}" type="cml:КоммерческаяИнформация"/>'
+                if t == "cml"
+                else f'<xs:element name="{p}" type="xs:{t}" nillable="true"/>'
                 for p, t in (one.split(":") for one in self._parameters(name))
             )
             elements += (
@@ -194,6 +209,57 @@ class SoapPeer(HttpPeer):
             f'<portType name="SiteExchangePortType">{ports}</portType>{made}<service name="SiteExchange">{service}</service>'
             "</definitions>"
         )
+
+
+# The declared order of elements; what must be there is marked
+_SEQUENCES = {
+    "Документ": "Ид! Номер! Дата! ХозОперация! Роль! Валюта! Курс! Сумма! Контрагенты! Время СрокПлатежа Комментарий Налоги "
+    "Скидки ДопРасходы Товары ЗначенияРеквизитов",
+    "Контрагент": "Ид Наименование ОфициальноеНаименование ЮридическийАдрес ИНН КПП ПолноеНаименование АдресРегистрации "
+    "Комментарий Адрес Контакты Роль!",
+    "Товар": "Ид Артикул Код Наименование БазоваяЕдиница СтавкиНалогов ЗначенияРеквизитов ЦенаЗаЕдиницу Количество Сумма "
+    "Налоги Скидки",
+    "Налог": "Наименование! УчтеноВСумме Сумма! Ставка",
+    "Скидка": "Наименование! Сумма! Процент УчтеноВСумме Комментарий",
+    "СтавкаНалога": "Наименование! Ставка!",
+    "ЗначениеРеквизита": "Наименование! Значение!",
+    "Контакт": "Тип! Значение!",
+}
+_TEXTS = {  # what a value looks like: a sum, a quantity, a number of a taxpayer
+    "Сумма": r"-?\d{1,16}(\.\d{1,2})?",
+    "ЦенаЗаЕдиницу": r"-?\d{1,16}(\.\d{1,2})?",
+    "Количество": r"-?\d+(\.\d{1,4})?",
+    "Дата": r"\d{4}-\d\d-\d\d",
+    "Время": r"\d\d:\d\d:\d\d",
+    "Валюта": r".{3}",
+    "ИНН": r".{10,12}",
+    "КПП": r".{9}",
+    "Значение": r"(?s).{0,1000}",
+    "Наименование": r"(?s).{1,250}",
+    "УчтеноВСумме": r"true|false",
+    "БазоваяЕдиница": r"",
+}
+
+
+def misread(data: etree._Element | None) -> str:
+    """What is wrong with orders by the types of УНФ's own description of CommerceML 2.05; "" when nothing is."""
+    if data is None or not {"ВерсияСхемы", "ДатаФормирования"} <= set(data.attrib):
+        return "OrdersData"
+    for element in data.iterdescendants():
+        name = etree.QName(element)
+        if name.namespace != CML:
+            return f"пространство имён {name.localname}"
+        known = [one.rstrip("!") for one in _SEQUENCES.get(name.localname, "").split()]
+        there = [etree.QName(e).localname for e in element]
+        if known and there != sorted(set(there), key=lambda n: known.index(n) if n in known else -1):
+            return f"порядок элементов {name.localname}: {' '.join(there)}"
+        needed = {one[:-1] for one in _SEQUENCES.get(name.localname, "").split() if one.endswith("!")}
+        if set(there) - set(known or there) or needed - set(there):
+            return f"состав {name.localname}: {' '.join(there)}"
+        shape = _TEXTS.get(name.localname)
+        if shape is not None and not re.fullmatch(shape, element.text or ""):
+            return f"значение {name.localname}: {element.text}"
+    return ""
 
 
 def _value(element: etree._Element) -> str | None:

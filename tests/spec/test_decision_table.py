@@ -102,7 +102,7 @@ MUTANTS = {
         "    return False\n",
     ),
     "a reason is asked for that is configured": ("decide", 'cause = "" if graph.reason else', "cause ="),
-    "facts are only words": ("decide", "facts = [s for s in knowing if name in s.facts]", "facts = []"),
+    "facts are only words": ("decide", "if name in s.facts and s not in back]", "if False]"),
     "old facts are heard again": (
         "decide",
         "if value is not INEXPRESSIBLE and _moved(side, name, record.get(name, NEVER)):",

@@ -406,8 +406,8 @@ status = "stage | lookup(words)"
 """
 
 
-def with_unf(kit: Kit, mapping: str = "", **sections: Any) -> Hub:
-    """A shop's order in УНФ, and in a CRM where one decides over the stage."""
+def with_unf(kit: Kit, mapping: str = "", crm: bool = False, **sections: Any) -> Hub:
+    """A shop's order in УНФ, and in a CRM where there is one."""
     own = {}
     if mapping:
         (kit.folder / "own").mkdir()
@@ -416,7 +416,7 @@ def with_unf(kit: Kit, mapping: str = "", **sections: Any) -> Hub:
     onec = {**ONEC, "protocol": "unf", "mapping": "onec_unf"}
     connections = {"shop": {"role": "shop", "kinds": ["deal"]}, "onec": onec}
     flows = [("deal", "shop", "onec", "always")]
-    if sections:
+    if crm:
         connections["crm"] = {"role": "crm", "kinds": ["deal"]}
         flows.append(("deal", "shop", "crm", "always"))
     hub = kit.open(connections, flows, hub=own, **sections)
@@ -444,7 +444,9 @@ def test_the_words_of_the_stages_go_to_unf_and_its_states_come_back(kit: Kit) ->
         assert says(hub, word, word) == stage, word
         assert word == "ждёт" or offer(hub).items == [], "what it says itself is not offered back"
     (asked,) = rows(hub, conflict, state="open")
-    assert (asked.field, asked.sides["onec/order"]) == ("stage", "ждёт"), "a word that is no stage is a question"
+    assert (asked.cause, asked.sides["onec/order"]) == ("unknown_stage", "ждёт"), (
+        "a word that is no stage is a question"
+    )
 
 
 def test_a_state_that_several_stages_share_leaves_the_deal_in_any_of_them(kit: Kit) -> None:
@@ -458,13 +460,89 @@ def test_a_state_that_several_stages_share_leaves_the_deal_in_any_of_them(kit: K
     context(hub).confirm(offer(hub).id)
     for word in ("in_work", "shipped", "paid"):
         assert says(hub, word, "В работе", comment=word) == "paid", word
-    assert says(hub, "new", "Открыт") == "paid", "a state that lags behind takes nothing back"
-    assert rows(hub, conflict) == [], "and nobody is asked"
+    acts.set_stage(hub, "1043", "won", "anna")
+    sync(hub)
+    assert says(hub, "in_work", "В работе", comment="ещё") == "won", "a state that lags behind takes nothing back"
     acts.set_stage(hub, "1043", "new", "anna")
     sync(hub)
-    assert says(hub, "new", "Открыт", comment="ещё раз") == "new", "what a person decided stands"
+    assert says(hub, "shipped", "В работе", comment="ещё раз") == "new", "what a person decided stands"
     assert says(hub, "lost", "Завершен") == "won", "it says itself that nothing was cancelled"
-    assert (rows(hub, conflict, state="open"), offer(hub).items) == ([], [])
+    assert (rows(hub, conflict), offer(hub).items) == ([], []), "and nobody is asked"
+
+
+def test_an_accountants_step_back_is_a_question(kit: Kit) -> None:
+    """A state that is put behind the one that УНФ had shown is no lag: somebody there took the order back."""
+    hub = with_unf(kit)
+    assert says(hub, "shipped", "Отгружен") == "shipped"
+    assert says(hub, "in_work", "В работе") == "shipped"
+    assert says(hub, "in_work", "В работе", comment="то же") == "shipped", "it stays a question"
+    (asked,) = rows(hub, conflict, state="open")
+    assert (asked.field, asked.cause, asked.base) == ("stage", "illegal_transition", "shipped")
+    assert (asked.sides["onec/order"], asked.who) == ("in_work", ["onec/order"])
+    acts.decide_conflict(hub, asked.id, "onec/order", "anna")
+    sync(hub)
+    assert (one(hub, record, kind="deal").stage, rows(hub, conflict, state="open")) == ("in_work", [])
+    assert says(hub, "new", "Открыт") == "in_work"
+    (asked,) = rows(hub, conflict, state="open")
+    acts.decide_conflict(hub, asked.id, "hub", "anna")
+    sync(hub)
+    assert says(hub, "new", "Открыт", comment="ещё раз") == "in_work", "what a person decided stands"
+    assert rows(hub, conflict, state="open") == []
+    assert says(hub, "won", "Завершен") == "won"
+    assert says(hub, "in_work", "В работе") == "won", "a finished order that is opened again is one, too"
+    assert says(hub, "won", "Завершен") == "won"
+    assert rows(hub, conflict, state="open") == [], "and no question any more when the accountant thinks better of it"
+
+
+def test_a_step_back_that_the_pipeline_allows_is_followed(kit: Kit) -> None:
+    stages = [
+        {"name": "new", "title": "Новый", "next": ["packing", "lost"]},
+        {"name": "packing", "title": "Сборка", "next": ["new", "won", "lost"]},
+        {"name": "won", "title": "Завершён", "semantic": "won"},
+        {"name": "lost", "title": "Отменён", "semantic": "lost"},
+    ]
+    main = {"name": "main", "stages": stages, "facts": {"cancelled": "lost"}}
+    hub = with_unf(kit, pipeline=[main])
+    assert says(hub, "new", "Новый") == "new"
+    assert says(hub, "packing", "Сборка") == "packing"
+    assert says(hub, "new", "Новый") == "new"
+    assert says(hub, "packing", "Сборка") == "packing"
+    assert rows(hub, conflict) == []
+
+
+def test_what_was_offered_stays_agreed_when_the_order_comes_back_with_news(kit: Kit) -> None:
+    hub = with_unf(kit, owners={"deal.amount": "manual"})
+    assert says(hub, "new", "Новый", amount="100.10") == "new"
+    give(hub, "onec", "order", "1043", {**BACK, "amount": "90.00", "cancelled": False, "status": "new"})
+    assert rows(hub, conflict) == [], "one side alone has changed the sum that both knew"
+    assert one(hub, record, kind="deal").data["amount"] == "90.00"
+
+
+def test_a_step_back_behind_what_the_documents_say_changes_nothing(kit: Kit) -> None:
+    """The deal stands where the payment has put it; that one taken back later is no step of the state."""
+    hub = with_unf(kit)
+    assert says(hub, "in_work", "В работе", paid=True) == "paid"
+    assert says(hub, "new", "Открыт", paid=True) == "paid"
+    assert says(hub, "new", "Открыт", paid=False) == "paid"
+    assert rows(hub, conflict) == []
+    assert says(hub, "shipped", "Отгружен", paid=True) == "shipped"
+    assert says(hub, "new", "Открыт", paid=True) == "shipped", "beyond the payment it was the accountant's word"
+    (asked,) = rows(hub, conflict, state="open")
+    assert asked.sides["onec/order"] == "paid"
+
+
+def test_a_state_of_its_own_name_is_known_again_whichever_of_its_words_is_named(kit: Kit) -> None:
+    hub = with_unf(kit)
+    assert says(hub, "in_work", "У кладовщика") == "in_work"
+    for word in ("shipped", "paid", "in_work"):
+        assert says(hub, word, "У  КЛАДОВЩИКА", comment=word) == "in_work", "the state has not moved"
+    acts.set_stage(hub, "1043", "paid", "anna")
+    sync(hub)
+    context(hub).confirm(offer(hub).id)
+    for word in ("in_work", "shipped"):
+        assert says(hub, word, "У кладовщика", comment=f"{word} ещё") == "paid", word
+    assert rows(hub, conflict) == []
+    assert says(hub, "shipped", "Отгружен") == "shipped", "another state is news"
 
 
 def test_a_state_that_the_web_services_bring_moves_the_deal_as_well(kit: Kit) -> None:
@@ -474,9 +552,10 @@ def test_a_state_that_the_web_services_bring_moves_the_deal_as_well(kit: Kit) ->
     sync(hub, trouble=True)
     party = {"name": CLIENT["name"], "phones": [CLIENT["phone"]]}
     for state, stage in (("Открыт", "new"), ("В работе", "in_work"), ("Завершен", "won"), ("В работе", "won")):
+        assert rows(hub, conflict) == []
         give(hub, "unf", "order", "1043", {**BACK, "counterparty": party, "status_1c": state, "cancelled": False})
         assert one(hub, record, kind="deal").stage == stage, state
-    assert rows(hub, conflict) == []
+    assert [row.field for row in rows(hub, conflict, state="open")] == ["stage"]
 
 
 def test_stages_that_were_given_one_word_are_told_apart_by_where_the_deal_stands(kit: Kit) -> None:
@@ -503,7 +582,7 @@ def test_a_state_beyond_what_the_documents_say_is_heard_beside_them(kit: Kit) ->
 def test_a_state_beyond_the_documents_hides_no_payment_from_a_crm_that_decides(
     kit: Kit, owners: dict[str, str], stage: str
 ) -> None:
-    hub = with_unf(kit, owners=owners)
+    hub = with_unf(kit, crm=True, owners=owners)
     assert says(hub, "shipped", "Отгружен", paid=True) == stage
     assert says(hub, "shipped", "Отгружен", paid=True, comment="то же") == stage
     assert rows(hub, conflict, state="open") == []
@@ -514,7 +593,7 @@ def test_with_a_crm_one_setting_lets_the_accountants_state_move_the_deal(
     kit: Kit, owners: dict[str, str], stage: str
 ) -> None:
     """As shipped the CRM decides over the stage; payments move it on all the same."""
-    hub = with_unf(kit, owners=owners)
+    hub = with_unf(kit, crm=True, owners=owners)
     (card,) = [r.external_id for r in rows(hub, link, connection="crm")]
     assert says(hub, "in_work", "В работе") == stage
     assert kit.world("crm").record("deal", card).data["stage"] == stage

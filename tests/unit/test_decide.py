@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.reconcile import INEXPRESSIBLE, Graph, Plan, Policy, Side, decide
+from sync.reconcile import INEXPRESSIBLE, STATE, Graph, Plan, Policy, Side, decide
 
 STAGES = [("new", "open"), ("work", "open"), ("won", "won"), ("lost", "lost")]
 GRAPH = Graph.of(STAGES)
@@ -39,7 +39,32 @@ def test_an_owner_that_says_nothing_has_no_say() -> None:
 
 def test_two_owners_that_disagree_are_no_owner() -> None:
     one, two = side("onec", "B", "A"), replace(side("onec", "C", "A"), name="other/deal")
-    assert plan("A", one, two, policy=Policy("accounting")).conflicts[0].cause == "both_moved"
+    assert plan("A", one, two, policy=Policy("accounting")).conflicts[0].cause == "owners_differ"
+
+
+@pytest.mark.parametrize(
+    ("record", "mover", "other", "value"),
+    [
+        ("A", ("A", "B"), ("A", "A"), "B"),  # the other has not heard of it yet
+        (
+            "AB",
+            ("A", "C"),
+            ("B", "B"),
+            None,
+        ),  # it never said what the mover said: a person has decided, and is asked again
+        ("AB", ("A", "B"), ("B", "B"), "B"),  # now they say the same
+    ],
+)
+def test_one_of_two_owners_moves(
+    record: str, mover: tuple[str, str], other: tuple[str, str], value: str | None
+) -> None:
+    one, two = side("onec", mover[1], mover[0]), replace(side("onec", other[1], other[0]), name="other/deal")
+    for sides in ((one, two), (two, one)):
+        found = plan(record, *sides, side("crm", record, record), policy=Policy("accounting"))
+        assert found.values == ({} if value is None else {"title": value})
+        assert [c.cause for c in found.conflicts] == (["owners_differ"] if value is None else [])
+    found = plan(record, one, two, policy=Policy("connection:onec"))
+    assert found.values == {"title": mover[1]}, "a single one is named"
 
 
 def test_who_moved_is_followed() -> None:
@@ -64,6 +89,33 @@ def test_a_change_whose_write_has_not_arrived_is_one_of_the_moves() -> None:
     assert (found.conflicts[0].cause, found.conflicts[0].base, found.writes) == ("both_moved", "A", {})
     found = plan("W", side("crm", "W", "W"), side("shop", "U", "A"), policy=Policy("", "prefer:crm"))
     assert (found.values, found.writes, found.why["title"][0]) == ({}, {"shop/deal": {"title": "W"}}, "prefer")
+
+
+@pytest.mark.parametrize(
+    ("record", "was", "now", "conflict"),
+    [
+        ("work", ("work", "w"), ("work", "n"), False),  # another state of the same stage
+        ("won", ("work", "w"), ("work", "w"), False),  # it has not moved
+        ("won", ("new", "n"), ("work", "w"), False),  # forward, and behind the record still
+        ("work", ("work", ""), ("new", "n"), False),  # in which state it was is not known
+        ("work", ("work", "w"), ("new", "n"), True),
+        ("won", ("work", "w"), ("new", "n"), True),
+        ("new", ("work", "w"), ("new", "n"), False),  # there the record stands already
+        ("work", ("gone", "w"), ("new", "n"), False),  # a stage that the pipeline has not any more
+    ],
+)
+def test_a_side_with_states_of_its_own_goes_back_where_its_state_does(
+    record: str, was: tuple[str, str], now: tuple[str, str], conflict: bool
+) -> None:
+    agreed = {"stage": was[0]} | ({STATE: was[1]} if was[1] else {})
+    told = Side("onec/order", "accounting", {"stage": now[0]}, agreed, onward=frozenset({"stage"}), state=now[1])
+    found = plan(record, told, policy=Policy("", "join"), field="stage")
+    assert (found.values, [c.cause for c in found.conflicts]) == ({}, ["illegal_transition"] if conflict else [])
+    assert {**agreed, **found.agreed.get("onec/order", {})} == (
+        agreed if conflict else {"stage": now[0], STATE: now[1]}
+    )
+    owned = plan(record, told, side("crm", record, record, "stage"), policy=Policy("crm", "join"), field="stage")
+    assert (owned.values, owned.conflicts) == ({}, []), "where another decides it is not asked about"
 
 
 def test_people_decide_where_nobody_owns() -> None:

@@ -138,8 +138,8 @@ def to_utc(value: str, zone: ZoneInfo) -> str:
 
 
 def _facts(data: Native, requisites: dict[str, str], zone: ZoneInfo) -> None:
-    """paid, shipped, cancelled, posted, deletion_mark, number_1c, date_1c, status_1c (the state's
-    name), status (the word of the node's table for it): each only when known."""
+    """paid, shipped, cancelled, posted, deletion_mark, number_1c, date_1c, status_1c and status (title and word of the
+    order's state, from the node's table): each only when known."""
     known: Native = {
         "number_1c": requisites.get("Номер по 1С"),
         "date_1c": to_utc(requisites.get("Дата по 1С", ""), zone) or None,

@@ -37,6 +37,12 @@ PUBLISH = Text(
     "In 1C: Administration → Data synchronization → set up the automatic REST service, tick the object, save.",
     "В 1С: Администрирование → Синхронизация данных → Настроить автоматический REST-сервис: отметьте объект и сохраните.",
 )
+ADDRESS = Text(
+    "url is the address of the base's publication. In 1C: Configurator → Administration → Publish on a web server, tick "
+    "“Publish the standard OData interface”.",
+    "url — адрес публикации базы. В 1С: Конфигуратор → Администрирование → Публикация на веб-сервере, отметьте "
+    "«Публиковать стандартный интерфейс OData».",
+)
 RIGHTS = Text(
     "Give the user of this connection a profile with reading of these objects without restrictions by records.",
     "Дайте пользователю подключения профиль с чтением этих объектов без ограничений на уровне записей.",
@@ -201,6 +207,12 @@ class ODataClient:
             raise BadConfig(
                 Text(f"1C does not let this user read {name}: {said}", f"1С не даёт этому пользователю читать {name}: {said}"),
                 code="odata.rights", setting="login", remedy=RIGHTS,
+            )  # fmt: skip
+        if status == 404 and not name:
+            raise BadConfig(
+                Text(f"there is no OData at {self._settings.url}{ROOT} (HTTP 404)",
+                     f"по адресу {self._settings.url}{ROOT} нет OData (HTTP 404)"),
+                code="odata.address", setting="url", remedy=ADDRESS,
             )  # fmt: skip
         if code == "8" or (status == 404 and code != "9"):
             raise BadConfig(

@@ -100,7 +100,8 @@ class Composition:
         """What the order is to be PATCHed with so that its lines are `wanted`. `shown`: its lines as they were read.
         RecordRefused names the line that cannot be written."""
         read = {str(line.get("key")): line for line in shown}
-        self._delivery_stays(read.get(DELIVERY), wanted)
+        delivery = self._delivery(read.get(DELIVERY), wanted)
+        self.order = {**self.order, **delivery}
         asked = [line for line in wanted if line.get("key") != DELIVERY]
         there = {key_of(table, row): (table, row) for table, row in self.part.rows(self.order)}
         rows: dict[str, list[Native]] = {table: [] for table in self.part.tables}
@@ -123,13 +124,26 @@ class Composition:
                 discounts.drop(self.part.links.get(table, ""), row)
         changed = {table: found for table, found in rows.items() if found != (self.order.get(table) or [])}
         found = {table: _numbered(found) for table, found in changed.items()}
-        return found | self._payments(rows) | discounts.changed
+        return found | delivery | self._payments(rows) | discounts.changed
 
-    def _delivery_stays(self, read: Native | None, wanted: Sequence[Native]) -> None:
-        asked = [line for line in wanted if line.get("key") == DELIVERY]
-        if (read is None and asked) or (read is not None and not any(_same(line, read) for line in asked)):
-            line = asked[0] if asked else (read or {})
-            raise _refused(line, "what delivery costs is changed in 1C", "стоимость доставки меняют в 1С")
+    def _delivery(self, read: Native | None, wanted: Sequence[Native]) -> dict[str, Any]:
+        """What the order itself says of delivery: its cost, with VAT in the proportion that it has there. Delivery that 1C does
+        not have yet is no more than a name here: which item it is, and how it goes, is said in 1C."""
+        part, asked = self.part, [line for line in wanted if line.get("key") == DELIVERY]
+        if read is None or len(asked) > 1:
+            if asked:
+                raise _refused(asked[0], "delivery is entered in 1C first", "доставку сначала вводят в 1С")
+            return {}
+        if any(_same(line, read) for line in asked):
+            return {}
+        line = asked[0] if asked else read
+        if any(name not in self.schema.head for name in (part.delivery, part.delivery_tax)):
+            raise _refused(line, f"1C does not publish {part.delivery}", f"1С не публикует {part.delivery}", PUBLISH)
+        total = _decimal(asked[0], "sum") if asked else ZERO
+        if total is None or total < 0 or (asked and _decimal(line, "qty") != 1):
+            raise _refused(line, "its sum is not clear", "неясна её сумма")
+        tax = rounded(total * number(read, "tax") / number(read, "sum"))
+        return {part.delivery: total if self.order.get(part.included) else total - tax, part.delivery_tax: tax}
 
     def _row(self, line: Native, table: str, old: Native) -> Native:
         """The line's quantity, sum, discounts and VAT in a row of 1C; all else of the row stays."""
@@ -152,13 +166,14 @@ class Composition:
             rounded(number(old, "Цена") * old_units),
         )
         points = number(old, part.bonus) if part.bonus else ZERO
-        made = priced(held, (old_units, part.units(row)), qty, net + points, discount)
+        discounted = part.discount in columns  # БП's services of earlier releases have no discount of their own
+        made = priced(held, (old_units, part.units(row)), qty, net + points, discount if discounted else ZERO)
         row |= {
             "Цена": made.price,
             "Сумма": net + made.manual if part.before_discount else net,
             column: rate,
             "СуммаНДС": tax,
-            part.discount: made.manual,
+            **({part.discount: made.manual} if discounted else {}),
             **({part.with_vat: total} if part.with_vat else {}),
         }
         percents = {part.percent: made.percent(made.manual), AUTOMATIC_PERCENT: made.percent(made.automatic)}
@@ -166,7 +181,7 @@ class Composition:
         return row | {name: value for name, value in more.items() if name in columns}
 
     def _table(self, line: Native) -> str:
-        """БП of some releases keeps services apart."""
+        """БП keeps services among the goods; releases before that had a part of its own for them."""
         item = self.goods.get(str(line.get("product") or "").partition("#")[0], {})
         return "Услуги" if item.get("Услуга") and "Услуги" in self.schema.tables else self.part.tables[0]
 

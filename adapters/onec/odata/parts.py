@@ -115,6 +115,13 @@ def item_of(row: Native) -> str:
     return str(row.get(GOODS)) if str(row.get(f"{GOODS}_Type")).endswith(f"Catalog_{GOODS}") else EMPTY
 
 
+def text_of(row: Native) -> str:
+    """What a line without goods says in words: БП lets Содержание stand alone, УНФ a text in the place of the goods."""
+    if f"{GOODS}_Key" not in row and item_of(row) == EMPTY and str(row.get(f"{GOODS}_Type")) == "Edm.String":
+        return str(row.get(GOODS) or "")
+    return str(row.get("Содержание") or "")
+
+
 def rate_of(row: Native, rates: Mapping[str, str | None]) -> tuple[str, str | None] | None:
     """(what stands in the column, percent: None for "Без НДС"); None where it is not known. A key of the catalogue, or a word
     of the enumeration (НДС20, НДС20_120, БезНДС)."""

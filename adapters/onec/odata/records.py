@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from adapters.base import Native, Record
 from adapters.onec.odata.names import Names
-from adapters.onec.odata.parts import DELIVERY, EMPTY, item_of, rate_of
+from adapters.onec.odata.parts import DELIVERY, EMPTY, item_of, rate_of, text_of
 from adapters.onec.odata.stage import Stage, unmarked
 from adapters.onec.odata.sums import UNTOLD, ZERO, Sums, covered, number, registered
 from adapters.onec.odata.words import Words
@@ -153,8 +153,8 @@ class Orders:
         line = _filled(
             {
                 "key": key,
-                "product": goods_id(one),
-                "name": known.get("Description"),
+                "product": goods_id(one) if item_of(one) != EMPTY else None,
+                "name": known.get("Description") or text_of(one),
                 "sku": known.get("Артикул"),
                 "qty": one.get("Количество"),
                 "unit_code": str(unit.get("Code") or "").strip() if isinstance(unit, dict) else None,

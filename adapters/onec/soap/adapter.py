@@ -46,6 +46,12 @@ _OPERATIONS = {
 }
 
 
+_NEW_ONLY = Text(
+    "New orders are given to УНФ; lines and stages of those that it has are only read. To change them connect УНФ by "
+    'onec_exchange (protocol = "unf") or onec_odata instead.',
+    "В УНФ передаются новые заказы; у тех, что в ней уже есть, строки и этап только читаются. Чтобы менять и их, подключите "
+    'УНФ через onec_exchange (protocol = "unf") или onec_odata.',
+)
 _NO_CODE = Text(
     "SiteExchange2 wants the code of the exchange settings in УНФ, and none is set.",
     "SiteExchange2 требует код настройки обмена в УНФ, а он не задан.",
@@ -96,6 +102,7 @@ class OneCSoap(Adapter):
             yield Finding("sample", False, error.text, error.setting or usual, error.remedy)
             return
         yield Finding("sample", True, Text(f"{number} orders changed today.", f"Изменено за сутки заказов: {number}."))
+        yield Finding("orders", True, _NEW_ONLY)
 
     def scan(self, kind: str, cursor: Native | None) -> Iterator[Page]:
         """What changed since the last scan began, less an overlap; the whole of it at first."""
@@ -133,8 +140,10 @@ class OneCSoap(Adapter):
         if (error := validate_order(change.data)) is not None:
             raise error
         number = str(change.data["number"])
-        body = write_orders([Offered(change.key, number, change.data)], "2.05", zone=self.settings.zone_info)
-        said = self._service.text("LoadOrders", self._arguments({"OrdersData": body.decode()}))
+        zone = self.settings.zone_info
+        order = Offered(change.key, number, change.data)
+        body = write_orders([order], "2.05", made=self.context.now(), zone=zone)
+        said = self._service.load(body, self._arguments({}))
         if (reason := _refusal(said)) is not None:
             raise RecordRefused(
                 Text(f"УНФ did not take the order {number}: {reason}", f"УНФ не приняла заказ {number}: {reason}"),
@@ -192,18 +201,22 @@ class OneCSoap(Adapter):
         yield from records(self._service.document(operation, self._arguments(given)), self.settings.zone_info)
 
     def _arguments(self, given: dict[str, object]) -> dict[str, object]:
-        return {**given, **({"Code": self.settings.code or None} if self.settings.service == 2 else {})}
+        return {**given, **({"SettingsExchangeCode": self.settings.code or None} if self.settings.service == 2 else {})}
 
 
 def _refusal(said: str) -> str | None:
-    """The first service answers true or false, the second a JSON text with counts and an error."""
+    """Why the order was not taken. The first service answers true or false, the second a JSON text: whether it was loaded,
+    lists of what was made, changed and left out, and words, which may be there without a fault."""
     if said.lower() in ("true", "1"):
         return None
     try:
         found = json.loads(said)
     except ValueError:
         return said[:300] or "false"
-    if isinstance(found, dict):
-        words = [str(v) for k, v in found.items() if v and ("error" in str(k).lower() or "ошибк" in str(k).lower())]
-        return words[0][:300] if words else None
-    return None if found is True else str(found)[:300]
+    if not isinstance(found, dict):
+        return None if found is True else str(found)[:300]
+    counts = found.get("СтруктураСтатистики")
+    left_out = counts.get("Пропущено") if isinstance(counts, dict) else None
+    if found.get("УспешноЗагружено") is True and not left_out:
+        return None
+    return str(found.get("ОписаниеОшибки") or said).strip()[:300]

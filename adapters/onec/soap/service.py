@@ -23,6 +23,7 @@ from zeep.transports import Transport
 from adapters.base import AdapterContext, BadConfig, OutcomeUnknown, RecordRefused, RetryLater, SverkaError, Text
 from adapters.onec.soap.bounded import MAX_ANSWER, MAX_RATIO, TooLarge, bounded
 from adapters.onec.soap.settings import SoapSettings
+from adapters.onec.soap.typed import typed
 
 _ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 
@@ -42,6 +43,7 @@ class Service:
         self._session.auth = HTTPBasicAuth(login, password)
         self._session.verify = settings.verify_tls
         self._session.hooks["response"].append(bounded)
+        self._carrier = _Carrier()
         self._client: Any = None  # zeep has no types of its own
         self._proxy: Any = None
 
@@ -77,9 +79,14 @@ class Service:
         except ValueError:
             return b""
 
-    def text(self, operation: str, arguments: Mapping[str, Any]) -> str:
-        """A plain answer to a write (a boolean, or a JSON text)."""
-        return _words(self._returned(self._call(operation, arguments, writing=True)))
+    def load(self, document: bytes, arguments: Mapping[str, Any]) -> str:
+        """The answer to LoadOrders (a boolean, or a JSON text), given this document of orders."""
+        self._carrier.document = document
+        try:
+            given = {"OrdersData": zeep.xsd.SkipValue, **arguments}
+            return _words(self._returned(self._call("LoadOrders", given, writing=True)))
+        finally:
+            self._carrier.document = b""
 
     def _open(self) -> None:
         if self._client is not None:
@@ -94,6 +101,7 @@ class Service:
                 f"{address}?wsdl",
                 transport=transport,
                 settings=zeep.Settings(strict=False, raw_response=True, xml_huge_tree=True),
+                plugins=[self._carrier],
             )
         except (requests.RequestException, zeep.exceptions.Error, etree.XMLSyntaxError, ValueError) as error:
             raise self._unreadable(error) from None
@@ -231,6 +239,20 @@ def _as_it_came(content: bytes) -> IO[bytes] | None:
     at = found.end(1)
     head = b'<?xml version="1.0" encoding="UTF-8"?>' + content[found.start() : at] + more
     return io.BufferedReader(_Chain(head, memoryview(content)[at : end + len(found[1]) + 3]))
+
+
+class _Carrier:
+    """Puts the document of orders into a call, as it is: zeep knows such an argument only as objects of each element."""
+
+    document = b""
+
+    def egress(self, envelope: etree._Element, headers: Any, operation: Any, options: Any) -> Any:
+        """What zeep asks its plugins of a call before it goes out."""
+        body = next(e for ns in _ENVELOPES for e in envelope.iterfind(f"{{{ns}}}Body"))
+        if self.document:
+            space = etree.QName(body[0]).namespace
+            body[0].insert(0, typed(self.document, f"{{{space}}}OrdersData"))
+        return envelope, headers
 
 
 class _Chain(io.RawIOBase):

@@ -86,7 +86,7 @@ conflict = Table(
     Column("id", Id, primary_key=True),
     Column("record_uid", String(36), nullable=False),
     Column("field", String(64), nullable=False),
-    Column("cause", String(24), nullable=False),  # both_moved, diverged, illegal_transition, needs_reason
+    Column("cause", String(24), nullable=False),  # see sync.reconcile.Conflict; deleted_edited
     Column("who", Json),  # the sides, or the person, whose moves brought it about
     Column("sides", Json, nullable=False),  # {side: value}
     Column("base", Json),
