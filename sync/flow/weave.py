@@ -15,10 +15,8 @@ from sync.delivery import intents
 from sync.errors import Text
 from sync.flow import goods, references, totals, trouble
 from sync.flow.look import MISSING, Look, look, side_names
-from sync.flow.look import side_name as side_name  # where others look for it
-from sync.flow.look import takes_part as takes_part
 from sync.flow.plug import Cause, World
-from sync.flow.stages import graph_of as graph_of
+from sync.flow.stages import graph_of
 from sync.flow.translate import SAID, columns
 from sync.model.compare import same
 from sync.model.records import KINDS

@@ -234,6 +234,9 @@ def main(names: Sequence[str]) -> int:
     right = "--no-right" not in names
     wanted = [n for n in names if not n.startswith("--")]
     chosen = [m for m in MUTANTS if not wanted or m.name in wanted]
+    if strange := set(wanted) - {m.name for m in chosen}:  # none chosen would be every test of the folder
+        print(f"no such fault is listed: {', '.join(sorted(strange))}")
+        return 2
     stale = 0
     for mutant in chosen:
         try:

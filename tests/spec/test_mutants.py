@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.spec.mutant_list import MUTANTS
-from tests.spec.mutants import ROOT, Mutant, Stale, patched
+from tests.spec.mutants import ROOT, Mutant, Stale, main, patched
 
 EACH = 5  # mutants that share a process to fork from
 PARTS = [MUTANTS[at : at + EACH] for at in range(0, len(MUTANTS), EACH)]
@@ -44,6 +44,11 @@ def test_a_stale_fault_is_told() -> None:
     stale = Mutant("x", "R1", "sync/reconcile/decide.py", "no such text", "", "table", "-")
     with pytest.raises(Stale, match="stands 0 times"):
         patched(stale)
+
+
+def test_a_name_that_is_not_listed_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["a kept record is made as often as it is asked for", "no such fault"]) == 2
+    assert capsys.readouterr().out == "no such fault is listed: no such fault\n"
 
 
 @pytest.mark.parametrize("part", range(len(PARTS)))

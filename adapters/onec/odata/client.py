@@ -26,13 +26,13 @@ from adapters.base import (
     SverkaError,
     Text,
 )
+from adapters.network import NOT_SENT
 from adapters.onec.odata.parts import EMPTY
 from adapters.onec.odata.settings import ODataSettings
 
 ROOT = "/odata/standard.odata/"
 _SAFE = "$()',=/"
 BATCH = 20  # keys in one filter: there is no `in`, and addresses have a limit
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 PUBLISH = Text(
     "In 1C: Administration → Data synchronization → set up the automatic REST service, tick the object, save.",
     "В 1С: Администрирование → Синхронизация данных → Настроить автоматический REST-сервис: отметьте объект и сохраните.",
@@ -176,7 +176,7 @@ class ODataClient:
                 code="odata.certificate",
                 setting="verify_tls",
             )
-        if writing and not isinstance(error, _NOT_SENT):
+        if writing and not isinstance(error, NOT_SENT):
             return OutcomeUnknown(
                 Text(f"1C ({self.host}) did not answer a write ({kind}); it is read back",
                      f"1С ({self.host}) не ответила на запись ({kind}); объект будет перечитан"),
