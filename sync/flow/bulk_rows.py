@@ -87,7 +87,9 @@ class Rows:
             if before is None:
                 new.append((uid, connection, key, *values, now))
                 changes[f"{name} {key}"] = [None, text]
-            elif before != values:
+                continue
+            values = tuple(held if value is None else value for value, held in zip(values, before, strict=True))
+            if before != values:
                 self._moved[name].append((*values, now, uid, connection, key))
                 was = (self._amount(goods, before), *before[1:])
                 for column, old_one, new_one in zip(goods.columns, was, (text, *values[1:]), strict=True):

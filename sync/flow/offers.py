@@ -42,7 +42,7 @@ def store_rows(
     link_id: int | None = None,
 ) -> None:
     """Bring a product's prices and stock of one side up to date. A part that was not sent is not touched: absent is not
-    zero. A row that is missing from a part that was sent is taken away."""
+    zero, and a price without a currency keeps the one it had. A row that is missing from a part that was sent is taken away."""
     changes: dict[str, Any] = {}
     if fields.get("prices") is not None:
         rows = {
@@ -78,9 +78,9 @@ def _rows(
                 )
             )
             changes[f"{table.name} {name}"] = [None, values[value]]
-        elif moved := [f for f, v in values.items() if getattr(old, f) != v]:
-            tx.execute(table.update().where(*mine, table.c[key] == name).values(updated_at=world.now(), **values))
-            changes |= {named(table.name, name, f, value): [getattr(old, f), values[f]] for f in moved}
+        elif moved := {f: v for f, v in values.items() if v is not None and getattr(old, f) != v}:
+            tx.execute(table.update().where(*mine, table.c[key] == name).values(updated_at=world.now(), **moved))
+            changes |= {named(table.name, name, f, value): [getattr(old, f), v] for f, v in moved.items()}
     for name, old in known.items():
         tx.execute(table.delete().where(*mine, table.c[key] == name))
         changes[f"{table.name} {name}"] = [getattr(old, value), None]

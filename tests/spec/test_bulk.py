@@ -79,7 +79,7 @@ class Stream:
         if self.draw.random() < 0.05 and made.data.get("prices"):
             made.data["prices"][0]["value"] = "дорого"
         if self.draw.random() < 0.1 and made.data.get("prices"):
-            made.data["prices"][0]["currency"] = "USD"
+            made.data["prices"][0]["currency"] = self.draw.choice(["USD", ""])
         return replace(made, deleted=self.draw.random() < 0.05, version=str(self.draw.randrange(3)))
 
 
@@ -209,13 +209,15 @@ def test_the_same_number_in_another_currency_is_another_price(kit: Kit, together
     page = [product("a"), product("b"), offer("a", {"opt": "1"}), offer("b", {"opt": "1"})]
     for part in [page[:2], page[2:]] if together else [[rec] for rec in page]:
         take_chunk(hub.world, hub.plugs["onec"], part, Cause())
-    for changed in page[2:]:
-        changed.data["prices"][0]["currency"] = "USD"
-    for part in [page[2:]] if together else [[rec] for rec in page[2:]]:
-        take_chunk(hub.world, hub.plugs["onec"], part, Cause())
-    assert [(row.value, row.currency) for row in rows(hub, price)] == [(Decimal("1.000000"), "USD")] * 2
-    last = [note.changes for note in rows(hub, journal, why="observed")][-2:]
-    assert last == [{"currency opt": ["RUB", "USD"]}] * 2
+    for currency in ("USD", None):  # what is not said is not touched
+        for changed in page[2:]:
+            changed.data["prices"][0] |= {"currency": currency, "value": "1" if currency else "2"}
+        for part in [page[2:]] if together else [[rec] for rec in page[2:]]:
+            take_chunk(hub.world, hub.plugs["onec"], part, Cause())
+    assert [(row.value, row.currency) for row in rows(hub, price)] == [(Decimal("2.000000"), "USD")] * 2
+    notes = [note.changes for note in rows(hub, journal, why="observed")]
+    assert notes[-4:-2] == [{"currency opt": ["RUB", "USD"]}] * 2
+    assert notes[-2:] == [{"price opt": ["1.000000", "2.000000"]}] * 2
 
 
 @pytest.mark.parametrize("together", [True, False])
