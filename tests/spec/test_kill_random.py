@@ -34,3 +34,21 @@ def test_nothing_is_lost_doubled_or_repeated(
     assert tally.landed > KILLS // 2, "hardly any kill found the hub at work"
     assert tally.cut > KILLS // 10, "hardly any kill landed in a call"
     assert tally.writes > KILLS // 2, "the hub had hardly anything to do"
+
+
+def test_an_edit_of_what_the_hub_wrote_without_hearing_so_is_a_question(tmp_path: Path) -> None:
+    """The write arrives, the process dies, and a user there edits the field at once: whether that user had seen the other
+    system's word cannot be known."""
+    deal = ("deal", "N1")
+    with tortured(tmp_path, f"sqlite:///{tmp_path}/hub.db", 1) as torture:
+        torture.order()
+        torture.look(whole=False)
+        for call in range(5, 30):  # the first calls look at what is new
+            torture.edit(deal, "comment", "shop")
+            torture.kill_in_call(call, "after")
+            if torture.peers.held and torture.arrived(deal, "comment"):
+                break
+            torture.look(whole=False)
+        torture.edit(deal, "comment", "crm")
+        torture.look(whole=True)
+    assert (torture.tally.wrong, torture.tally.asked) == ([], 1), str(torture.tally)
