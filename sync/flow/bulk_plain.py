@@ -36,8 +36,9 @@ _KNOWN = (
     " state = 'linked' AND deleted_at IS NULL AND number IS NULL AND shadow IS NOT NULL"
 )
 _LINKS = (
-    "SELECT record_uid, id, connection = ? AND native_kind = ? AND state = 'linked', untold, shadow IS NULL"
-    " FROM link WHERE record_uid"
+    "SELECT record_uid, link.id, connection = ? AND native_kind = ? AND state = 'linked', untold, shadow IS NULL,"
+    " CASE WHEN record.kind = 'product' AND merged_into IS NULL THEN data END"
+    " FROM link JOIN record ON uid = record_uid WHERE record_uid"
 )
 _BUSY = (  # records about which something is open
     "SELECT record_uid FROM edit WHERE state = 'pending' AND record_uid",
@@ -199,18 +200,16 @@ def _settled(it: Page, offers: list[Offer]) -> list[Offer]:
     links: dict[str, list[Any]] = {}
     for row in it.among(_LINKS, (it.plug.name, it.goods), uids):
         links.setdefault(row[0], []).append(row)
-    # Asked for by uid alone: with the kind beside it SQLite would go through all products
-    found = it.among("SELECT uid, kind, merged_into, data FROM record WHERE uid", (), uids)
-    records = {uid: data for uid, kind, merged, data in found if kind == "product" and merged is None}
     settled = []
     for one in offers:
         if one.uid:
             own = one.own.id if one.own else None
             others = [row for row in links.get(one.uid, ()) if row[1] != own]
-            if one.uid in busy or one.uid not in records or len(others) != 1 or not _still(others[0]):
+            data = others[0][5] if len(others) == 1 else None
+            if data is None or one.uid in busy or not _still(others[0]):
                 it.took.rest.append(one.seen)
                 continue
-            one.data = loads(records[one.uid])
+            one.data = loads(data)
             if one.data.get("archived"):
                 it.took.rest.append(one.seen)
                 continue
@@ -226,7 +225,7 @@ def _lock(it: Page, uids: Sequence[str]) -> None:
 
 def _still(row: Any) -> bool:
     """Whether a product's own link has nothing to say: it shows what the record holds, or it has never been seen."""
-    _, _, mine, untold, unseen = row
+    _, _, mine, untold, unseen, _ = row
     return bool(mine) and (bool(unseen) if untold is None else SAID.issuperset(loads(untold)))
 
 

@@ -265,7 +265,7 @@ def _first_of(runs: list[Read]) -> Read:
             value = one(node, scope)
             if value is UNKNOWN:
                 continue
-            if not values.not_filled(value):
+            if (bool(value) and not value.isspace()) if type(value) is str else not values.not_filled(value):
                 return value
             best = None
         return best

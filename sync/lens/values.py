@@ -113,16 +113,12 @@ _UNITS = {places: Decimal(1).scaleb(-places) for places in (MONEY_PLACES, QTY_PL
 
 def as_decimal(places: int) -> Convert:
     """The converter to that many places, rounded half up."""
-    exact = re.compile(rf"-?[0-9]{{1,13}}\.[0-9]{{{places}}}").fullmatch
-
     unit = _UNITS[places]
 
     def convert(value: Any) -> Decimal | None:
-        if type(value) is str:  # the usual cases take a short way
-            if exact(value):
-                return Decimal(value)
-            if _USUAL(value):
-                return Decimal(value).quantize(unit, ROUND_HALF_UP)
+        if type(value) is str and _USUAL(value):  # the usual cases take a short way
+            exact = value[-places - 1 : -places] == "."
+            return Decimal(value) if exact else Decimal(value).quantize(unit, ROUND_HALF_UP)
         if isinstance(value, str | list) and not_filled(value):
             return None
         return to_decimal(value, places)
