@@ -128,6 +128,7 @@ class Peers:
             adapter.world = world
             self._adapters[side] = adapter
         self.calls = 0
+        self.last = ("", "")  # side and name of the call that came last
         self.held = False
         self.news = threading.Condition()
         self.hold: tuple[int, str] | None = None  # (number of a call, before or after it): it stands still there
@@ -154,6 +155,7 @@ class Peers:
                     continue
                 with self.news:
                     self.calls += 1
+                    self.last = (side, call)
                     self.news.notify_all()
                 time.sleep(self._random.uniform(0, NETWORK))
                 self._stand_still("before")
