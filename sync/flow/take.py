@@ -205,6 +205,9 @@ def _take_records(
     if records[0].kind in plug.adapter.capabilities.creates:
         deliver.adopt(world, plug, records, cause.run_id)
     lens = plug.mapping.lenses.get(records[0].kind)
+    if lens is not None and lens.kind in BULK_KINDS and len(records) == 1 and _no_news(world, plug, records):
+        counts.add("skipped")
+        return counts
     if lens is not None and len(records) > 1:
         rest = page
         if rest is None:
@@ -231,6 +234,13 @@ def _take_records(
     for rec in records:
         counts.add(take_one(world, plug, rec, cause, weighed=True))
     return counts
+
+
+def _no_news(world: World, plug: Plug, records: list[Record]) -> bool:
+    """Whether a catalogue's record by itself waits for its product just as it is, or was deleted before it was ever seen."""
+    with world.store.read() as tx:
+        differing = changed(world, tx, plug, records)
+        return bool(differing) and not without_known(world, tx, plug, differing)
 
 
 def _at_once(world: World, plug: Plug, page: list[Seen], cause: Cause) -> Took:

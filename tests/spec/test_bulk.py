@@ -249,6 +249,18 @@ def test_offers_wait_for_their_product_without_being_tried_every_night(kit: Kit)
     assert {r.external_id: r.state for r in rows(hub, quarantine)} == {"a": "open", "b": "closed"}
 
 
+def test_the_only_offer_that_waits_writes_nothing_either(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = hub_of(kit)
+    plug, lonely = hub.plugs["onec"], offer("a", {"opt": "1"})
+    assert take_chunk(hub.world, plug, [lonely], Cause()).failed == 1
+    with monkeypatch.context() as patched:
+        patched.setattr(hub.store, "begin", lambda **_: pytest.fail("a write was begun"))
+        assert take_chunk(hub.world, plug, [lonely], Cause()).skipped == 1
+    assert take_chunk(hub.world, plug, [offer("a", {"opt": "2"})], Cause()).failed == 1, "this one is news"
+    take_chunk(hub.world, plug, [product("a")], Cause())
+    assert take_chunk(hub.world, plug, [lonely], Cause()).new == 1
+
+
 def test_goods_that_a_flow_makes_elsewhere_are_made_there(kit: Kit) -> None:
     connections = {"onec": ONEC, "shop": {"role": "shop", "kinds": ["product"]}}
     hub = kit.open(connections, [("product", "onec", "shop", "always")])
